@@ -1,0 +1,1 @@
+//! Measures longhaul beside its peers.

@@ -1,0 +1,1 @@
+//! The process that holds one attempt and outlives the daemon.

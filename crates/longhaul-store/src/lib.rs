@@ -1,0 +1,1 @@
+//! SQLite and a memory twin behind core's port.

@@ -1,0 +1,1 @@
+//! Durable jobs: daemon, servers, client and command line.

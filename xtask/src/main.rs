@@ -1,0 +1,2 @@
+//! All automation of this repository.
+fn main() {}
