@@ -1,0 +1,102 @@
+//! `cargo xtask test [slow]`: everything that must hold.
+//!
+//! `slow` is the merge gate: the same steps, then the real-process suites again with failpoints
+//! and, as root, full disks, and the simulator at length. `.ci/run` passes `--tested` because it
+//! has just run the README's own test command and must not pay for it twice.
+
+use crate::tidy::workspace::{self, Package};
+use crate::{shell, tidy};
+use anyhow::{Result, bail};
+use std::os::unix::fs::MetadataExt;
+
+/// Simulated lives in the merge gate. The fast tests choose their own, smaller number.
+const LIVES: &str = "20000";
+
+/// The feature that compiles fault points in; a package opts in by declaring it.
+const FAILPOINTS: &str = "failpoints";
+
+/// Runs every step in order and stops at the first that fails.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let mut slow = false;
+    let mut tested = false;
+    for arg in args {
+        match arg.as_str() {
+            "slow" => slow = true,
+            "--tested" => tested = true,
+            other => bail!("`test` does not know `{other}`; it takes `slow`"),
+        }
+    }
+    shell::cargo(&["fmt", "--all", "--check"], &[])?;
+    clippy(&[])?;
+    tidy::run(&[])?;
+    if !tested {
+        shell::cargo(&["test", "--workspace"], &[])?;
+    }
+    if slow { slow_steps() } else { Ok(()) }
+}
+
+fn slow_steps() -> Result<()> {
+    let features = failpoint_features(&workspace::packages()?);
+    let as_root = std::fs::metadata("/proc/self")?.uid() == 0;
+    let mut env = vec![("LONGHAUL_TEST_SLOW", "1")];
+    if as_root {
+        env.push(("LONGHAUL_TEST_ROOT", "1"));
+    } else {
+        shell::say("note: not root, so the full-disk tests were left out");
+    }
+    if features.is_empty() {
+        shell::say("note: no package declares failpoints; the suites run without them");
+    }
+    let mut chosen = vec![];
+    if !features.is_empty() {
+        chosen.extend(["--features", features.as_str()]);
+        // Code behind the feature is seen by no other clippy run.
+        clippy(&chosen)?;
+    }
+    // Unit tests have run already and learn nothing from a slow run, so only `tests/it` goes again.
+    let mut words = vec!["test", "--workspace", "--test", "it"];
+    words.extend(&chosen);
+    shell::cargo(&words, &env)?;
+    let sim = ["test", "--profile", "sim", "--package", "longhaul-sim"];
+    shell::cargo(&sim, &[("LONGHAUL_SIM_LIVES", LIVES)])
+}
+
+fn clippy(more: &[&str]) -> Result<()> {
+    let mut words = vec!["clippy", "--workspace", "--all-targets"];
+    words.extend(more);
+    words.extend(["--", "-D", "warnings"]);
+    shell::cargo(&words, &[])
+}
+
+/// The value of `--features`, asked of the manifests so that nobody has to keep a list here.
+fn failpoint_features(packages: &[Package]) -> String {
+    let declaring =
+        packages.iter().filter(|package| package.features.iter().any(|f| f == FAILPOINTS));
+    declaring.map(|package| format!("{}/{FAILPOINTS}", package.name)).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, features: &[&str]) -> Package {
+        let features = features.iter().map(|&f| f.to_owned()).collect();
+        Package { name: name.to_owned(), features, ..Package::default() }
+    }
+
+    #[test]
+    fn only_packages_that_declare_failpoints_are_asked_for_them() {
+        let packages = [
+            package("a", &["failpoints", "x"]),
+            package("b", &["x"]),
+            package("c", &["failpoints"]),
+        ];
+        assert_eq!(failpoint_features(&packages), "a/failpoints,c/failpoints");
+    }
+
+    #[test]
+    fn an_unknown_word_is_refused_before_anything_runs() {
+        let error = run(&["fast".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("`fast`"), "{error}");
+    }
+}
