@@ -1,0 +1,376 @@
+//! All that can be put to the engine, and all that can come back. Asks come from people and
+//! programs, reports from the drivers of the outside world; every report carries its attempt.
+
+use crate::event::Leftovers;
+use crate::id::{HostId, JobId};
+use crate::outcome::{Ending, Outcome};
+use crate::spec::{BadSpec, Environment, JobSpec};
+use crate::time::{Millis, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A job as it is handed in. The asker makes the id, which makes asking twice harmless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// The new job's id.
+    pub id: JobId,
+    /// What it is to be.
+    pub spec: JobSpec,
+    /// Its whole environment.
+    pub environment: Environment,
+    /// Idempotency key: same key and same specification give the same job.
+    pub key: Option<String>,
+    /// Who asks.
+    pub owner: Option<String>,
+    /// The job that this one was submitted from.
+    pub parent: Option<JobId>,
+    /// The ended job that this one repeats.
+    pub retry_of: Option<JobId>,
+}
+
+/// Anything put to the engine: an ask, or a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Ask: accept these jobs, all or none. Gives [`Reply::Submitted`].
+    Submit(Vec<Submission>),
+    /// Ask: end this job. Ended already: refused. Being stopped already: only `by_force` adds.
+    Cancel {
+        /// Which.
+        job: JobId,
+        /// Why, in the asker's words.
+        reason: Option<String>,
+        /// Without waiting for its grace.
+        by_force: bool,
+        /// Its descendants too.
+        tree: bool,
+    },
+    /// Ask: remove this ended job now. Refused while it owes a cleanup.
+    Purge(JobId),
+    /// Ask: make or change a pool.
+    SetPool {
+        /// Its name.
+        pool: String,
+        /// Jobs that may run at once; as it was if `None`.
+        slots: Option<u32>,
+        /// Whether it starts nothing; as it was if `None`.
+        paused: Option<bool>,
+    },
+    /// Report of a job about itself, checked by its token before it comes here.
+    Emit {
+        /// Which.
+        job: JobId,
+        /// From which attempt.
+        attempt: u32,
+        /// What kind of report.
+        report: String,
+        /// The report, as JSON text.
+        body: String,
+    },
+    /// Report: this host is up, in this boot of its machine.
+    HostUp {
+        /// The machine's name, for people.
+        name: String,
+    },
+    /// Report: the machine slept. Comes before anything else of its batch.
+    Woke {
+        /// For how long.
+        slept: Millis,
+    },
+    /// Report: the attempt's process runs.
+    Started {
+        /// Which job.
+        job: JobId,
+        /// Which attempt.
+        attempt: u32,
+        /// When.
+        at: Timestamp,
+        /// Its process id, for people.
+        pid: u32,
+    },
+    /// Report: the attempt is over, with the evidence.
+    Exited {
+        /// Which job.
+        job: JobId,
+        /// Which attempt.
+        attempt: u32,
+        /// The evidence.
+        exit: Exit,
+    },
+    /// Report: the attempt has shown no sign of life for this long, sleep not counted.
+    Quiet {
+        /// Which job.
+        job: JobId,
+        /// Which attempt.
+        attempt: u32,
+        /// For how long.
+        span: Millis,
+    },
+    /// Report: what a job left behind was cleaned up, or why not.
+    Cleaned {
+        /// Which job.
+        job: JobId,
+        /// What went wrong, if something did.
+        failure: Option<String>,
+    },
+    /// Report: the files of a job that is to be removed are gone, or why not.
+    Purged {
+        /// Which job.
+        job: JobId,
+        /// What went wrong, if something did.
+        failure: Option<String>,
+    },
+}
+
+/// How an attempt ended: what the exit record says, in core's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// What happened to the process.
+    pub how: How,
+    /// Who ended it before it ended by itself.
+    pub stopped: Option<StoppedBy>,
+    /// When the process began, if it did.
+    pub started_at: Option<Timestamp>,
+    /// When the attempt was over.
+    pub ended_at: Timestamp,
+    /// Bytes on its standard output.
+    pub stdout_bytes: u64,
+    /// Bytes on its standard error.
+    pub stderr_bytes: u64,
+    /// Processor time of all it ran, in milliseconds.
+    pub cpu_ms: u64,
+    /// The most memory one of its processes held, in bytes.
+    pub rss_bytes_max: u64,
+    /// What it left running.
+    pub leftovers: Option<Leftovers>,
+    /// Files that match its artifact patterns.
+    pub artifacts: Vec<Artifact>,
+    /// What went wrong around it, for people.
+    pub warnings: Vec<String>,
+}
+
+/// What happened to an attempt's process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal ended it.
+    Signaled(i32),
+    /// Its program could not be started.
+    SpawnFailed(String),
+    /// Proof that it will never begin; why, if that is known.
+    NeverStarted(Option<String>),
+    /// It is gone, and how cannot be known.
+    Lost(String),
+}
+
+/// Who ended an attempt before it ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoppedBy {
+    /// The shim, because it was asked to.
+    Asked,
+    /// The shim, because a stream grew too large.
+    OutputLimit,
+    /// The shim or the kernel, because it used too much memory.
+    Oom,
+}
+
+/// A file that a job left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Its path, relative to the job's `cwd`.
+    pub name: String,
+    /// Its length in bytes when the job ended.
+    pub size: u64,
+    /// SHA-256 of its content then, in hexadecimal.
+    pub sha256: String,
+}
+
+/// What the engine answers to a command it accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The jobs, in order; `true` for those that this command made (`false`: known by key or id).
+    Submitted(Vec<(JobId, bool)>),
+    /// Done; or true already.
+    Done,
+    /// These jobs, and how many of them this command changed.
+    Cancelled {
+        /// How many are being ended or have ended by it.
+        changed: u32,
+    },
+}
+
+/// The domain said no, and nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    NotFound(JobId),
+    /// There is no such pool.
+    #[error("there is no pool `{0}`")]
+    NoPool(String),
+    /// It has ended already.
+    #[error("{job} has already ended ({kind})", kind = .outcome.kind.name())]
+    Ended {
+        /// Which.
+        job: JobId,
+        /// How it ended.
+        outcome: Box<Outcome>,
+    },
+    /// It has not ended yet.
+    #[error("{job} is {state}, not ended")]
+    NotEnded {
+        /// Which.
+        job: JobId,
+        /// What it is.
+        state: &'static str,
+    },
+    /// It still owes a cleanup.
+    #[error("{job} is not cleaned up yet: {owes}")]
+    NotCleaned {
+        /// Which.
+        job: JobId,
+        /// What is missing.
+        owes: String,
+    },
+    /// The key belongs to a job with another specification.
+    #[error("the key `{key}` belongs to {job}, which was asked for differently")]
+    KeyReused {
+        /// The key.
+        key: String,
+        /// Whose it is.
+        job: JobId,
+    },
+    /// The id belongs to a job with another specification.
+    #[error("the id {0} is taken by another job")]
+    IdTaken(JobId),
+    /// The specification cannot be accepted.
+    #[error("{0}")]
+    BadSpec(BadSpec),
+    /// One of a batch cannot be accepted, so none is.
+    #[error("job {index} of the batch: {refused}")]
+    InBatch {
+        /// Its place, from zero.
+        index: usize,
+        /// Why.
+        refused: Box<Self>,
+    },
+    /// A limit is reached.
+    #[error("too many {what}: {limit} is the limit")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// The report is about an attempt that is over or not the current one.
+    #[error("the report is about an earlier attempt of {0}")]
+    Stale(JobId),
+    /// The report says what is known already.
+    #[error("that was reported before")]
+    Repeat,
+}
+
+impl Refused {
+    /// The code that programs branch on; each has a section in `docs/errors.md`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not_found",
+            Self::NoPool(_) => "no_pool",
+            Self::Ended { .. } => "ended",
+            Self::NotEnded { .. } => "not_ended",
+            Self::NotCleaned { .. } => "not_cleaned",
+            Self::KeyReused { .. } => "key_reused",
+            Self::IdTaken(_) => "id_taken",
+            Self::BadSpec(_) => "bad_spec",
+            Self::InBatch { refused, .. } => refused.code(),
+            Self::TooMany { .. } => "too_many",
+            Self::Stale(_) => "stale",
+            Self::Repeat => "repeat",
+        }
+    }
+}
+
+impl From<BadSpec> for Refused {
+    fn from(bad: BadSpec) -> Self {
+        Self::BadSpec(bad)
+    }
+}
+
+/// What a row would have true in the outside world. Drivers are idempotent per attempt, so a want
+/// may be told twice; the engine asks again every few seconds, so one may be lost.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Want {
+    /// The attempt shall run: launch it unless evidence shows that it was.
+    Start(JobId, u32),
+    /// Somebody shall watch the attempt and report how it ends.
+    Watch(JobId, u32),
+    /// The attempt belongs to an earlier boot of this machine: report what its record says, and
+    /// `Lost` if there is none.
+    Conclude(JobId, u32),
+    /// The launch takes too long: bar it if nothing has begun and report `NeverStarted`; report
+    /// `Started` if it has begun after all. Kills nothing.
+    CallOff(JobId, u32),
+    /// The attempt shall end; killed if `by_force`. Report the end only with proof.
+    Stop {
+        /// Which job.
+        job: JobId,
+        /// Which attempt.
+        attempt: u32,
+        /// Killed rather than asked.
+        by_force: bool,
+    },
+    /// Secrets and copies in the folders of all its attempts (1 to this number) shall be gone.
+    Clean(JobId, u32),
+    /// All its files shall be gone (attempts 1 to this number).
+    Purge(JobId, u32),
+}
+
+impl Want {
+    /// The job that it is about.
+    pub const fn job(&self) -> &JobId {
+        match self {
+            Self::Start(job, _)
+            | Self::Watch(job, _)
+            | Self::Conclude(job, _)
+            | Self::CallOff(job, _)
+            | Self::Stop { job, .. }
+            | Self::Clean(job, _)
+            | Self::Purge(job, _) => job,
+        }
+    }
+}
+
+/// The engine's place: which host it is, in which boot of the machine, and what the home's rules are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// This host.
+    pub host: HostId,
+    /// This boot of the machine, as the kernel names it.
+    pub boot: String,
+    /// Slots of the pool `default` when it is first made.
+    pub default_slots: u32,
+    /// How long ended jobs are kept, and how many.
+    pub retention: Retention,
+}
+
+/// How long ended jobs are kept. The first rule that is met removes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Succeeded and cancelled jobs, after they ended.
+    pub keep: Millis,
+    /// Failed, timed out and lost jobs, after they ended.
+    pub keep_failed: Millis,
+    /// More ended jobs than this: the oldest go.
+    pub jobs_max: u64,
+    /// More bytes of output than this in ended jobs: the oldest go.
+    pub bytes_max: u64,
+}
+
+impl Retention {
+    /// How long a job that ended like this is kept.
+    pub const fn keep_for(&self, kind: Ending) -> Millis {
+        match kind {
+            Ending::Succeeded | Ending::Cancelled => self.keep,
+            Ending::Failed | Ending::TimedOut | Ending::Lost => self.keep_failed,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What people ask of jobs: submit, cancel, remove; and what a job's end means for others.
+
+use super::record_stopping;
+use crate::command::{Refused, Reply, Submission};
+use crate::event::Fact;
+use crate::id::JobId;
+use crate::job::{Job, JobState};
+use crate::limits;
+use crate::port::Table;
+use crate::record::{Dependency, StoredEnvironment};
+use crate::spec;
+use crate::world::{Fault, World, job_ids};
+
+/// Accepts all of these jobs, or none.
+pub(super) fn submit(world: &mut World<'_>, jobs: Vec<Submission>) -> Result<Reply, Fault> {
+    if jobs.len() > limits::BATCH_JOBS_MAX {
+        let limit = limits::BATCH_JOBS_MAX as u64;
+        return Err(Refused::TooMany { what: "jobs in a batch", limit }.into());
+    }
+    let is_batch = jobs.len() > 1;
+    let mut accepted = Vec::with_capacity(jobs.len());
+    for (index, job) in jobs.into_iter().enumerate() {
+        let one = submit_one(world, job).map_err(|fault| match fault {
+            Fault::Refused(refused) if is_batch => {
+                Refused::InBatch { index, refused: Box::new(refused) }.into()
+            }
+            Fault::Refused(_) | Fault::Store(_) => fault,
+        })?;
+        accepted.push(one);
+    }
+    Ok(Reply::Submitted(accepted))
+}
+
+fn submit_one(world: &mut World<'_>, submission: Submission) -> Result<(JobId, bool), Fault> {
+    check(&submission)?;
+    if let Some(known) = known_already(world, &submission)? {
+        return Ok((known, false));
+    }
+    if world.pool(&submission.spec.pool)?.is_none() {
+        return Err(Refused::NoPool(submission.spec.pool).into());
+    }
+    let now = world.now();
+    let (id, lane) = (submission.id.clone(), submission.spec.lane.clone());
+    let blocked = depend(world, &submission)?;
+    let behind = match &lane {
+        Some(lane) => world.scan()?.lane_head(lane)?.is_some(),
+        None => false,
+    };
+    let environment = submission.environment.clone();
+    let retry_of = submission.retry_of.clone();
+    let seq = world.next_seq();
+    let mut job = Job::new(submission, seq, blocked.open, behind, now);
+    let failed = blocked.failed.is_some_and(|message| job.dependency_failed(message, now));
+    world.add_job(job)?;
+    world.record(&id, &Fact::Created { retry_of })?;
+    if failed {
+        settle(world, &id)?;
+    } else {
+        let stored = StoredEnvironment { job: id.clone(), environment };
+        *world.environment(&id)? = Some(stored);
+    }
+    Ok((id, true))
+}
+
+fn check(submission: &Submission) -> Result<(), Refused> {
+    submission.spec.check()?;
+    submission.environment.check()?;
+    for (field, word) in [("key", &submission.key), ("owner", &submission.owner)] {
+        if let Some(word) = word {
+            spec::check_word(field, word)?;
+        }
+    }
+    Ok(())
+}
+
+/// The job that this submission repeats, by its id or its key. Refuses what is only alike.
+fn known_already(world: &mut World<'_>, submission: &Submission) -> Result<Option<JobId>, Fault> {
+    if let Some(job) = world.find_job(&submission.id)? {
+        if job.spec == submission.spec && job.key == submission.key {
+            return Ok(Some(job.id.clone()));
+        }
+        return Err(Refused::IdTaken(submission.id.clone()).into());
+    }
+    let Some(key) = &submission.key else { return Ok(None) };
+    let Some(id) = world.job_by_key(key)? else { return Ok(None) };
+    let is_same = world.find_job(&id)?.is_some_and(|job| is_same_ask(job, submission));
+    let same_values = match world.environment(&id)? {
+        // What was set on purpose is part of the ask; what was inherited is not.
+        Some(stored) => submission
+            .spec
+            .environment
+            .set
+            .iter()
+            .all(|name| stored.environment.0.get(name) == submission.environment.0.get(name)),
+        None => true,
+    };
+    if is_same && same_values {
+        Ok(Some(id))
+    } else {
+        Err(Refused::KeyReused { key: key.clone(), job: id }.into())
+    }
+}
+
+/// Whether two asks are the same but for what the caller's terminal happened to hold.
+fn is_same_ask(job: &Job, submission: &Submission) -> bool {
+    let mut asked = submission.spec.clone();
+    if asked.environment.set == job.spec.environment.set {
+        asked.environment = job.spec.environment.clone();
+    }
+    asked == job.spec
+}
+
+/// What a new job's dependencies come to.
+struct Blocked {
+    open: u32,
+    failed: Option<String>,
+}
+
+fn depend(world: &mut World<'_>, submission: &Submission) -> Result<Blocked, Fault> {
+    let spec = &submission.spec;
+    let after = spec.after.iter().map(|on| (on, false));
+    let after_any = spec.after_any.iter().map(|on| (on, true));
+    let mut blocked = Blocked { open: 0, failed: None };
+    for (on, any) in after.chain(after_any) {
+        let job = world.find_job(on)?.ok_or_else(|| Refused::NotFound(on.clone()))?;
+        match job.outcome() {
+            Some(outcome) if any || outcome.is_success() => continue,
+            Some(outcome) => {
+                blocked.failed = Some(format!("{on} {}", outcome.kind.name()));
+                continue;
+            }
+            None => {}
+        }
+        let most = limits::DEPENDENTS_MAX;
+        let waiting = world.scan()?.children(Table::Dependency, on.as_str(), most)?;
+        if waiting.len() >= most as usize {
+            return Err(Refused::TooMany { what: "jobs after one", limit: most.into() }.into());
+        }
+        let dependency = world.dependency(&submission.id, on)?;
+        match dependency {
+            // Named in both lists: the stricter one counts, and only once.
+            Some(known) => known.any &= any,
+            None => {
+                let (job, on) = (submission.id.clone(), on.clone());
+                *dependency = Some(Dependency { job, on, any });
+                blocked.open += 1;
+            }
+        }
+    }
+    Ok(blocked)
+}
+
+/// Asks for the end of a job, and of all that descend from it for `tree`.
+pub(super) fn cancel(
+    world: &mut World<'_>,
+    id: &JobId,
+    reason: Option<String>,
+    by_force: bool,
+    tree: bool,
+) -> Result<Reply, Fault> {
+    let reason = reason.map(|reason| super::clip(&reason, limits::MESSAGE_BYTES_MAX));
+    let mut changed = match cancel_one(world, id, reason.clone(), by_force) {
+        Ok(changed) => u32::from(changed),
+        // A tree may outlive its root.
+        Err(Fault::Refused(Refused::Ended { .. })) if tree => 0,
+        Err(fault) => return Err(fault),
+    };
+    let mut to_visit = if tree { vec![id.clone()] } else { Vec::new() };
+    let most = u32::try_from(limits::BATCH_JOBS_MAX).expect("a small constant");
+    while let Some(parent) = to_visit.pop() {
+        let children = world.scan()?.children(Table::Job, parent.as_str(), most)?;
+        for child in job_ids(children)? {
+            match cancel_one(world, &child, reason.clone(), by_force) {
+                Ok(is_changed) => changed += u32::from(is_changed),
+                Err(Fault::Refused(Refused::Ended { .. })) => {}
+                Err(fault) => return Err(fault),
+            }
+            to_visit.push(child);
+        }
+    }
+    Ok(Reply::Cancelled { changed })
+}
+
+fn cancel_one(
+    world: &mut World<'_>,
+    id: &JobId,
+    reason: Option<String>,
+    by_force: bool,
+) -> Result<bool, Fault> {
+    let now = world.now();
+    let job = world.job(id)?;
+    let is_first = job.cancel.is_none();
+    let changed = job.cancel(reason.clone(), by_force, now)?;
+    if is_first {
+        world.record(id, &Fact::CancelRequested { reason })?;
+    }
+    if changed {
+        record_stopping(world, id)?;
+    }
+    settle(world, id)?;
+    Ok(changed)
+}
+
+/// Asks for an ended job's removal.
+pub(super) fn purge(world: &mut World<'_>, id: &JobId) -> Result<Reply, Fault> {
+    let now = world.now();
+    world.job(id)?.purge(now)?;
+    Ok(Reply::Done)
+}
+
+/// What a job's end means for others, in the same commit: its secrets go, its lane moves on, and
+/// those who waited for it wait no more. Does nothing for a job that goes on.
+pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
+    // A chain of jobs that wait for each other may be as long as the queue; no recursion.
+    let mut to_settle = vec![id.clone()];
+    while let Some(id) = to_settle.pop() {
+        let (now, retention) = (world.now(), &world.place().retention);
+        let job = world.job(&id)?;
+        let JobState::Ended { outcome, .. } = &job.state else { continue };
+        let (outcome, lane) = (outcome.clone(), job.spec.lane.clone());
+        job.begin_aftermath(retention, now);
+        *world.environment(&id)? = None;
+        world.record(&id, &Fact::Ended { outcome: outcome.clone() })?;
+        if let Some(lane) = lane {
+            crate::schedule::advance_lane(world, &lane)?;
+        }
+        let most = limits::DEPENDENTS_MAX;
+        let rows = world.scan()?.children(Table::Dependency, id.as_str(), most)?;
+        for row in rows {
+            let waiting = row.split_once(':').map_or(row.as_str(), |(job, _)| job).to_owned();
+            for waiting in job_ids(vec![waiting])? {
+                if release(world, &waiting, &id, outcome.is_success(), outcome.kind.name())? {
+                    to_settle.push(waiting);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lets `waiting` go on, or end, now that `on` has ended. Gives whether it ended.
+fn release(
+    world: &mut World<'_>,
+    waiting: &JobId,
+    on: &JobId,
+    success: bool,
+    kind: &str,
+) -> Result<bool, Fault> {
+    let now = world.now();
+    let Some(dependency) = world.dependency(waiting, on)?.take() else { return Ok(false) };
+    if world.find_job(waiting)?.is_none() {
+        return Ok(false);
+    }
+    let job = world.job(waiting)?;
+    if success || dependency.any {
+        job.blocked_on = job.blocked_on.saturating_sub(1);
+        if job.blocked_on == 0 && job.outcome().is_none() {
+            world.record(waiting, &Fact::Unblocked)?;
+        }
+        return Ok(false);
+    }
+    Ok(job.dependency_failed(format!("{on} {kind}"), now))
+}

@@ -1,0 +1,169 @@
+//! What the drivers of the outside world report. A report about an attempt that is not the current
+//! one is stale; one that says nothing new is a repeat; both change nothing.
+
+use super::{clip, record_stopping, settle};
+use crate::command::{Exit, How, Refused, Reply};
+use crate::event::Fact;
+use crate::id::JobId;
+use crate::job::{AfterExit, CleanupState, JobState};
+use crate::limits;
+use crate::time::{Millis, Timestamp};
+use crate::world::{Fault, World, job_ids};
+
+/// The attempt's process runs.
+pub(super) fn started(
+    world: &mut World<'_>,
+    id: &JobId,
+    attempt: u32,
+    at: Timestamp,
+    pid: u32,
+) -> Result<Reply, Fault> {
+    let at = at.min(world.now());
+    world.job(id)?.started(attempt, at, pid)?;
+    world.record(id, &Fact::Started { attempt, pid })?;
+    Ok(Reply::Done)
+}
+
+/// The attempt is over: ends the job, or lets another attempt follow.
+pub(super) fn exited(
+    world: &mut World<'_>,
+    id: &JobId,
+    attempt: u32,
+    mut exit: Exit,
+) -> Result<Reply, Fault> {
+    let now = world.now();
+    bound(&mut exit);
+    let never_began = matches!(exit.how, How::NeverStarted(_));
+    let leftovers = exit.leftovers.clone();
+    let job = world.job(id)?;
+    let after = job.exited(attempt, exit, now)?;
+    let outcome = job.current().and_then(|attempt| attempt.outcome.clone());
+    if let Some(outcome) = outcome.filter(|_| !never_began) {
+        world.record(id, &Fact::AttemptEnded { attempt, outcome, leftovers })?;
+    }
+    let job = world.job(id)?;
+    let (failures, launches) = (job.failures, job.launches);
+    let not_before = match job.state {
+        JobState::Queued { not_before, .. } => not_before,
+        JobState::Starting { .. }
+        | JobState::Running { .. }
+        | JobState::Stopping { .. }
+        | JobState::Ended { .. } => now,
+    };
+    match after {
+        AfterExit::Over => settle(world, id)?,
+        AfterExit::Retries => world.record(id, &Fact::Retrying { not_before, failures })?,
+        AfterExit::Relaunches(message) => {
+            world.record(id, &Fact::Relaunching { not_before, launches, message })?;
+        }
+    }
+    Ok(Reply::Done)
+}
+
+/// Keeps what a report brings within what a row may hold.
+fn bound(exit: &mut Exit) {
+    if let How::SpawnFailed(message) | How::Lost(message) | How::NeverStarted(Some(message)) =
+        &mut exit.how
+    {
+        *message = clip(message, limits::MESSAGE_BYTES_MAX);
+    }
+    exit.artifacts.truncate(limits::ARTIFACTS_MAX);
+    exit.warnings.truncate(limits::CLEANUP_WARNINGS_MAX);
+    for warning in &mut exit.warnings {
+        *warning = clip(warning, limits::MESSAGE_BYTES_MAX);
+    }
+}
+
+/// The attempt showed no sign of life for `span`.
+pub(super) fn quiet(
+    world: &mut World<'_>,
+    id: &JobId,
+    attempt: u32,
+    span: Millis,
+) -> Result<Reply, Fault> {
+    let now = world.now();
+    if world.job(id)?.quiet(attempt, span, now)? {
+        record_stopping(world, id)?;
+    }
+    Ok(Reply::Done)
+}
+
+/// The job says something about itself.
+pub(super) fn emit(
+    world: &mut World<'_>,
+    id: &JobId,
+    attempt: u32,
+    report: String,
+    body: String,
+) -> Result<Reply, Fault> {
+    let (most, size) = (limits::EMISSION_BYTES_MAX, report.len() + body.len());
+    if size > most {
+        return Err(Refused::TooMany { what: "bytes in a report", limit: most as u64 }.into());
+    }
+    let job = world.job(id)?;
+    let is_current = job.phase() == crate::port::Phase::Active && job.attempt == attempt;
+    if !is_current {
+        return Err(Refused::Stale(id.clone()).into());
+    }
+    job.emitted += 1;
+    world.record(id, &Fact::Emitted { report, body })?;
+    Ok(Reply::Done)
+}
+
+/// The machine slept: every active attempt's deadlines move by as much.
+pub(super) fn woke(world: &mut World<'_>, slept: Millis) -> Result<Reply, Fault> {
+    let host = &world.place().host;
+    let mut after = String::new();
+    loop {
+        let ids = world.scan()?.active_on(host, &after, limits::STEP_DUE_MAX)?;
+        let Some(last) = ids.last() else { break };
+        after.clone_from(last);
+        for id in job_ids(ids)? {
+            world.job(&id)?.woke(slept);
+        }
+    }
+    world.record_general(&Fact::Woke { slept });
+    Ok(Reply::Done)
+}
+
+/// Cleaning up after a job came to an end.
+pub(super) fn cleaned(
+    world: &mut World<'_>,
+    id: &JobId,
+    failure: Option<&str>,
+) -> Result<Reply, Fault> {
+    let now = world.now();
+    let is_news = world.job(id)?.cleaned(failure, now)?;
+    record_cleanup(world, id, is_news)?;
+    Ok(Reply::Done)
+}
+
+/// A job's files are gone, and so is the job; or they could not be removed.
+pub(super) fn purged(
+    world: &mut World<'_>,
+    id: &JobId,
+    failure: Option<&str>,
+) -> Result<Reply, Fault> {
+    let now = world.now();
+    match failure {
+        Some(failure) => {
+            let is_news = world.job(id)?.purge_failed(failure, now)?;
+            record_cleanup(world, id, is_news)?;
+        }
+        None if world.job(id)?.is_purge_wanted() => world.remove_job(id)?,
+        None => return Err(Refused::Repeat.into()),
+    }
+    Ok(Reply::Done)
+}
+
+/// Tells a new warning once, and the giving up once.
+fn record_cleanup(world: &mut World<'_>, id: &JobId, is_news: bool) -> Result<(), Fault> {
+    let cleanup = world.job(id)?.cleanup.clone();
+    if let Some(warning) = cleanup.warnings.last().filter(|_| is_news) {
+        world.record(id, &Fact::CleanupFailed { warning: warning.text.clone() })?;
+    }
+    if cleanup.state == CleanupState::Stuck {
+        world.record(id, &Fact::CleanupStuck)?;
+    }
+    Ok(())
+}

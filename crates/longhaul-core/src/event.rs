@@ -1,0 +1,179 @@
+//! What the journal can say. Entries are facts: they happened, and were committed together with the
+//! rows that they changed.
+
+use crate::id::JobId;
+use crate::outcome::Outcome;
+use crate::port::Position;
+use crate::time::{Millis, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One fact about a job, or about the home as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fact {
+    /// The job was accepted and is durable.
+    Created {
+        /// The job that this one repeats, if it does.
+        retry_of: Option<JobId>,
+    },
+    /// The last job it waited for succeeded (or ended, for `after_any`).
+    Unblocked,
+    /// It was given a slot; an attempt may begin.
+    Starting {
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// Its process runs.
+    Started {
+        /// Which attempt.
+        attempt: u32,
+        /// The child's process id, for people to read; never acted on.
+        pid: u32,
+    },
+    /// Somebody asked for it to be cancelled.
+    CancelRequested {
+        /// Why, in the asker's words.
+        reason: Option<String>,
+    },
+    /// It is being stopped.
+    Stopping {
+        /// Which attempt.
+        attempt: u32,
+        /// What it will end as when nothing else happens first; `None` for a start called off.
+        because: Option<Outcome>,
+        /// Whether it is killed rather than asked.
+        by_force: bool,
+    },
+    /// An attempt is over, by evidence.
+    AttemptEnded {
+        /// Which attempt.
+        attempt: u32,
+        /// How it ended, taken by itself.
+        outcome: Outcome,
+        /// What it left running, and whether that was ended.
+        leftovers: Option<Leftovers>,
+    },
+    /// Another attempt will follow.
+    Retrying {
+        /// When it may start.
+        not_before: Timestamp,
+        /// How many attempts have failed so far.
+        failures: u32,
+    },
+    /// An attempt never began and will be launched again.
+    Relaunching {
+        /// When it may start.
+        not_before: Timestamp,
+        /// How many launches in a row have come to nothing.
+        launches: u32,
+        /// Why the last one did.
+        message: Option<String>,
+    },
+    /// The job is over. Nothing about its outcome follows this.
+    Ended {
+        /// The one recorded outcome.
+        outcome: Outcome,
+    },
+    /// Cleaning up after it failed; told once per different warning.
+    CleanupFailed {
+        /// What went wrong.
+        warning: String,
+    },
+    /// Cleaning up was given up; a person must look.
+    CleanupStuck,
+    /// The job reported something about itself.
+    Emitted {
+        /// What kind of report.
+        report: String,
+        /// The report, as JSON text.
+        body: String,
+    },
+    /// A pool was made or changed.
+    PoolChanged {
+        /// Which.
+        pool: String,
+        /// Its slots.
+        slots: u32,
+        /// Whether it starts nothing for now.
+        paused: bool,
+    },
+    /// The machine slept, and deadlines were moved by as much.
+    Woke {
+        /// For how long.
+        slept: Millis,
+    },
+}
+
+/// What a finished attempt left running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftovers {
+    /// How many processes were found.
+    pub found: u32,
+    /// Some of them, as `name(pid)`.
+    pub names: Vec<String>,
+    /// Whether they were ended.
+    pub ended: bool,
+}
+
+impl Fact {
+    /// Whether this entry is kept however full a job's history is.
+    pub const fn is_essential(&self) -> bool {
+        matches!(self, Self::Created { .. } | Self::CancelRequested { .. } | Self::Ended { .. })
+    }
+
+    /// The name of the kind, as in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "created",
+            Self::Unblocked => "unblocked",
+            Self::Starting { .. } => "starting",
+            Self::Started { .. } => "started",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::Stopping { .. } => "stopping",
+            Self::AttemptEnded { .. } => "attempt_ended",
+            Self::Retrying { .. } => "retrying",
+            Self::Relaunching { .. } => "relaunching",
+            Self::Ended { .. } => "ended",
+            Self::CleanupFailed { .. } => "cleanup_failed",
+            Self::CleanupStuck => "cleanup_stuck",
+            Self::Emitted { .. } => "emitted",
+            Self::PoolChanged { .. } => "pool_changed",
+            Self::Woke { .. } => "woke",
+        }
+    }
+}
+
+/// An entry before the journal has given it a position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// The job it is about, if it is about one.
+    pub job: Option<JobId>,
+    /// Its number within that job, from 1 and without gaps; zero without a job.
+    pub seq: u64,
+    /// When the step that recorded it ran.
+    pub at: Timestamp,
+    /// What happened, as JSON text.
+    pub body: String,
+}
+
+/// An entry of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its place.
+    pub position: Position,
+    /// The job it is about, if it is about one.
+    pub job: Option<JobId>,
+    /// Its number within that job.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What happened, as JSON text; see [`Event::fact`].
+    pub body: String,
+}
+
+impl Event {
+    /// Reads what happened; `None` for a kind that a newer version wrote.
+    pub fn fact(&self) -> Option<Fact> {
+        serde_json::from_str(&self.body).ok()
+    }
+}

@@ -1,0 +1,110 @@
+//! Typed ids. An id is a prefix that says what it names and 26 characters of Crockford base 32, so
+//! that ids sort by when they were made. Ids are checked tokens: nothing else ever becomes part of a
+//! path. Core never makes one; `longhaul/src/ids.rs` does.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Characters after the prefix.
+const BODY_CHARS: usize = 26;
+
+/// Says why a text is not an id of the kind that was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a {kind} id: expected `{kind}_` and 26 letters or digits")]
+pub struct BadId {
+    /// The prefix that was expected, without its underscore.
+    pub kind: &'static str,
+}
+
+/// Tells whether `text` is `prefix_` and exactly 26 characters of Crockford base 32.
+fn is_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('_'))
+        .is_some_and(|body| body.len() == BODY_CHARS && body.bytes().all(is_crockford))
+}
+
+/// Tells whether `byte` may stand in an id after its prefix.
+pub fn is_crockford(byte: u8) -> bool {
+    byte.is_ascii_digit() || (byte.is_ascii_uppercase() && !b"ILOU".contains(&byte))
+}
+
+macro_rules! typed_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// What every id of this kind starts with, before its underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// Checks `text`; gives [`BadId`] unless it is a whole, well-formed id of this kind.
+            pub fn parse(text: &str) -> Result<Self, BadId> {
+                if is_id(text, $prefix) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(BadId { kind: $prefix })
+                }
+            }
+
+            /// Gives the id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadId;
+            fn try_from(text: String) -> Result<Self, BadId> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(&self.0)
+            }
+        }
+    };
+}
+
+typed_id!(
+    /// Names a job for ever.
+    JobId, "job"
+);
+typed_id!(
+    /// Names a machine that runs attempts: one home on one machine.
+    HostId, "host"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_ids_of_the_right_kind_pass() {
+        let good = "job_01JD0000000000000000000000";
+        assert_eq!(JobId::parse(good).unwrap().as_str(), good);
+        for bad in [
+            "",
+            "job_",
+            "../x",
+            "/etc/passwd",
+            "host_01JD0000000000000000000000",
+            "job_01JD000000000000000000000",
+            "job_01JD00000000000000000000000",
+            "job_01jd0000000000000000000000",
+            "job_01JD000000000000000000000/",
+            "job_01JDILOU00000000000000000I",
+        ] {
+            assert!(JobId::parse(bad).is_err(), "{bad:?} passed");
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The job machine: one unit of supervised work, for ever identified.
+//!
+//! ```text
+//!           place          started          exited
+//!  Queued ────────► Starting ─────► Running ───────► Ended
+//!   ▲  │ cancel        │ due, cancel   │ due, cancel,   ▲
+//!   │  └──► Ended      ▼               ▼ quiet          │
+//!   │               Stopping ◄─────────┘                │
+//!   │ exited: retry,  │ │ due: again, by force          │
+//!   └─────────────────┘ └──── exited ───────────────────┘
+//! ```
+//! Only evidence (`exited`) leads out of Starting, Running and Stopping. Verbs that were asked are
+//! imperative, reports are past participles. A method that gives `Err` has changed nothing.
+//! [`life`] holds the verbs up to the end, [`aftermath`] what follows it.
+
+mod aftermath;
+mod life;
+#[cfg(test)]
+mod tests;
+
+pub use aftermath::{Cleanup, CleanupState, Purge, Warning};
+pub use life::AfterExit;
+
+use crate::command::{Artifact, Submission, Want};
+use crate::event::Leftovers;
+use crate::id::{HostId, JobId};
+use crate::outcome::Outcome;
+use crate::port::Phase;
+use crate::spec::JobSpec;
+use crate::time::{Millis, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One unit of supervised work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id, made by whoever submitted it.
+    pub id: JobId,
+    /// Admission order, unique and growing. Order is never taken from a clock.
+    pub seq: u64,
+    /// What it was asked to be.
+    pub spec: JobSpec,
+    /// Idempotency key.
+    pub key: Option<String>,
+    /// Who asked for it.
+    pub owner: Option<String>,
+    /// The job that it was submitted from.
+    pub parent: Option<JobId>,
+    /// The ended job that it repeats.
+    pub retry_of: Option<JobId>,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// The current or last attempt; zero before the first. The fence of every report.
+    pub attempt: u32,
+    /// Attempts that failed and were, or will be, followed by another.
+    pub failures: u32,
+    /// Launches in a row that never began.
+    pub launches: u32,
+    /// Jobs it still waits for.
+    pub blocked_on: u32,
+    /// Whether an older job of its lane has not ended.
+    pub behind: bool,
+    /// Which host its attempt belongs to.
+    pub host: Option<HostId>,
+    /// In which boot of that host the attempt was launched.
+    pub boot: Option<String>,
+    /// When it was accepted.
+    pub submitted_at: Timestamp,
+    /// Asked for its end, by whom and when. Never taken back.
+    pub cancel: Option<CancelIntent>,
+    /// The newest attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Entries that it has in the journal.
+    pub events: u64,
+    /// Entries that were left out because its history is full.
+    pub events_dropped: u64,
+    /// Reports that it made about itself; a sign of life.
+    pub emitted: u64,
+    /// Files it left.
+    pub artifacts: Vec<Artifact>,
+    /// What is owed after its end.
+    pub cleanup: Cleanup,
+}
+
+/// Where a job is in its life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum JobState {
+    /// Waits: for jobs, its lane, its hour, or a slot.
+    Queued {
+        /// Before when it may not start.
+        not_before: Timestamp,
+        /// Whether that hour has come.
+        is_due: bool,
+        /// What the hour is for.
+        because: Waiting,
+    },
+    /// Holds a slot; its attempt is being launched.
+    Starting {
+        /// When the launch is called off.
+        give_up_at: Timestamp,
+    },
+    /// Its process runs.
+    Running {
+        /// When its longest running time is over.
+        stop_at: Option<Timestamp>,
+    },
+    /// Its attempt is being ended; nothing but proof of the end leads out.
+    Stopping {
+        /// What follows.
+        then: Then,
+        /// Whether it is killed rather than asked.
+        by_force: bool,
+        /// When it is killed, or killed again.
+        again_at: Timestamp,
+    },
+    /// Over.
+    Ended {
+        /// The one recorded outcome.
+        outcome: Outcome,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What a queued job's hour is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Waiting {
+    /// It is new; the hour is the one it asked for.
+    New,
+    /// An attempt failed; the hour spaces the attempts.
+    Retry,
+    /// A launch came to nothing; the hour spaces the launches.
+    Launch,
+}
+
+/// What follows when a stopping attempt is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// The job ends like this (or its retries go on, for what is worth a retry).
+    End(Outcome),
+    /// The launch is made again: it was called off before anything ran.
+    Again,
+}
+
+/// Somebody asked for the job's end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelIntent {
+    /// When.
+    pub at: Timestamp,
+    /// Why; the first reason stays.
+    pub reason: Option<String>,
+}
+
+/// One start of a job's process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub number: u32,
+    /// When it was given its slot.
+    pub placed_at: Timestamp,
+    /// When its process began.
+    pub started_at: Option<Timestamp>,
+    /// The child's process id, for people.
+    pub pid: Option<u32>,
+    /// When it was over.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended, taken by itself.
+    pub outcome: Option<Outcome>,
+    /// Bytes on its standard output.
+    pub stdout_bytes: u64,
+    /// Bytes on its standard error.
+    pub stderr_bytes: u64,
+    /// Processor time of all it ran, in milliseconds.
+    pub cpu_ms: u64,
+    /// The most memory one of its processes held, in bytes.
+    pub rss_bytes_max: u64,
+    /// What it left running.
+    pub leftovers: Option<Leftovers>,
+    /// What went wrong around it.
+    pub warnings: Vec<String>,
+}
+
+impl Job {
+    /// A job as it is accepted: queued, waiting for `blocked_on` others, perhaps behind its lane.
+    pub fn new(
+        submission: Submission,
+        seq: u64,
+        blocked_on: u32,
+        behind: bool,
+        now: Timestamp,
+    ) -> Self {
+        let spec = submission.spec;
+        let earliest = now.plus(spec.delay);
+        let not_before = spec.at.map_or(earliest, |at| at.max(earliest));
+        Self {
+            id: submission.id,
+            seq,
+            spec,
+            key: submission.key,
+            owner: submission.owner,
+            parent: submission.parent,
+            retry_of: submission.retry_of,
+            state: JobState::Queued {
+                not_before,
+                is_due: not_before <= now,
+                because: Waiting::New,
+            },
+            attempt: 0,
+            failures: 0,
+            launches: 0,
+            blocked_on,
+            behind,
+            host: None,
+            boot: None,
+            submitted_at: now,
+            cancel: None,
+            attempts: Vec::new(),
+            events: 0,
+            events_dropped: 0,
+            emitted: 0,
+            artifacts: Vec::new(),
+            cleanup: Cleanup::default(),
+        }
+    }
+
+    /// The attempt that is current or was the last.
+    pub fn current(&self) -> Option<&Attempt> {
+        self.attempts.last().filter(|attempt| attempt.number == self.attempt)
+    }
+
+    /// How it ended, if it has.
+    pub const fn outcome(&self) -> Option<&Outcome> {
+        match &self.state {
+            JobState::Ended { outcome, .. } => Some(outcome),
+            JobState::Queued { .. }
+            | JobState::Starting { .. }
+            | JobState::Running { .. }
+            | JobState::Stopping { .. } => None,
+        }
+    }
+
+    /// When it ended, if it has.
+    pub const fn ended_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            JobState::Ended { at, .. } => Some(*at),
+            JobState::Queued { .. }
+            | JobState::Starting { .. }
+            | JobState::Running { .. }
+            | JobState::Stopping { .. } => None,
+        }
+    }
+
+    /// What people call its state.
+    pub const fn state_name(&self) -> &'static str {
+        match self.state {
+            JobState::Queued { .. } => "queued",
+            JobState::Starting { .. } => "starting",
+            JobState::Running { .. } => "running",
+            JobState::Stopping { .. } => "stopping",
+            JobState::Ended { .. } => "ended",
+        }
+    }
+
+    /// Whether it is being killed, rather than asked to end.
+    pub const fn is_forced(&self) -> bool {
+        matches!(self.state, JobState::Stopping { by_force: true, .. })
+    }
+
+    /// How it stands towards the scheduler.
+    pub const fn phase(&self) -> Phase {
+        match self.state {
+            JobState::Queued { .. } if self.blocked_on > 0 => Phase::Blocked,
+            JobState::Queued { .. } if self.behind => Phase::Behind,
+            JobState::Queued { is_due: false, .. } => Phase::Delayed,
+            JobState::Queued { .. } => Phase::Ready,
+            JobState::Starting { .. } | JobState::Running { .. } | JobState::Stopping { .. } => {
+                Phase::Active
+            }
+            JobState::Ended { .. } => Phase::Ended,
+        }
+    }
+
+    /// When time alone will change it.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            JobState::Queued { not_before, is_due, .. } => (!is_due).then_some(*not_before),
+            JobState::Starting { give_up_at } => Some(*give_up_at),
+            JobState::Running { stop_at } => *stop_at,
+            JobState::Stopping { again_at, .. } => Some(*again_at),
+            JobState::Ended { .. } => self.cleanup.due_at(),
+        }
+    }
+
+    /// What should be true of the outside world, given what it is now and which boot this is.
+    pub fn wants(&self, boot: &str) -> Vec<Want> {
+        let (id, attempt) = (self.id.clone(), self.attempt);
+        let is_this_boot = self.boot.as_deref() == Some(boot);
+        match &self.state {
+            JobState::Queued { .. } => Vec::new(),
+            JobState::Starting { .. } | JobState::Running { .. } | JobState::Stopping { .. }
+                if !is_this_boot =>
+            {
+                vec![Want::Conclude(id, attempt)]
+            }
+            JobState::Starting { .. } => vec![Want::Start(id, attempt)],
+            JobState::Running { .. } => vec![Want::Watch(id, attempt)],
+            JobState::Stopping { then: Then::Again, .. } => vec![Want::CallOff(id, attempt)],
+            JobState::Stopping { then: Then::End(_), by_force, .. } => {
+                vec![Want::Stop { job: id, attempt, by_force: *by_force }]
+            }
+            JobState::Ended { .. } => self.cleanup.wants(id, attempt),
+        }
+    }
+
+    /// Bytes its kept attempts left on disk, as far as is known.
+    pub fn bytes(&self) -> u64 {
+        self.attempts.iter().map(|attempt| attempt.stdout_bytes + attempt.stderr_bytes).sum()
+    }
+
+    /// Moves every deadline of the attempt by how long the machine slept: a closed lid is neither
+    /// running time nor a reason to kill.
+    pub fn woke(&mut self, slept: Millis) {
+        match &mut self.state {
+            JobState::Starting { give_up_at: at }
+            | JobState::Running { stop_at: Some(at) }
+            | JobState::Stopping { again_at: at, .. } => *at = at.plus(slept),
+            JobState::Queued { .. }
+            | JobState::Running { stop_at: None }
+            | JobState::Ended { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Every limit of the runtime, by name and with its unit. A queue, line, history or retry that is
+//! not bounded by a line here is a defect.
+
+use crate::time::Millis;
+
+/// Arguments of a job's command, its program included.
+pub const ARGUMENTS_MAX: usize = 4_096;
+/// Bytes of a job's command, all arguments together.
+pub const COMMAND_BYTES_MAX: usize = 128 * 1_024;
+/// Bytes of a job's environment, names and values together.
+pub const ENVIRONMENT_BYTES_MAX: usize = 512 * 1_024;
+/// Bytes of a working directory's path.
+pub const CWD_BYTES_MAX: usize = 4_096;
+/// Bytes of a name, owner, lane, pool, key, label name or label value.
+pub const WORD_BYTES_MAX: usize = 256;
+/// Labels on one job.
+pub const LABELS_MAX: usize = 64;
+/// Jobs that one job may wait for.
+pub const DEPENDENCIES_MAX: usize = 1_000;
+/// Jobs that may wait for one job, so that its end fits in one step.
+pub const DEPENDENTS_MAX: u32 = 10_000;
+/// Artifact patterns on one job.
+pub const ARTIFACT_GLOBS_MAX: usize = 64;
+/// Artifacts registered for one job.
+pub const ARTIFACTS_MAX: usize = 1_000;
+/// Directory entries looked at while searching for artifacts.
+pub const ARTIFACT_SCAN_ENTRIES_MAX: usize = 100_000;
+/// Attachments on one job.
+pub const ATTACHMENTS_MAX: usize = 1_000;
+/// Bytes of one attached file or of a job's standard input.
+pub const BLOB_BYTES_MAX: u64 = 4 * 1_024 * 1_024 * 1_024;
+/// Sinks named by one job.
+pub const NOTIFY_MAX: usize = 16;
+/// Jobs in one batch, which is one commit.
+pub const BATCH_JOBS_MAX: usize = 10_000;
+/// Bytes of one request's body.
+pub const REQUEST_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// Retries that a job may ask for.
+pub const RETRIES_MAX: u32 = 100;
+/// Attempts kept in full on a job; of older ones only the journal tells.
+pub const ATTEMPTS_KEPT_MAX: usize = 20;
+/// Launches in a row that never began, before the job fails with reason `spawn`.
+pub const LAUNCHES_MAX: u32 = 5;
+/// Tries at cleaning up after a job before it is left for a person to see.
+pub const CLEANUP_TRIES_MAX: u32 = 8;
+/// Different cleanup warnings kept on a job; repeats are counted.
+pub const CLEANUP_WARNINGS_MAX: usize = 8;
+/// Journal entries of one job; created, cancelled and ended are kept beyond it.
+pub const EVENTS_PER_JOB_MAX: u64 = 10_000;
+/// Journal entries that belong to no job.
+pub const GENERAL_EVENTS_MAX: u32 = 1_000;
+/// Bytes of one message, reason or warning that is kept.
+pub const MESSAGE_BYTES_MAX: usize = 4 * 1_024;
+/// Bytes of what one emitted report may hold.
+pub const EMISSION_BYTES_MAX: usize = 16 * 1_024;
+/// Pools.
+pub const POOLS_MAX: usize = 1_000;
+/// Slots of one pool.
+pub const SLOTS_MAX: u32 = 100_000;
+/// Commands decided in one step.
+pub const STEP_COMMANDS_MAX: usize = 1_024;
+/// Rows that time changes in one step; the rest follow in the next, at once.
+pub const STEP_DUE_MAX: u32 = 256;
+/// Jobs placed in one step; the rest follow in the next, at once.
+pub const STEP_PLACE_MAX: u32 = 256;
+/// Ended jobs that retention picks in one step, so that it is never in the way.
+pub const STEP_PURGE_MAX: u32 = 100;
+/// Highest priority; zero is the lowest.
+pub const PRIORITY_MAX: u8 = 9;
+/// Priority of a job that names none.
+pub const PRIORITY_DEFAULT: u8 = 5;
+/// The longest duration that may be asked for: ten years.
+pub const SPAN_MAX: Millis = Millis::from_secs(10 * 366 * 24 * 3_600);
+/// How long a start may take before it is called off.
+pub const START_MAX: Millis = Millis::from_secs(30);
+/// How long after a kill it is sent again while nothing proves the end.
+pub const STOP_AGAIN: Millis = Millis::from_secs(5);
+/// From asking a job to stop to killing it, unless the job says otherwise.
+pub const GRACE_DEFAULT: Millis = Millis::from_secs(10);
+/// First delay between retries; doubles from there.
+pub const RETRY_DELAY_DEFAULT: Millis = Millis::from_secs(1);
+/// No delay between retries grows beyond this.
+pub const RETRY_DELAY_MAX: Millis = Millis::from_secs(3_600);
+/// First delay between tries at cleaning up; doubles from there.
+pub const CLEANUP_DELAY: Millis = Millis::from_secs(5);
+/// No delay between tries at cleaning up grows beyond this.
+pub const CLEANUP_DELAY_MAX: Millis = Millis::from_secs(600);
+/// Bytes each of a job's streams may hold unless the job says otherwise.
+pub const OUTPUT_BYTES_DEFAULT: u64 = 1_024 * 1_024 * 1_024;
+/// A stall is looked for this many times within the span that makes one.
+pub const STALL_LOOKS: u64 = 4;
+/// The shortest span that may count as a stall.
+pub const STALL_MIN: Millis = Millis::from_secs(1);

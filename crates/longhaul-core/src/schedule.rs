@@ -1,0 +1,119 @@
+//! Who may start now, and why everybody else may not. Both answers go by the same facts, so the
+//! scheduler can always say what a job waits for.
+
+use crate::event::Fact;
+use crate::id::JobId;
+use crate::job::{Job, JobState, Waiting};
+use crate::limits;
+use crate::port::{Phase, StoreError};
+use crate::record::Pool;
+use crate::time::Timestamp;
+use crate::world::{Fault, World, job_ids};
+
+/// Gives free slots of the pools that this step stirred to the jobs that are first in line.
+///
+/// Gives whether more could be placed than one step takes; then another step should follow at once.
+pub fn place(world: &mut World<'_>) -> Result<bool, StoreError> {
+    let mut room = limits::STEP_PLACE_MAX;
+    for name in world.stirred() {
+        let Some(pool) = world.pool(&name)?.clone() else { continue };
+        let free = free_slots(&pool, world.scan()?.occupied(&name)?);
+        let ids = job_ids(world.scan()?.runnable(&name, free.min(room))?)?;
+        room -= u32::try_from(ids.len()).expect("no more than were asked for");
+        for id in ids {
+            place_one(world, &id)?;
+        }
+        if room == 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn place_one(world: &mut World<'_>, id: &JobId) -> Result<(), StoreError> {
+    let (place, now) = (world.place(), world.now());
+    let placed = world.command(|world| {
+        world.job(id)?.place(place, now);
+        let attempt = world.job(id)?.attempt;
+        world.record(id, &Fact::Starting { attempt })
+    })?;
+    placed.map_err(|refused| StoreError::Corrupt(format!("a runnable job is gone: {refused}")))?;
+    debug_assert!(lane_is_held_by(world, id)?, "a lane is active behind its oldest job");
+    Ok(())
+}
+
+/// The negative space of placing: nobody older in the lane is still open.
+fn lane_is_held_by(world: &mut World<'_>, id: &JobId) -> Result<bool, StoreError> {
+    let lane = world.find_job(id)?.and_then(|job| job.spec.lane.clone());
+    let Some(lane) = lane else { return Ok(true) };
+    Ok(world.scan()?.lane_head(&lane)?.as_deref() == Some(id.as_str()))
+}
+
+/// Slots of a pool that a job could have now.
+pub const fn free_slots(pool: &Pool, occupied: u32) -> u32 {
+    if pool.paused { 0 } else { pool.slots.saturating_sub(occupied) }
+}
+
+/// Lets the next of a lane be first, after the job that held it has ended.
+pub fn advance_lane(world: &mut World<'_>, lane: &str) -> Result<(), Fault> {
+    let head = world.scan()?.lane_head(lane)?;
+    for id in job_ids(head.into_iter().collect())? {
+        world.job(&id)?.behind = false;
+    }
+    Ok(())
+}
+
+/// What a queued job's surroundings look like, as far as `why` needs them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Its pool, if that exists.
+    pub pool: Option<Pool>,
+    /// Active jobs of that pool.
+    pub occupied: u32,
+    /// Ready jobs of that pool that go first.
+    pub ahead: u64,
+    /// The oldest job of its lane that has not ended.
+    pub lane_head: Option<String>,
+    /// Jobs it waits for that have not ended, as far as they were looked up.
+    pub open_dependencies: Vec<String>,
+}
+
+/// What a job that has no slot waits for, in words; `None` for a job that does not wait.
+pub fn waits_for(job: &Job, around: &Surroundings, now: Timestamp) -> Option<String> {
+    let JobState::Queued { not_before, because, .. } = &job.state else { return None };
+    let text = match job.phase() {
+        Phase::Blocked => {
+            let named = around.open_dependencies.join(", ");
+            let colon = if named.is_empty() { "" } else { ": " };
+            format!("{} job(s) to end first{colon}{named}", job.blocked_on)
+        }
+        Phase::Behind => {
+            let lane = job.spec.lane.as_deref().unwrap_or_default();
+            let head = around.lane_head.as_deref().unwrap_or("an older job");
+            format!("lane `{lane}`, which {head} holds")
+        }
+        Phase::Delayed => {
+            let what = match because {
+                Waiting::New => "its hour",
+                Waiting::Retry => "its retry",
+                Waiting::Launch => "another launch",
+            };
+            format!("{what}, in {} ms", not_before.since(now).get())
+        }
+        Phase::Ready => waits_for_pool(job, around),
+        Phase::Kept | Phase::Active | Phase::Ended => return None,
+    };
+    Some(text)
+}
+
+fn waits_for_pool(job: &Job, around: &Surroundings) -> String {
+    let name = &job.spec.pool;
+    match &around.pool {
+        None => format!("pool `{name}`, which does not exist any more"),
+        Some(pool) if pool.paused => format!("pool `{name}`, which is paused"),
+        Some(pool) => format!(
+            "a slot of pool `{name}` ({} of {} taken, {} ahead of it)",
+            around.occupied, pool.slots, around.ahead
+        ),
+    }
+}

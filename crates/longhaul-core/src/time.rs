@@ -1,0 +1,93 @@
+//! Points and stretches of time as plain numbers. Nothing here reads a clock: `now` is an argument
+//! everywhere in this crate, and `longhaul/src/clock.rs` is the only place that makes one.
+
+use serde::{Deserialize, Serialize};
+
+/// A point in time: UTC milliseconds since 1970. Has no `now()`.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+/// A stretch of time in milliseconds, never negative.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Millis(u64);
+
+impl Timestamp {
+    /// The last representable moment: "never" for comparisons.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// Takes UTC milliseconds since 1970.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Gives UTC milliseconds since 1970.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// The moment `span` later; stays at [`Timestamp::MAX`] instead of wrapping.
+    pub const fn plus(self, span: Millis) -> Self {
+        Self(self.0.saturating_add_unsigned(span.0))
+    }
+
+    /// The moment `span` earlier.
+    pub const fn minus(self, span: Millis) -> Self {
+        Self(self.0.saturating_sub_unsigned(span.0))
+    }
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    pub const fn since(self, earlier: Self) -> Millis {
+        let span = self.0.saturating_sub(earlier.0);
+        Millis(if span < 0 { 0 } else { span.unsigned_abs() })
+    }
+}
+
+impl Millis {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// Takes a number of milliseconds.
+    pub const fn new(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Takes a number of seconds.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs.saturating_mul(1_000))
+    }
+
+    /// Gives the number of milliseconds.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// This much, `factor` times over; saturates.
+    pub const fn times(self, factor: u64) -> Self {
+        Self(self.0.saturating_mul(factor))
+    }
+
+    /// Both stretches after each other; saturates.
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_and_never_goes_below_zero() {
+        let noon = Timestamp::from_millis(1_000);
+        assert_eq!(noon.plus(Millis::new(5)).as_millis(), 1_005);
+        assert_eq!(Timestamp::MAX.plus(Millis::new(1)), Timestamp::MAX);
+        assert_eq!(Timestamp::from_millis(5).since(noon), Millis::ZERO);
+        assert_eq!(noon.since(Timestamp::from_millis(-500)), Millis::new(1_500));
+    }
+}
