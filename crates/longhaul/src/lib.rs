@@ -1,1 +1,15 @@
-//! Durable jobs: daemon, servers, client and command line.
+//! Durable jobs in one binary: the daemon that decides and supervises, the server and client that
+//! speak with it, and the command line.
+//!
+//! `main.rs` hands over to the shim before anything else is initialised, then to [`cli`]. The
+//! command line knows only [`client`] and [`api`]; it never reaches into the daemon.
+
+pub mod api;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod home;
+pub mod ids;
+pub mod serve;
