@@ -142,6 +142,12 @@ impl Folder {
             .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
     }
 
+    /// Whether there is anything of this name, readable or not.
+    pub(crate) fn has(&self, name: &'static str) -> bool {
+        // Anything but a clear "no such file" counts: it bars the way to starting twice.
+        !matches!(fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT))
+    }
+
     /// Opens a spool for appending, making it if needed.
     pub(crate) fn open_spool(&self, name: &'static str) -> Result<File, FolderError> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
@@ -243,6 +249,9 @@ impl Folder {
             return Err(FolderError::Refused { name, reason: "it is not a plain file" });
         }
         check_ours(name, &stat)?;
+        // The child inherits this flag with the file, and nothing there expects it.
+        let flags = fs::fcntl_getfl(&file).map_err(|e| io_error(name, e))?;
+        fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK).map_err(|e| io_error(name, e))?;
         Ok(Some(file))
     }
 }

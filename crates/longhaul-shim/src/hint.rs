@@ -1,0 +1,66 @@
+//! Tells the daemon to look at a folder. Best effort: what counts is in the files.
+
+use std::ffi::OsString;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with,
+};
+
+use crate::files::Spec;
+
+/// Sends `<job>.<attempt>` to the hint socket, if there is one that takes it at once.
+pub(crate) fn send(spec: &Spec) {
+    if let Some(path) = &spec.hint_socket {
+        let text = format!("{}.{}", spec.job, spec.attempt);
+        // A hint may be lost: nobody listens, the queue is full, the path is wrong.
+        let _ = try_send(path, text.as_bytes());
+    }
+}
+
+fn try_send(path: &Path, text: &[u8]) -> Result<(), Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    let (address, _held) = address_of(path)?;
+    sendto(&socket, text, SendFlags::empty(), &address).map(drop)
+}
+
+/// A socket's address holds about a hundred bytes; a longer path is reached through its folder.
+fn address_of(path: &Path) -> Result<(SocketAddrUnix, Option<OwnedFd>), Errno> {
+    match SocketAddrUnix::new(path) {
+        Err(Errno::NAMETOOLONG) => {
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+                return Err(Errno::NAMETOOLONG);
+            };
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = rustix::fs::open(parent, flags, Mode::empty())?;
+            let mut short = OsString::from(format!("/proc/self/fd/{}/", folder.as_raw_fd()));
+            short.push(name);
+            Ok((SocketAddrUnix::new(Path::new(&short))?, Some(folder)))
+        }
+        address => Ok((address?, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+
+    #[test]
+    fn a_socket_deep_in_the_tree_gets_its_hint() {
+        let root = tempfile::tempdir().unwrap();
+        let deep = root.path().join("d".repeat(120));
+        std::fs::create_dir(&deep).unwrap();
+        // Binding has the same limit, so the listener is made short and moved.
+        let listener = UnixDatagram::bind(root.path().join("s")).unwrap();
+        std::fs::rename(root.path().join("s"), deep.join("hints")).unwrap();
+        try_send(&deep.join("hints"), b"job_1.2").unwrap();
+        let mut bytes = [0; 32];
+        let got = listener.recv(&mut bytes).unwrap();
+        assert_eq!(&bytes[..got], b"job_1.2");
+    }
+}

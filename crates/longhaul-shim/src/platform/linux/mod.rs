@@ -1,0 +1,12 @@
+//! Linux: `/proc`, pidfds, signalfd, the subreaper and directory notification.
+
+mod growth;
+mod proc;
+mod signals;
+
+pub(crate) use growth::Growth;
+pub(crate) use proc::{
+    Status, boot_id, children_of, environment_holds, everyone, has_open, pid_ns, private_bytes,
+    status_of, ticks_per_second,
+};
+pub(crate) use signals::{Signals, become_subreaper, signal, used_by_children};

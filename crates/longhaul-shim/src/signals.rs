@@ -1,0 +1,59 @@
+//! Signal sets and dispositions: of the shim itself, and of the child just before its exec.
+
+use std::io;
+use std::mem::MaybeUninit;
+
+/// The highest signal number of any system we run on.
+const SIGNAL_MAX: i32 = 64;
+
+/// A set of these signals.
+pub(crate) fn set_of(signals: &[i32]) -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: `sigemptyset` initialises the whole set; `sigaddset` then changes an initialised one.
+    #[expect(unsafe_code, reason = "rustix has no signal sets outside its runtime feature")]
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
+        }
+        set.assume_init()
+    }
+}
+
+/// Makes exactly these signals wait until they are asked for.
+pub(crate) fn block(set: &libc::sigset_t) -> io::Result<()> {
+    // SAFETY: `set` is initialised, and no old set is asked for.
+    #[expect(unsafe_code, reason = "rustix has no sigprocmask outside its runtime feature")]
+    let failed = unsafe {
+        libc::sigprocmask(libc::SIG_SETMASK, std::ptr::from_ref(set), std::ptr::null_mut())
+    };
+    if failed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Gives every signal its default meaning and lets all of them through.
+///
+/// Whoever started us may have ignored or blocked some, and both survive an exec. Allocates nothing
+/// and takes no lock, so it may run between fork and exec.
+pub(crate) fn reset() {
+    for signal in 1..=SIGNAL_MAX {
+        disposition(signal, libc::SIG_DFL);
+    }
+    // It cannot fail: the set is valid and so is the operation.
+    let _ = block(&set_of(&[]));
+}
+
+/// Ignores these signals.
+pub(crate) fn ignore(signals: &[i32]) {
+    for signal in signals {
+        disposition(*signal, libc::SIG_IGN);
+    }
+}
+
+/// Numbers that are not signals, or may not be changed, are passed over.
+fn disposition(signal: i32, action: libc::sighandler_t) {
+    // SAFETY: `action` is SIG_DFL or SIG_IGN, so no code of ours is ever called by the kernel.
+    #[expect(unsafe_code, reason = "rustix has no sigaction outside its runtime feature")]
+    unsafe {
+        libc::signal(signal, action);
+    }
+}

@@ -1,0 +1,59 @@
+//! The processes that descend from one, and what they use together.
+
+use crate::files::{PidRecord, Process};
+use crate::identity;
+use crate::platform::{self, Status};
+
+/// What the living processes of an attempt use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time in milliseconds, with that of descendants already reaped by their parents.
+    pub cpu_ms: u64,
+    /// Resident memory in bytes; a page that two processes share counts twice.
+    pub rss_bytes: u64,
+    /// How many processes there are.
+    pub processes: u32,
+}
+
+/// What an attempt uses now, without its shim; `None` once the recorded shim is gone.
+#[must_use]
+pub fn usage(record: &PidRecord) -> Option<Usage> {
+    if !identity::is_here(record).ok()? || !record.shim.is_alive() {
+        return None;
+    }
+    let mut usage = Usage::default();
+    let mut ticks = 0;
+    for status in descendants(record.shim) {
+        ticks += status.cpu_ticks;
+        usage.rss_bytes += status.rss_bytes;
+        usage.processes += 1;
+    }
+    usage.cpu_ms = ticks * 1000 / platform::ticks_per_second().max(1);
+    Some(usage)
+}
+
+/// Everything alive that descends from `root`, parents before children.
+///
+/// A process is listed only if its parent was itself when the child named it, so no stranger with
+/// a recycled pid slips in. While the tree changes some may be missing: ask again until none come.
+pub(crate) fn descendants(root: Process) -> Vec<Status> {
+    let mut found: Vec<Status> = Vec::new();
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        let children: Vec<Status> = platform::children_of(parent.pid)
+            .into_iter()
+            .filter_map(platform::status_of)
+            .filter(|child| child.parent == parent.pid)
+            .collect();
+        if Process::of(parent.pid) != Some(parent) {
+            continue;
+        }
+        for child in children {
+            parents.push(child.process);
+            if !child.ended {
+                found.push(child);
+            }
+        }
+    }
+    found
+}
