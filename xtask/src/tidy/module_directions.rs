@@ -34,6 +34,11 @@ const DIRECTIONS: &[Direction] = &[
         ],
         why: "drivers know the engine's handle and nothing of each other",
     },
+    Direction {
+        inside: "api",
+        never: &["crate::daemon", "crate::serve", "crate::cli", "crate::client"],
+        why: "both ends of the wire use these shapes, so they know neither",
+    },
     Direction { inside: "daemon", never: &["crate::cli"], why: "the daemon has no terminal" },
     Direction { inside: "serve", never: &["crate::cli"], why: "a server has no terminal" },
 ];
@@ -126,6 +131,13 @@ mod tests {
         assert_eq!(said(check, &[(path, "use longhaul_core::port::Reader;")]), [""; 0]);
         assert_eq!(said(check, &[(path, "use longhaul_core::port::{Reader, Tx};")]).len(), 1);
         assert_eq!(said(check, &[(path, "fn f(s: &mut dyn Store) {}")]).len(), 1);
+    }
+
+    #[test]
+    fn wire_shapes_know_neither_end() {
+        let path = "crates/longhaul/src/api/mod.rs";
+        assert_eq!(said(check, &[(path, "use crate::client::Client;")]).len(), 1);
+        assert_eq!(said(check, &[(path, "use longhaul_core::job::Job;")]), [""; 0]);
     }
 
     #[test]
