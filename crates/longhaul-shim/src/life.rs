@@ -45,7 +45,10 @@ pub(crate) fn live(folder: &Folder, umask: u32) -> Result<(), FolderError> {
     let attempt = Attempt { folder, spec: &spec, reserved: folder.reserve_exit()? };
     let plan = match Plan::of(&spec, umask) {
         Ok(plan) => plan,
-        Err(how) => return Ok(attempt.conclude(attempt.never_ran(how))),
+        Err(how) => {
+            attempt.conclude(attempt.never_ran(how));
+            return Ok(());
+        }
     };
     attempt.run(&plan, &lock)
 }
@@ -68,7 +71,8 @@ impl Attempt<'_> {
             Err(e) => {
                 let errno = e.raw_os_error().unwrap_or(libc::EAGAIN);
                 let message = format!("could not make a process: {}", child::reason(errno));
-                return Ok(self.conclude(self.never_ran(child::failed(errno, message))));
+                self.conclude(self.never_ran(child::failed(errno, message)));
+                return Ok(());
             }
         };
         // The child's end of a terminal must not stay open here, or its end would never be seen.

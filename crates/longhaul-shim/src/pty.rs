@@ -81,7 +81,9 @@ impl Terminal {
     /// What is worth waiting for.
     pub(crate) fn wants(&self) -> Wants {
         let later = !self.held.is_empty();
-        Wants { read: !later && !self.closed, write: self.feed.is_some() && !self.closed, later }
+        // A hung-up terminal is always ready, so it is not waited for while it cannot be emptied.
+        let open = !later && !self.closed;
+        Wants { read: open, write: open && self.feed.is_some(), later }
     }
 
     /// Copies what there is, without waiting.

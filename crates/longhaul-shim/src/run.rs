@@ -118,8 +118,10 @@ impl<'a> Run<'a> {
         if let Some(terminal) = &mut self.terminal {
             terminal.copy();
         }
-        while self.terminal.as_ref().is_some_and(|terminal| terminal.wants().later) {
+        // A disk that is full holds the outcome back, unless somebody asked for the end.
+        while !self.asked && self.terminal.as_ref().is_some_and(|t| t.wants().later) {
             self.wait(None);
+            self.take_signals();
         }
         Ending { status, stopped: self.stopped, leftovers }
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::mem::MaybeUninit;
 
+use crate::platform;
+
 /// The highest signal number of any system we run on.
 const SIGNAL_MAX: i32 = 64;
 
@@ -36,7 +38,7 @@ pub(crate) fn block(set: &libc::sigset_t) -> io::Result<()> {
 /// and takes no lock, so it may run between fork and exec.
 pub(crate) fn reset() {
     for signal in 1..=SIGNAL_MAX {
-        disposition(signal, libc::SIG_DFL);
+        platform::default_disposition(signal);
     }
     // It cannot fail: the set is valid and so is the operation.
     let _ = block(&set_of(&[]));
@@ -45,15 +47,10 @@ pub(crate) fn reset() {
 /// Ignores these signals.
 pub(crate) fn ignore(signals: &[i32]) {
     for signal in signals {
-        disposition(*signal, libc::SIG_IGN);
-    }
-}
-
-/// Numbers that are not signals, or may not be changed, are passed over.
-fn disposition(signal: i32, action: libc::sighandler_t) {
-    // SAFETY: `action` is SIG_DFL or SIG_IGN, so no code of ours is ever called by the kernel.
-    #[expect(unsafe_code, reason = "rustix has no sigaction outside its runtime feature")]
-    unsafe {
-        libc::signal(signal, action);
+        // SAFETY: with SIG_IGN no code of ours is ever called by the kernel.
+        #[expect(unsafe_code, reason = "rustix has no sigaction outside its runtime feature")]
+        unsafe {
+            libc::signal(*signal, libc::SIG_IGN);
+        }
     }
 }

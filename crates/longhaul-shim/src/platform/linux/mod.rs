@@ -9,4 +9,6 @@ pub(crate) use proc::{
     Status, boot_id, children_of, environment_holds, everyone, has_open, pid_ns, private_bytes,
     status_of, ticks_per_second,
 };
-pub(crate) use signals::{Signals, become_subreaper, signal, used_by_children};
+pub(crate) use signals::{
+    Signals, become_subreaper, default_disposition, signal, used_by_children,
+};

@@ -49,6 +49,22 @@ impl AsFd for Signals {
     }
 }
 
+/// Gives a signal its default meaning; numbers that are not signals are passed over.
+///
+/// Past the C library, which refuses to touch the two signals it keeps for itself: an ignored one
+/// would be inherited all the same.
+pub(crate) fn default_disposition(signal: i32) {
+    // The kernel's own structure is at most this long, and all zeros in it mean "default".
+    let default = [0_usize; 8];
+    let set_bytes: usize = 8;
+    // SAFETY: the kernel reads the structure, writes nothing, and will call no code of ours.
+    #[expect(unsafe_code, reason = "rustix has no sigaction outside its runtime feature")]
+    unsafe {
+        let none = std::ptr::null_mut::<usize>();
+        libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, set_bytes);
+    }
+}
+
 /// Makes us the parent of every orphan among our descendants, daemonised or not.
 pub(crate) fn become_subreaper() -> io::Result<()> {
     let on: libc::c_ulong = 1;
