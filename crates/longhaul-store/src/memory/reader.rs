@@ -1,0 +1,131 @@
+//! Readers of the memory twin: each question takes the lock for as long as it is answered.
+
+use super::index::Index;
+use super::{Content, MemoryStore};
+use longhaul_core::event::Event;
+use longhaul_core::port::{Filter, Position, Reader, Row, StoreError, Table};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// Reads what is committed in a [`MemoryStore`].
+#[derive(Clone, Debug)]
+pub struct MemoryReader {
+    store: MemoryStore,
+}
+
+impl MemoryReader {
+    pub(super) const fn new(store: MemoryStore) -> Self {
+        Self { store }
+    }
+}
+
+/// Whether `row` passes every part of `filter` that narrows.
+fn passes(filter: &Filter, row: &Row) -> bool {
+    let one_of = |wanted: &[String], found: Option<&String>| {
+        wanted.is_empty() || found.is_some_and(|found| wanted.contains(found))
+    };
+    let is = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
+    one_of(&filter.states, Some(&row.state))
+        && one_of(&filter.outcomes, row.outcome.as_ref())
+        && is(&filter.pool, &row.pool)
+        && is(&filter.lane, &row.lane)
+        && is(&filter.owner, &row.owner)
+        && is(&filter.parent, &row.parent)
+        && has_labels(&filter.labels, row.labels.as_deref())
+}
+
+/// Whether a row's labels hold all that are wanted; a text that is no object holds none.
+fn has_labels(wanted: &[(String, String)], found: Option<&str>) -> bool {
+    if wanted.is_empty() {
+        return true;
+    }
+    let found: Option<BTreeMap<String, String>> =
+        found.and_then(|text| serde_json::from_str(text).ok());
+    found.is_some_and(|found| wanted.iter().all(|(name, value)| found.get(name) == Some(value)))
+}
+
+impl Reader for MemoryReader {
+    fn load(&mut self, table: Table, id: &str) -> Result<Option<Row>, StoreError> {
+        Ok(self.store.lock().load(table, id))
+    }
+
+    fn list(
+        &mut self,
+        filter: &Filter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let content = self.store.lock();
+        let newest_first = content.index.seq.range(..before.unwrap_or(u64::MAX)).rev();
+        let rows = newest_first.filter_map(|(_, id)| content.rows(Table::Job).get(id));
+        let rows = rows.filter(|row| passes(filter, row)).take(limit as usize);
+        Ok(rows.map(|row| Row::clone(row)).collect())
+    }
+
+    fn by_prefix(&mut self, prefix: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let content = self.store.lock();
+        let rows = content.rows(Table::Job).range(prefix.to_owned()..);
+        let ids = rows.map(|(id, _)| id).take_while(|id| id.starts_with(prefix));
+        Ok(ids.take(limit as usize).cloned().collect())
+    }
+
+    fn by_name(&mut self, name: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let content = self.store.lock();
+        let first = (name.to_owned(), 0, String::new());
+        let last = (name.to_owned(), u64::MAX, String::new());
+        let newest_first = content.index.name.range(first..last).rev();
+        Ok(newest_first.take(limit as usize).map(|(.., id)| id.clone()).collect())
+    }
+
+    fn events(
+        &mut self,
+        job: Option<&str>,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        Ok(self.store.lock().journal.after(job, after, limit))
+    }
+
+    fn head(&mut self) -> Result<Position, StoreError> {
+        Ok(self.store.lock().journal.head())
+    }
+
+    fn counts(&mut self) -> Result<Vec<(String, u64)>, StoreError> {
+        let content = self.store.lock();
+        Ok(content.index.states.iter().map(|(state, count)| (state.clone(), *count)).collect())
+    }
+
+    fn pool_load(&mut self, pool: &str) -> Result<(u32, u64), StoreError> {
+        let content = self.store.lock();
+        let first = (pool.to_owned(), Reverse(u8::MAX), 0, String::new());
+        let ready = content.index.ready.range(first..).take_while(|(found, ..)| found == pool);
+        Ok((content.occupied(pool), ready.count() as u64))
+    }
+
+    fn ahead_of(&mut self, pool: &str, priority: u8, seq: u64) -> Result<u64, StoreError> {
+        let content = self.store.lock();
+        let first = (pool.to_owned(), Reverse(u8::MAX), 0, String::new());
+        let me = (pool.to_owned(), Reverse(priority), seq, String::new());
+        Ok(content.index.ready.range(first..me).count() as u64)
+    }
+
+    fn lane_head(&mut self, lane: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.store.lock().lane_head(lane))
+    }
+
+    fn ids(&mut self, table: Table, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        Ok(self.store.lock().ids(table, after, limit))
+    }
+
+    fn check(&mut self) -> Result<Vec<String>, StoreError> {
+        let content: &Content = &self.store.lock();
+        let mut rebuilt = Index::default();
+        for table in Table::ALL {
+            for row in content.rows(table).values() {
+                rebuilt.change(table, None, Some(row));
+            }
+        }
+        let differs = rebuilt != content.index;
+        Ok(differs.then(|| "the indexes do not match the rows".to_owned()).into_iter().collect())
+    }
+}

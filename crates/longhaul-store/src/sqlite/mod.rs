@@ -1,0 +1,195 @@
+//! A store in one SQLite file. One connection writes; readers have their own. Commits are durable
+//! (`synchronous=FULL` in WAL mode) when `commit` returns.
+
+mod error;
+mod files;
+mod list;
+mod migrate;
+mod reader;
+mod row;
+mod salvage;
+mod sql;
+mod tx;
+
+pub use files::quarantine;
+pub use migrate::backups;
+pub use reader::SqliteReader;
+pub use salvage::{Salvaged, salvage};
+
+use error::{corrupt, file_error, store_error};
+use longhaul_core::port::{Reader, Store, StoreError, Tx};
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// KiB of pages that the writer keeps; the kernel's page cache does the rest.
+const CACHE_KIB: i32 = 2_048;
+/// How long the writer waits for another process's lock, which there should never be.
+const BUSY_MS: u64 = 5_000;
+/// Pages in the WAL at which a commit also moves them into the database (16 MiB). Whoever calls
+/// [`SqliteStore::checkpoint`] when there is time keeps commits from ever having to.
+const WAL_PAGES_MAX: u32 = 4_096;
+/// Bytes that the WAL file is cut back to once it has been moved.
+const WAL_BYTES_KEPT: u32 = 16 * 1_024 * 1_024;
+/// A database larger than this is not read through at open after a crash: it would delay the start.
+const QUICK_CHECK_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
+/// Different statements that a step uses, with room to spare.
+const STATEMENTS: usize = 96;
+
+/// A store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// How far a checkpoint came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Pages that were in the WAL.
+    pub pages: u64,
+    /// Of those, pages that are in the database now; fewer while a reader still needs the rest.
+    pub moved: u64,
+}
+
+/// Opens the store at `path`, making it if there never was one; its folder must exist.
+///
+/// Gives [`StoreError::Corrupt`] if there was a store and it is gone, empty, cut short, or not what
+/// it was: ask a person, `quarantine` it, and never start over silently. Gives
+/// [`StoreError::Failed`] for a database of a newer version (its text names both), for a symbolic
+/// link, and for what the file system refuses.
+pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    // SQLite refuses a link anywhere in the path when told not to follow; those above are not ours.
+    let folder = files::folder_of(path);
+    let folder = fs_err::canonicalize(folder).map_err(|error| file_error(&error))?;
+    let name = path.file_name().ok_or_else(|| StoreError::Failed("no file name".into()))?;
+    let path = folder.join(name);
+
+    let born = files::read_marker(&path)?;
+    let wal = files::size(&files::beside(&path, "-wal"))?;
+    match (files::size(&path)?.unwrap_or(0), &born, wal) {
+        (0, Some(_), _) => return Err(lost(&path, "there was a store, and its file is gone")),
+        (0, None, Some(1..)) => return Err(lost(&path, "there is a WAL without its database")),
+        (0, None, _) => return create(&path),
+        (size, ..) => files::check_header(&path, size)?,
+    }
+    files::make_private(&path)?;
+    let mut connection = connect(&path)?;
+    // A WAL that is there was not put away by a clean close.
+    if wal.is_some() && files::size(&path)?.unwrap_or(0) <= QUICK_CHECK_BYTES_MAX {
+        quick_check(&connection)?;
+    }
+    migrate::migrate(&mut connection, &path)?;
+    let store_id = store_id(&connection)?;
+    match born {
+        Some(born) if born == store_id => {}
+        Some(_) => return Err(lost(&path, "the file is not the store that was born here")),
+        None => files::write_marker(&path, &store_id)?,
+    }
+    Ok(SqliteStore { connection, path })
+}
+
+/// The error for a store that is not there as it should be.
+fn lost(path: &Path, what: &str) -> StoreError {
+    corrupt(&format!("{}: {what}", path.display()))
+}
+
+/// Makes a store where none was. A crash on the way leaves no marker, and the next `open` goes on.
+fn create(path: &Path) -> Result<SqliteStore, StoreError> {
+    files::remove_if_there(path)?;
+    files::create_private(path)?;
+    let mut connection = connect(path)?;
+    migrate::migrate(&mut connection, path)?;
+    let store_id = store_id(&connection)?;
+    let store = SqliteStore { connection, path: path.to_owned() };
+    // The marker promises that the file is not empty, so nothing may be in the WAL alone.
+    store.truncate_wal()?;
+    files::sync_folder_of(path)?;
+    files::write_marker(path, &store_id)?;
+    Ok(store)
+}
+
+/// Opens the writing connection and sets what holds for each of its transactions.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
+    connection.busy_timeout(Duration::from_millis(BUSY_MS)).map_err(store_error)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    let set = |pragma: &str, value: &dyn rusqlite::ToSql| {
+        connection.pragma_update(None, pragma, value).map_err(store_error)
+    };
+    set("journal_mode", &"wal")?;
+    set("synchronous", &"full")?;
+    // Environments are secrets: what is deleted is overwritten, not only let go.
+    set("secure_delete", &"on")?;
+    set("cache_size", &-CACHE_KIB)?;
+    set("temp_store", &"memory")?;
+    set("trusted_schema", &false)?;
+    set("wal_autocheckpoint", &WAL_PAGES_MAX)?;
+    set("journal_size_limit", &WAL_BYTES_KEPT)?;
+    Ok(connection)
+}
+
+fn quick_check(connection: &Connection) -> Result<(), StoreError> {
+    let found: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(store_error)?;
+    if found == "ok" { Ok(()) } else { Err(corrupt(&found)) }
+}
+
+fn store_id(connection: &Connection) -> Result<String, StoreError> {
+    let sql = "SELECT value FROM meta WHERE name = 'store_id'";
+    connection.query_row(sql, [], |row| row.get(0)).map_err(store_error)
+}
+
+impl SqliteStore {
+    /// The database file, with symbolic links above it resolved.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens a reader without a box around it.
+    pub fn open_reader(&self) -> Result<SqliteReader, StoreError> {
+        SqliteReader::open(&self.path)
+    }
+
+    /// Moves what it can from the WAL into the database, without waiting for readers. For quiet
+    /// moments: it costs two syncs, which a commit otherwise pays when the WAL has grown.
+    pub fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
+        self.run_checkpoint("PRAGMA wal_checkpoint(PASSIVE)")
+    }
+
+    fn run_checkpoint(&self, sql: &str) -> Result<Checkpoint, StoreError> {
+        let done = self.connection.query_row(sql, [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        });
+        // SQLite says -1 where it could not begin because somebody else is at it.
+        match done.map_err(store_error)? {
+            (0, pages, moved) if pages >= 0 && moved >= 0 => {
+                Ok(Checkpoint { pages: row::from_i64(pages)?, moved: row::from_i64(moved)? })
+            }
+            _ => Err(StoreError::Conflict),
+        }
+    }
+
+    fn truncate_wal(&self) -> Result<(), StoreError> {
+        self.run_checkpoint("PRAGMA wal_checkpoint(TRUNCATE)").map(|_| ())
+    }
+
+    /// Puts everything into the database file and closes it. With no reader left, SQLite removes
+    /// the files beside it, and that is how the next `open` knows of a clean end.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.connection.close().map_err(|(_, error)| store_error(error))
+    }
+}
+
+impl Store for SqliteStore {
+    fn begin(&mut self) -> Result<Box<dyn Tx + '_>, StoreError> {
+        Ok(Box::new(tx::SqliteTx::begin(&self.connection)?))
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(self.open_reader()?))
+    }
+}

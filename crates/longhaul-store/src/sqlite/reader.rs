@@ -1,0 +1,122 @@
+//! Readers: read-only connections beside the writer. Each question is one statement or is bracketed
+//! in one read transaction, so it sees whole commits only.
+
+use super::error::store_error;
+use super::list;
+use super::row::{all, first, from_i64, read, read_event, single, to_i64};
+use super::sql;
+use longhaul_core::event::Event;
+use longhaul_core::port::{Filter, Position, Reader, Row, StoreError, Table};
+use rusqlite::{CachedStatement, Connection, OpenFlags, params};
+use std::path::Path;
+use std::time::Duration;
+
+/// KiB of pages that a reader keeps; the kernel's page cache does the rest.
+const CACHE_KIB: i32 = 256;
+/// How long a reader waits where SQLite makes it wait: while a crashed writer's WAL is recovered.
+const BUSY_MS: u64 = 5_000;
+
+/// Reads what is committed in a SQLite store.
+#[derive(Debug)]
+pub struct SqliteReader {
+    connection: Connection,
+}
+
+impl SqliteReader {
+    /// Opens a reader of the database at `path`, which must exist and have been opened for writing
+    /// by this version before.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
+        connection.busy_timeout(Duration::from_millis(BUSY_MS)).map_err(store_error)?;
+        connection.pragma_update(None, "query_only", true).map_err(store_error)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(store_error)?;
+        connection.set_prepared_statement_cache_capacity(24);
+        Ok(Self { connection })
+    }
+
+    fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        self.connection.prepare_cached(sql).map_err(store_error)
+    }
+}
+
+impl Reader for SqliteReader {
+    fn load(&mut self, table: Table, id: &str) -> Result<Option<Row>, StoreError> {
+        first(self.prepare(sql::load(table))?, [id], |row| read(table, row))
+    }
+
+    fn list(
+        &mut self,
+        filter: &Filter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        list::list(&self.connection, filter, before, limit)
+    }
+
+    fn by_prefix(&mut self, prefix: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let end = format!("{prefix}{}", char::MAX);
+        all(self.prepare(sql::BY_PREFIX)?, params![prefix, end, limit], single)
+    }
+
+    fn by_name(&mut self, name: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::BY_NAME)?, params![name, limit], single)
+    }
+
+    fn events(
+        &mut self,
+        job: Option<&str>,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let after = to_i64(after.0)?;
+        match job {
+            None => all(self.prepare(sql::EVENTS)?, params![after, limit], read_event),
+            Some(job) => {
+                all(self.prepare(sql::EVENTS_OF_JOB)?, params![job, after, limit], read_event)
+            }
+        }
+    }
+
+    fn head(&mut self) -> Result<Position, StoreError> {
+        let head = first(self.prepare(sql::HEAD)?, [], single)?;
+        Ok(Position(from_i64(head.unwrap_or(0))?))
+    }
+
+    fn counts(&mut self) -> Result<Vec<(String, u64)>, StoreError> {
+        all(self.prepare(sql::COUNTS)?, [], |row| {
+            Ok((single(row)?, from_i64(row.get(1).map_err(store_error)?)?))
+        })
+    }
+
+    fn pool_load(&mut self, pool: &str) -> Result<(u32, u64), StoreError> {
+        let load = first(self.prepare(sql::POOL_LOAD)?, [pool], |row| {
+            Ok((single(row)?, from_i64(row.get(1).map_err(store_error)?)?))
+        })?;
+        Ok(load.unwrap_or((0, 0)))
+    }
+
+    fn ahead_of(&mut self, pool: &str, priority: u8, seq: u64) -> Result<u64, StoreError> {
+        let arguments = params![pool, priority, to_i64(seq)?];
+        from_i64(first(self.prepare(sql::AHEAD_OF)?, arguments, single)?.unwrap_or(0))
+    }
+
+    fn lane_head(&mut self, lane: &str) -> Result<Option<String>, StoreError> {
+        first(self.prepare(sql::LANE_HEAD)?, [lane], single)
+    }
+
+    fn ids(&mut self, table: Table, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::ids(table))?, params![after, limit], single)
+    }
+
+    fn check(&mut self) -> Result<Vec<String>, StoreError> {
+        let integrity: Vec<String> = all(self.prepare(sql::INTEGRITY)?, [], single)?;
+        let mut wrong: Vec<String> = integrity.into_iter().filter(|line| line != "ok").collect();
+        for check in sql::CHECKS {
+            wrong.extend(all(self.prepare(check)?, [], single::<String>)?);
+        }
+        Ok(wrong)
+    }
+}

@@ -1,0 +1,161 @@
+//! Every statement, in one place, so that a test can ask SQLite for the plan of each.
+//!
+//! Partial indexes are used only where a query repeats their condition, so the conditions here are
+//! the migration's, word for word.
+
+use longhaul_core::port::Table;
+
+/// The text before and after a table's name, made one static text per table.
+macro_rules! for_table {
+    ($table:expr, $before:expr, $after:expr) => {
+        match $table {
+            Table::Job => concat!($before, "job", $after),
+            Table::Environment => concat!($before, "environment", $after),
+            Table::Dependency => concat!($before, "dependency", $after),
+            Table::Pool => concat!($before, "pool", $after),
+            Table::Host => concat!($before, "host", $after),
+        }
+    };
+}
+
+/// The columns of a row, in the order that `row.rs` reads and binds them.
+macro_rules! columns {
+    () => {
+        "id, phase, state, due_at, host, lane, parent, owner, pool, priority, seq, key, name, \
+         outcome, ended_at, bytes, labels, body"
+    };
+}
+
+pub(super) const fn load(table: Table) -> &'static str {
+    for_table!(table, concat!("SELECT ", columns!(), " FROM "), " WHERE id = ?1")
+}
+
+pub(super) const fn insert(table: Table) -> &'static str {
+    for_table!(
+        table,
+        "INSERT INTO ",
+        concat!(
+            " (",
+            columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, \
+             ?17, ?18)"
+        )
+    )
+}
+
+/// Changes what a row's life changes, and only if the rest is as it was. SQLite rewrites the entry
+/// of every index that a SET names, changed or not; naming fewer saves pages in each commit.
+pub(super) const fn update_life(table: Table) -> &'static str {
+    for_table!(
+        table,
+        "UPDATE ",
+        " SET phase = ?2, state = ?3, due_at = ?4, host = ?5, outcome = ?14, ended_at = ?15, \
+         bytes = ?16, body = ?18 \
+         WHERE id = ?1 AND lane IS ?6 AND parent IS ?7 AND owner IS ?8 AND pool IS ?9 \
+         AND priority = ?10 AND seq = ?11 AND key IS ?12 AND name IS ?13 AND labels IS ?17"
+    )
+}
+
+pub(super) const fn update(table: Table) -> &'static str {
+    for_table!(
+        table,
+        "UPDATE ",
+        " SET phase = ?2, state = ?3, due_at = ?4, host = ?5, lane = ?6, parent = ?7, owner = ?8, \
+         pool = ?9, priority = ?10, key = ?12, name = ?13, outcome = ?14, ended_at = ?15, \
+         bytes = ?16, labels = ?17, body = ?18 \
+         WHERE id = ?1 AND seq = ?11"
+    )
+}
+
+pub(super) const fn remove(table: Table) -> &'static str {
+    for_table!(table, "DELETE FROM ", " WHERE id = ?1")
+}
+
+pub(super) const fn ids(table: Table) -> &'static str {
+    for_table!(table, "SELECT id FROM ", " WHERE id > ?1 ORDER BY id LIMIT ?2")
+}
+
+pub(super) const fn children(table: Table) -> &'static str {
+    for_table!(table, "SELECT id FROM ", " WHERE parent = ?1 ORDER BY id LIMIT ?2")
+}
+
+pub(super) const fn due(table: Table) -> &'static str {
+    for_table!(
+        table,
+        "SELECT due_at, id FROM ",
+        " WHERE due_at <= ?2 AND (host IS NULL OR host = ?1) ORDER BY due_at, id LIMIT ?3"
+    )
+}
+
+pub(super) const fn next_due(table: Table) -> &'static str {
+    for_table!(
+        table,
+        "SELECT due_at FROM ",
+        " WHERE due_at IS NOT NULL AND (host IS NULL OR host = ?1) ORDER BY due_at LIMIT 1"
+    )
+}
+
+pub(super) const RUNNABLE: &str = "SELECT id FROM job WHERE phase = 'ready' AND pool = ?1 \
+    ORDER BY priority DESC, seq LIMIT ?2";
+pub(super) const OCCUPIED: &str = "SELECT count(*) FROM job WHERE phase = 'active' AND pool = ?1";
+pub(super) const LANE_HEAD: &str = "SELECT id FROM job WHERE phase <> 'ended' AND lane = ?1 \
+    ORDER BY seq LIMIT 1";
+pub(super) const ACTIVE_ON: &str = "SELECT id FROM job WHERE phase = 'active' AND host = ?1 \
+    AND id > ?2 ORDER BY id LIMIT ?3";
+pub(super) const BY_KEY: &str = "SELECT id FROM job WHERE key = ?1";
+pub(super) const OLDEST_ENDED: &str = "SELECT id FROM job WHERE phase = 'ended' \
+    ORDER BY ended_at, id LIMIT ?1";
+pub(super) const ENDED_TOTALS: &str = "SELECT \
+    (SELECT value FROM tally WHERE name = 'ended_jobs'), \
+    (SELECT value FROM tally WHERE name = 'ended_bytes')";
+
+pub(super) const HEAD: &str = "SELECT max(\
+    (SELECT coalesce(max(position), 0) FROM event), \
+    (SELECT value FROM tally WHERE name = 'journal_floor'))";
+pub(super) const APPEND: &str =
+    "INSERT INTO event (position, job, seq, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+pub(super) const FORGET: &str = "INSERT INTO forgetting (job) VALUES (?1)";
+pub(super) const TRIM_GENERAL: &str = "DELETE FROM event WHERE job IS NULL AND position <= \
+    (SELECT position FROM event WHERE job IS NULL ORDER BY position DESC LIMIT 1 OFFSET ?1)";
+pub(super) const EVENTS: &str = "SELECT position, job, seq, at, body FROM event \
+    WHERE position > ?1 ORDER BY position LIMIT ?2";
+/// A job's numbers and positions grow together. Where to begin is looked for from the newest entry
+/// back, because whoever asks again and again asks for the newest.
+pub(super) const EVENTS_OF_JOB: &str = "SELECT position, job, seq, at, body FROM event \
+    WHERE job = ?1 AND seq > coalesce((SELECT seq FROM event WHERE job = ?1 AND position <= ?2 \
+    ORDER BY seq DESC LIMIT 1), 0) ORDER BY seq LIMIT ?3";
+
+pub(super) const LIST_FROM: &str = concat!("SELECT ", columns!(), " FROM job WHERE seq < ?");
+pub(super) const BY_PREFIX: &str = "SELECT id FROM job WHERE id >= ?1 AND id < ?2 \
+    ORDER BY id LIMIT ?3";
+pub(super) const BY_NAME: &str = "SELECT id FROM job WHERE name = ?1 ORDER BY seq DESC LIMIT ?2";
+pub(super) const COUNTS: &str = "SELECT state, count(*) FROM job GROUP BY state ORDER BY state";
+pub(super) const POOL_LOAD: &str = "SELECT \
+    (SELECT count(*) FROM job WHERE phase = 'active' AND pool = ?1), \
+    (SELECT count(*) FROM job WHERE phase = 'ready' AND pool = ?1)";
+pub(super) const AHEAD_OF: &str = "SELECT \
+    (SELECT count(*) FROM job WHERE phase = 'ready' AND pool = ?1 AND priority > ?2) + \
+    (SELECT count(*) FROM job WHERE phase = 'ready' AND pool = ?1 AND priority = ?2 AND seq < ?3)";
+
+pub(super) const INTEGRITY: &str = "PRAGMA integrity_check(100)";
+/// What constraints cannot say; each row of an answer is one thing that is wrong.
+pub(super) const CHECKS: [&str; 3] = [
+    "SELECT 'the tally of ended jobs says ' || value || ', there are ' || found FROM tally, \
+     (SELECT count(*) AS found FROM job WHERE phase = 'ended') \
+     WHERE name = 'ended_jobs' AND value <> found",
+    "SELECT 'the tally of ended bytes says ' || value || ', there are ' || found FROM tally, \
+     (SELECT coalesce(sum(bytes), 0) AS found FROM job WHERE phase = 'ended') \
+     WHERE name = 'ended_bytes' AND value <> found",
+    "SELECT 'the journal has no entry 1 of job ' || job || ', its first is ' || min(seq) FROM event \
+     WHERE job IS NOT NULL GROUP BY job HAVING min(seq) <> 1",
+];
+
+/// Upwards and downwards, by the table itself and never by an index, which may be what is damaged.
+pub(super) const SALVAGE_JOBS: [&str; 2] = [
+    concat!("SELECT ", columns!(), " FROM job NOT INDEXED ORDER BY seq"),
+    concat!("SELECT ", columns!(), " FROM job NOT INDEXED ORDER BY seq DESC"),
+];
+pub(super) const SALVAGE_EVENTS: [&str; 2] = [
+    "SELECT position, job, seq, at, body FROM event NOT INDEXED ORDER BY position",
+    "SELECT position, job, seq, at, body FROM event NOT INDEXED ORDER BY position DESC",
+];

@@ -1,0 +1,187 @@
+//! One step's transaction: `BEGIN IMMEDIATE` on the one writing connection, undone when dropped.
+
+use super::error::{is_taken, store_error};
+use super::row::{all, first, from_i64, read, single, to_i64, write};
+use super::sql;
+use crate::rules;
+use longhaul_core::event::NewEvent;
+use longhaul_core::id::{HostId, JobId};
+use longhaul_core::port::{Position, Row, StoreError, Table, Tx};
+use longhaul_core::time::Timestamp;
+use rusqlite::{CachedStatement, Connection, params};
+
+pub(super) struct SqliteTx<'a> {
+    connection: &'a Connection,
+    is_open: bool,
+}
+
+impl<'a> SqliteTx<'a> {
+    /// Begins; waits for the busy timeout if another process writes, then gives `Conflict`.
+    pub(super) fn begin(connection: &'a Connection) -> Result<Self, StoreError> {
+        let mut begin = connection.prepare_cached("BEGIN IMMEDIATE").map_err(store_error)?;
+        begin.execute([]).map_err(store_error)?;
+        Ok(Self { connection, is_open: true })
+    }
+
+    fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
+        self.connection.prepare_cached(sql).map_err(store_error)
+    }
+
+    fn insert(&self, table: Table, row: &Row) -> Result<(), StoreError> {
+        let mut insert = self.prepare(sql::insert(table))?;
+        match write(&mut insert, row)? {
+            Ok(_) => Ok(()),
+            Err(error) if is_taken(&error) => Err(StoreError::Conflict),
+            Err(error) => Err(store_error(error)),
+        }
+    }
+
+    fn update(&self, table: Table, row: &Row) -> Result<(), StoreError> {
+        for statement in [sql::update_life(table), sql::update(table)] {
+            if write(&mut self.prepare(statement)?, row)?.map_err(store_error)? == 1 {
+                return Ok(());
+            }
+        }
+        Err(rules::broken(table, row, "it is not there to be changed, or had another seq"))
+    }
+}
+
+impl Drop for SqliteTx<'_> {
+    fn drop(&mut self) {
+        // After some errors (a full disk, a failed write) SQLite has rolled back by itself.
+        if self.is_open
+            && !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a transaction could not be rolled back");
+        }
+    }
+}
+
+impl Tx for SqliteTx<'_> {
+    fn load(&mut self, table: Table, id: &str) -> Result<Option<Row>, StoreError> {
+        first(self.prepare(sql::load(table))?, [id], |row| read(table, row))
+    }
+
+    fn save(&mut self, table: Table, row: &Row, new: bool) -> Result<(), StoreError> {
+        if new { self.insert(table, row) } else { self.update(table, row) }
+    }
+
+    fn remove(&mut self, table: Table, id: &str) -> Result<(), StoreError> {
+        self.prepare(sql::remove(table))?.execute([id]).map_err(store_error)?;
+        Ok(())
+    }
+
+    fn head(&mut self) -> Result<Position, StoreError> {
+        let head = first(self.prepare(sql::HEAD)?, [], single)?;
+        Ok(Position(from_i64(head.unwrap_or(0))?))
+    }
+
+    fn append(&mut self, events: &[NewEvent]) -> Result<Position, StoreError> {
+        let mut head = self.head()?;
+        let mut append = self.prepare(sql::APPEND)?;
+        for event in events {
+            let position = Position(head.0 + 1);
+            let job = event.job.as_ref().map(JobId::as_str);
+            let (seq, at) = (to_i64(event.seq)?, event.at.as_millis());
+            let values = params![to_i64(position.0)?, job, seq, at, event.body];
+            append.execute(values).map_err(store_error)?;
+            head = position;
+        }
+        Ok(head)
+    }
+
+    fn forget(&mut self, job: &str) -> Result<(), StoreError> {
+        self.prepare(sql::FORGET)?.execute([job]).map_err(store_error)?;
+        Ok(())
+    }
+
+    fn trim_general(&mut self, keep: u32) -> Result<(), StoreError> {
+        self.prepare(sql::TRIM_GENERAL)?.execute([keep]).map_err(store_error)?;
+        Ok(())
+    }
+
+    fn due(
+        &mut self,
+        me: &HostId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(Table, String)>, StoreError> {
+        let mut due: Vec<(i64, Table, String)> = Vec::new();
+        for table in Table::ALL {
+            let arguments = params![me.as_str(), now.as_millis(), limit];
+            due.extend(all(self.prepare(sql::due(table))?, arguments, |row| {
+                Ok((single(row)?, table, row.get(1).map_err(store_error)?))
+            })?);
+        }
+        due.sort();
+        due.truncate(limit as usize);
+        Ok(due.into_iter().map(|(_, table, id)| (table, id)).collect())
+    }
+
+    fn next_due(&mut self, me: &HostId) -> Result<Option<Timestamp>, StoreError> {
+        let mut next: Option<i64> = None;
+        for table in Table::ALL {
+            let due: Option<i64> =
+                first(self.prepare(sql::next_due(table))?, [me.as_str()], single)?;
+            next = [next, due].into_iter().flatten().min();
+        }
+        Ok(next.map(Timestamp::from_millis))
+    }
+
+    fn runnable(&mut self, pool: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::RUNNABLE)?, params![pool, limit], single)
+    }
+
+    fn occupied(&mut self, pool: &str) -> Result<u32, StoreError> {
+        Ok(first(self.prepare(sql::OCCUPIED)?, [pool], single)?.unwrap_or(0))
+    }
+
+    fn lane_head(&mut self, lane: &str) -> Result<Option<String>, StoreError> {
+        first(self.prepare(sql::LANE_HEAD)?, [lane], single)
+    }
+
+    fn active_on(
+        &mut self,
+        host: &HostId,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::ACTIVE_ON)?, params![host.as_str(), after, limit], single)
+    }
+
+    fn children(
+        &mut self,
+        table: Table,
+        parent: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::children(table))?, params![parent, limit], single)
+    }
+
+    fn ids(&mut self, table: Table, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::ids(table))?, params![after, limit], single)
+    }
+
+    fn by_key(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        first(self.prepare(sql::BY_KEY)?, [key], single)
+    }
+
+    fn oldest_ended(&mut self, limit: u32) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::OLDEST_ENDED)?, [limit], single)
+    }
+
+    fn ended_totals(&mut self) -> Result<(u64, u64), StoreError> {
+        let totals = first(self.prepare(sql::ENDED_TOTALS)?, [], |row| {
+            Ok((from_i64(single(row)?)?, from_i64(row.get(1).map_err(store_error)?)?))
+        })?;
+        Ok(totals.unwrap_or((0, 0)))
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        let mut commit = self.prepare("COMMIT")?;
+        commit.execute([]).map_err(store_error)?;
+        self.is_open = false;
+        Ok(())
+    }
+}
