@@ -43,6 +43,6 @@ mod tests {
     fn differs_between_keys_and_never_between_calls() {
         let at = |key| delay(key, 5, Millis::from_secs(1), Millis::from_secs(60));
         assert_eq!(at("a"), at("a"));
-        assert!((0..20).any(|n| at(&format!("job{n}")) != at("a")));
+        assert!(["b", "c", "d", "e"].iter().any(|key| at(key) != at("a")));
     }
 }

@@ -25,7 +25,7 @@ pub struct Step {
     pub replies: Vec<Result<Reply, Refused>>,
     /// What the rows that changed want.
     pub wants: Vec<Want>,
-    /// Jobs that may have changed.
+    /// Jobs that changed.
     pub changed: BTreeSet<JobId>,
     /// The journal's head.
     pub head: Position,

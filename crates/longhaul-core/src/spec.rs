@@ -359,7 +359,8 @@ mod tests {
 
     #[test]
     fn each_bad_field_is_named() {
-        let breaks: [(&str, fn(&mut JobSpec)); 16] = [
+        type Spoil = fn(&mut JobSpec);
+        let breaks: [(&str, Spoil); 16] = [
             ("command", |s| s.command.clear()),
             ("command", |s| s.command = vec![String::new()]),
             ("command", |s| s.command.push("a\0b".into())),

@@ -34,6 +34,8 @@ impl From<StoreError> for Fault {
 
 /// One row as the step knows it; `None` is "there is no such row".
 struct Slot<R> {
+    /// As it was when the step began.
+    at_begin: Option<R>,
     /// As the transaction has it.
     written: Option<R>,
     /// As the step would have it.
@@ -58,7 +60,8 @@ impl<R: Record> Rows<R> {
         if !self.slots.contains_key(id) {
             let row = tx.load(R::TABLE, id)?;
             let record = row.as_ref().map(R::from_row).transpose()?;
-            let slot = Slot { written: record.clone(), current: record, before: None };
+            let (at_begin, written) = (record.clone(), record.clone());
+            let slot = Slot { at_begin, written, current: record, before: None };
             self.slots.insert(id.to_owned(), slot);
         }
         Ok(self.slots.get_mut(id).expect("it was put there above"))
@@ -115,8 +118,8 @@ pub struct World<'tx> {
     events: Vec<NewEvent>,
     /// Keys of jobs that this step added, which no scan knows yet.
     keys: BTreeMap<String, JobId>,
-    /// Jobs that this step changed, for wants and for those who follow them.
-    changed: BTreeSet<JobId>,
+    /// Jobs that this step looked at for changing.
+    touched: BTreeSet<JobId>,
     /// Pools that were themselves changed.
     stirred: BTreeSet<String>,
     general_events: bool,
@@ -142,7 +145,7 @@ impl<'tx> World<'tx> {
             hosts: Rows::new(),
             events: Vec::new(),
             keys: BTreeMap::new(),
-            changed: BTreeSet::new(),
+            touched: BTreeSet::new(),
             stirred: BTreeSet::new(),
             general_events: false,
         })
@@ -188,14 +191,14 @@ impl<'tx> World<'tx> {
 
     /// A job for changing. Refuses `NotFound`.
     pub fn job(&mut self, id: &JobId) -> Result<&mut Job, Fault> {
-        self.changed.insert(id.clone());
+        self.touched.insert(id.clone());
         let job = self.jobs.change(&mut *self.tx, id.as_str())?.as_mut();
         job.ok_or_else(|| Refused::NotFound(id.clone()).into())
     }
 
     /// Adds a job. Its id must be free.
     pub fn add_job(&mut self, job: Job) -> Result<(), StoreError> {
-        self.changed.insert(job.id.clone());
+        self.touched.insert(job.id.clone());
         if let Some(key) = &job.key {
             self.keys.insert(key.clone(), job.id.clone());
         }
@@ -245,7 +248,7 @@ impl<'tx> World<'tx> {
 
     /// The pools in which this step may have made a slot free or a job ready.
     pub fn stirred(&self) -> BTreeSet<String> {
-        let of_jobs = self.changed.iter().filter_map(|id| self.jobs.slots.get(id.as_str()));
+        let of_jobs = self.touched.iter().filter_map(|id| self.jobs.slots.get(id.as_str()));
         let pools = of_jobs.filter_map(|slot| slot.current.as_ref().or(slot.written.as_ref()));
         let pools = pools.map(|job| job.spec.pool.clone());
         self.stirred.iter().cloned().chain(pools).collect()
@@ -306,14 +309,16 @@ impl<'tx> World<'tx> {
         if self.general_events {
             self.tx.trim_general(limits::GENERAL_EVENTS_MAX)?;
         }
+        let is_changed = |slot: &Slot<Job>| slot.current != slot.at_begin;
+        let slots = self.touched.iter().filter_map(|id| self.jobs.slots.get_key_value(id.as_str()));
         let mut wants = Vec::new();
-        for id in &self.changed {
-            let slot = self.jobs.slots.get(id.as_str());
-            if let Some(job) = slot.and_then(|slot| slot.current.as_ref()) {
+        let mut changed = BTreeSet::new();
+        for (id, slot) in slots.filter(|(_, slot)| is_changed(slot)) {
+            changed.extend(JobId::parse(id));
+            if let Some(job) = &slot.current {
                 wants.extend(job.wants(&self.place.boot));
             }
         }
-        let changed = std::mem::take(&mut self.changed);
         let next_due = self.tx.next_due(&self.place.host)?;
         self.tx.commit()?;
         Ok(Committed { head: self.head, wants, changed, next_due })
@@ -326,7 +331,7 @@ pub struct Committed {
     pub head: Position,
     /// What the changed rows want.
     pub wants: Vec<Want>,
-    /// Jobs that were looked at for changing.
+    /// Jobs that changed.
     pub changed: BTreeSet<JobId>,
     /// When time alone will change something.
     pub next_due: Option<Timestamp>,

@@ -4,8 +4,6 @@
 mod jobs;
 mod pools;
 mod reports;
-#[cfg(test)]
-mod scripts;
 
 pub(crate) use jobs::settle;
 

@@ -29,10 +29,12 @@ pub enum CleanupState {
     None,
     /// Being done, or to be done again.
     Pending {
-        /// When it is tried again if nothing is heard.
+        /// When it is tried again: after a failure, or if nothing is heard.
         again_at: Timestamp,
-        /// Tries so far.
+        /// Tries that failed so far.
         tries: u32,
+        /// Whether it is being tried now, rather than waited with.
+        is_trying: bool,
     },
     /// Nothing is owed.
     Done,
@@ -63,10 +65,12 @@ pub enum Purge {
     },
     /// Its files are being removed.
     Wanted {
-        /// When that is tried again if nothing is heard.
+        /// When that is tried again: after a failure, or if nothing is heard.
         again_at: Timestamp,
-        /// Tries so far.
+        /// Tries that failed so far.
         tries: u32,
+        /// Whether it is being tried now, rather than waited with.
+        is_trying: bool,
     },
 }
 
@@ -85,27 +89,26 @@ impl Cleanup {
 
     pub(super) fn wants(&self, job: JobId, attempt: u32) -> Vec<Want> {
         match (&self.state, &self.purge) {
-            (CleanupState::Pending { .. }, _) => vec![Want::Clean(job, attempt)],
-            (_, Purge::Wanted { .. }) => vec![Want::Purge(job, attempt)],
+            (CleanupState::Pending { is_trying: true, .. }, _) => vec![Want::Clean(job, attempt)],
+            (CleanupState::Pending { .. }, _) => Vec::new(),
+            (_, Purge::Wanted { is_trying: true, .. }) => vec![Want::Purge(job, attempt)],
             _ => Vec::new(),
         }
     }
 
-    /// Silence, or the end of its keeping: tries again, later each time.
+    /// The wait after a failure is over, or nothing was heard, or its keeping is over: tries again.
+    /// Silence is no failure, for the driver may only be slow: it costs no try.
     pub(super) fn on_due(&mut self, key: &str, now: Timestamp) {
-        if let CleanupState::Pending { again_at, tries } = &mut self.state {
-            // Silence is no failure: the driver may only be slow. It costs no try.
-            *again_at = next_try(key, *tries + 1, now);
+        if let CleanupState::Pending { again_at, tries, is_trying } = &mut self.state {
+            (*again_at, *is_trying) = (next_try(key, *tries + 1, now), true);
             return;
         }
-        self.purge = match self.purge {
-            Purge::Wanted { tries, .. } => {
-                Purge::Wanted { again_at: next_try(key, tries + 1, now), tries: tries + 1 }
-            }
-            Purge::At { .. } | Purge::None => {
-                Purge::Wanted { again_at: next_try(key, 1, now), tries: 0 }
-            }
+        let tries = match self.purge {
+            Purge::Wanted { tries, .. } => tries,
+            Purge::At { .. } | Purge::None => 0,
         };
+        let again_at = next_try(key, tries + 1, now);
+        self.purge = Purge::Wanted { again_at, tries, is_trying: true };
     }
 }
 
@@ -119,25 +122,30 @@ impl Job {
         self.cleanup.state = if self.attempt == 0 {
             CleanupState::Done
         } else {
-            CleanupState::Pending { again_at: next_try(self.id.as_str(), 1, now), tries: 0 }
+            let again_at = next_try(self.id.as_str(), 1, now);
+            CleanupState::Pending { again_at, tries: 0, is_trying: true }
         };
     }
 
     /// Cleaning up came to an end, well or badly. Gives whether a new warning is to be told.
     /// Refuses `Repeat` when nothing is owed.
     pub fn cleaned(&mut self, failure: Option<&str>, now: Timestamp) -> Result<bool, Refused> {
-        let CleanupState::Pending { tries, .. } = self.cleanup.state else {
+        let CleanupState::Pending { tries, is_trying, .. } = self.cleanup.state else {
             return Err(Refused::Repeat);
         };
         let Some(text) = failure else {
             self.cleanup.state = CleanupState::Done;
             return Ok(false);
         };
+        if !is_trying {
+            return Err(Refused::Repeat);
+        }
         let tries = tries + 1;
         self.cleanup.state = if tries >= limits::CLEANUP_TRIES_MAX {
             CleanupState::Stuck
         } else {
-            CleanupState::Pending { again_at: next_try(self.id.as_str(), tries, now), tries }
+            let again_at = next_try(self.id.as_str(), tries, now);
+            CleanupState::Pending { again_at, tries, is_trying: false }
         };
         Ok(self.warn(text))
     }
@@ -156,7 +164,7 @@ impl Job {
         }
         if !matches!(self.cleanup.purge, Purge::Wanted { .. }) {
             let again_at = next_try(self.id.as_str(), 1, now);
-            self.cleanup.purge = Purge::Wanted { again_at, tries: 0 };
+            self.cleanup.purge = Purge::Wanted { again_at, tries: 0, is_trying: true };
         }
         Ok(())
     }
@@ -164,7 +172,7 @@ impl Job {
     /// Its files could not be removed. Gives whether a new warning is to be told. Refuses `Repeat`
     /// when its removal was not wanted. After the last try it is left for a person to see.
     pub fn purge_failed(&mut self, failure: &str, now: Timestamp) -> Result<bool, Refused> {
-        let Purge::Wanted { tries, .. } = self.cleanup.purge else {
+        let Purge::Wanted { tries, is_trying: true, .. } = self.cleanup.purge else {
             return Err(Refused::Repeat);
         };
         if tries + 1 >= limits::CLEANUP_TRIES_MAX {
@@ -172,7 +180,7 @@ impl Job {
             self.cleanup.purge = Purge::None;
         } else {
             let again_at = next_try(self.id.as_str(), tries + 1, now);
-            self.cleanup.purge = Purge::Wanted { again_at, tries: tries + 1 };
+            self.cleanup.purge = Purge::Wanted { again_at, tries: tries + 1, is_trying: false };
         }
         Ok(self.warn(failure))
     }

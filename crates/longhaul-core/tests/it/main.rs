@@ -1,0 +1,9 @@
+//! Scripts: commands and time in, what changed and what is wanted out. They are core's unit tests
+//! and its documentation; `play.rs` says what a line may be.
+
+mod after_the_end;
+mod play;
+mod pools_and_lanes;
+mod retries;
+mod starts_and_stops;
+mod submits;

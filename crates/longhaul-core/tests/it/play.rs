@@ -1,0 +1,261 @@
+//! The one fixture: `play(script)` runs an engine over the memory store and gives back the script
+//! with what each line came to: state changes, refusals and wants.
+
+use longhaul_core::command::{
+    Command, Exit, How, Place, Refused, Retention, StoppedBy, Submission, Want,
+};
+use longhaul_core::engine::{Engine, Step};
+use longhaul_core::id::{HostId, JobId};
+use longhaul_core::job::{Job, JobState};
+use longhaul_core::port::{Record, Store, Table};
+use longhaul_core::spec::{Environment, JobSpec};
+use longhaul_core::time::{Millis, Timestamp};
+use longhaul_store::MemoryStore;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Runs a script and checks what came of it.
+pub(crate) fn play(script: &str, expected: &expect_test::Expect) {
+    let mut stage = Stage::new();
+    let mut out = String::new();
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let came = stage.line(line);
+        let text = if came.is_empty() { "nothing".to_owned() } else { came.join(" · ") };
+        writeln!(out, "{line:<28} {text}").expect("a string takes everything");
+    }
+    expected.assert_eq(&out);
+}
+
+struct Stage {
+    store: MemoryStore,
+    place: Place,
+    now: Timestamp,
+    names: BTreeMap<String, JobId>,
+    shown: BTreeMap<String, String>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let place = Place {
+            host: HostId::parse("host_00000000000000000000000001").expect("an id"),
+            boot: "boot1".into(),
+            default_slots: 2,
+            retention: Retention {
+                keep: Millis::from_secs(100),
+                keep_failed: Millis::from_secs(200),
+                jobs_max: 1_000,
+                bytes_max: 1 << 40,
+            },
+        };
+        let now = Timestamp::from_millis(1_000_000);
+        let (names, shown) = (BTreeMap::new(), BTreeMap::new());
+        let mut stage = Self { store: MemoryStore::new(), place, now, names, shown };
+        stage.run(vec![Command::HostUp { name: "here".into() }]);
+        stage
+    }
+
+    fn run(&mut self, batch: Vec<Command>) -> Step {
+        let engine = Engine::new(self.place.clone());
+        engine.step(&mut self.store, batch, self.now).expect("memory does not fail")
+    }
+
+    fn line(&mut self, line: &str) -> Vec<String> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let Some(span) = words[0].strip_prefix('+') {
+            self.now = self.now.plus(span_of(span));
+            let step = self.run(Vec::new());
+            return self.tell(&step);
+        }
+        if words[0] == "reboot" {
+            self.place.boot.push('+');
+            let engine = Engine::new(self.place.clone());
+            let step = engine.reconcile(&mut self.store, self.now).expect("memory does not fail");
+            return self.tell(&step);
+        }
+        let command = self.command(&words);
+        let step = self.run(vec![command]);
+        self.tell(&step)
+    }
+
+    fn command(&mut self, words: &[&str]) -> Command {
+        let has = |word: &str| words.contains(&word);
+        let (verb, rest) = (words[0], &words[1..]);
+        if verb == "submit" {
+            return Command::Submit(vec![self.submission(rest)]);
+        }
+        if verb == "batch" {
+            let each = rest.split(|word| *word == "|");
+            return Command::Submit(each.map(|words| self.submission(words)).collect());
+        }
+        if let "slots" | "pause" | "resume" = verb {
+            let slots = (verb == "slots").then(|| rest[1].parse().expect("a number"));
+            let paused = (verb != "slots").then_some(verb == "pause");
+            return Command::SetPool { pool: rest[0].into(), slots, paused };
+        }
+        if verb == "woke" {
+            return Command::Woke { slept: span_of(rest[0]) };
+        }
+        let job = self.id(rest[0]);
+        let attempt = self.attempt(&job, words);
+        let failure = rest.get(1).map(|text| (*text).to_owned());
+        match verb {
+            "cancel" => {
+                Command::Cancel { job, reason: None, by_force: has("now"), tree: has("tree") }
+            }
+            "started" => Command::Started { job, attempt, at: self.now, pid: 7 },
+            "exited" => {
+                let exit = self.exit(How::Exited(rest[1].parse().expect("a code")), words);
+                Command::Exited { job, attempt, exit }
+            }
+            "signal" => {
+                let exit = self.exit(How::Signaled(rest[1].parse().expect("a signal")), words);
+                Command::Exited { job, attempt, exit }
+            }
+            "lost" => {
+                Command::Exited { job, attempt, exit: self.exit(How::Lost("gone".into()), words) }
+            }
+            "never" => {
+                let how = How::NeverStarted(Some("no folder".into()));
+                Command::Exited { job, attempt, exit: self.exit(how, words) }
+            }
+            "quiet" => Command::Quiet { job, attempt, span: span_of(rest[1]) },
+            "emit" => Command::Emit { job, attempt, report: "log".into(), body: "{}".into() },
+            "cleaned" => Command::Cleaned { job, failure },
+            "purge" => Command::Purge(job),
+            "purged" => Command::Purged { job, failure },
+            other => panic!("no such verb: {other}"),
+        }
+    }
+
+    fn submission(&mut self, words: &[&str]) -> Submission {
+        let mut spec = JobSpec::new(vec!["true".into()], "/".into());
+        let (mut key, mut parent) = (None, None);
+        for option in &words[1..] {
+            let (name, value) = option.split_once('=').expect("name=value");
+            let number = || value.parse().expect("a number");
+            match name {
+                "lane" => spec.lane = Some(value.into()),
+                "pool" => spec.pool = value.into(),
+                "prio" => spec.priority = number(),
+                "retry" => spec.retry.max = value.parse().expect("a number"),
+                "on" => spec.retry.on = vec![value.parse().expect("a code")],
+                "after" => spec.after = value.split(',').map(|name| self.id(name)).collect(),
+                "any" => spec.after_any = value.split(',').map(|name| self.id(name)).collect(),
+                "delay" => spec.delay = span_of(value),
+                "timeout" => spec.timeout = Some(span_of(value)),
+                "stall" => spec.stall = Some(span_of(value)),
+                "keep" => spec.keep = Some(span_of(value)),
+                "key" => key = Some(value.to_owned()),
+                "parent" => parent = Some(self.id(value)),
+                "arg" => spec.command.push(value.into()),
+                other => panic!("no such option: {other}"),
+            }
+        }
+        let environment = Environment(BTreeMap::new());
+        let id = self.id(words[0]);
+        Submission { id, spec, environment, key, owner: None, parent, retry_of: None }
+    }
+
+    fn exit(&self, how: How, words: &[&str]) -> Exit {
+        let stopped = [
+            ("stopped", StoppedBy::Asked),
+            ("flooded", StoppedBy::OutputLimit),
+            ("oom", StoppedBy::Oom),
+        ];
+        let stopped = stopped.into_iter().find(|(word, _)| words.contains(word));
+        Exit {
+            how,
+            stopped: stopped.map(|(_, by)| by),
+            started_at: None,
+            ended_at: self.now,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            cpu_ms: 0,
+            rss_bytes_max: 0,
+            leftovers: None,
+            artifacts: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The id behind a short name; made from it, so that scripts order as they read.
+    fn id(&mut self, name: &str) -> JobId {
+        let body = name.to_uppercase().replace(['I', 'L', 'O', 'U'], "Z");
+        let id = JobId::parse(&format!("job_{body:0>26}")).expect("a short plain name");
+        self.names.entry(name.to_owned()).or_insert_with(|| id.clone());
+        id
+    }
+
+    fn attempt(&mut self, job: &JobId, words: &[&str]) -> u32 {
+        let named = words.iter().find_map(|word| word.strip_prefix('#'));
+        let current = || self.load(job).map_or(0, |job| job.attempt);
+        named.map_or_else(current, |number| number.parse().expect("a number"))
+    }
+
+    fn load(&mut self, job: &JobId) -> Option<Job> {
+        let row = self.store.reader().expect("memory").load(Table::Job, job.as_str());
+        row.expect("memory").map(|row| Job::from_row(&row).expect("it was stored by us"))
+    }
+
+    fn tell(&mut self, step: &Step) -> Vec<String> {
+        let refusals = step.replies.iter().filter_map(|reply| reply.as_ref().err());
+        let mut told: Vec<String> = refusals.map(|refused| self.refusal(refused)).collect();
+        for (name, id) in self.names.clone() {
+            let state = self.load(&id).map_or_else(|| "gone".to_owned(), |job| describe(&job));
+            let before = self.shown.insert(name.clone(), state.clone());
+            if before.as_ref() != Some(&state) && !(before.is_none() && state == "gone") {
+                told.push(format!("{name} {state}"));
+            }
+        }
+        let mut wants = step.wants.clone();
+        wants.sort();
+        wants.dedup();
+        told.extend(wants.iter().map(|want| format!("want {}", self.want(want))));
+        told
+    }
+
+    fn refusal(&self, refused: &Refused) -> String {
+        let mut text = format!("refused {}: {refused}", refused.code());
+        for (name, id) in &self.names {
+            text = text.replace(id.as_str(), name);
+        }
+        text
+    }
+
+    fn want(&self, want: &Want) -> String {
+        let name = self.names.iter().find(|(_, id)| *id == want.job());
+        let name = name.map_or("?", |(name, _)| name.as_str());
+        match want {
+            Want::Start(_, n) => format!("start {name}#{n}"),
+            Want::Watch(_, n) => format!("watch {name}#{n}"),
+            Want::Conclude(_, n) => format!("conclude {name}#{n}"),
+            Want::CallOff(_, n) => format!("call off {name}#{n}"),
+            Want::Stop { attempt, by_force: false, .. } => format!("stop {name}#{attempt}"),
+            Want::Stop { attempt, by_force: true, .. } => format!("kill {name}#{attempt}"),
+            Want::Clean(_, n) => format!("clean {name}#{n}"),
+            Want::Purge(_, n) => format!("purge {name}#{n}"),
+        }
+    }
+}
+
+fn describe(job: &Job) -> String {
+    match &job.state {
+        JobState::Queued { .. } => job.phase().name().to_owned(),
+        JobState::Stopping { by_force: true, .. } => "stopping by force".to_owned(),
+        JobState::Starting { .. } | JobState::Running { .. } | JobState::Stopping { .. } => {
+            job.state_name().to_owned()
+        }
+        JobState::Ended { outcome, .. } => {
+            let reason = outcome.reason.map(|reason| format!("/{reason:?}").to_lowercase());
+            let kind = outcome.kind.name();
+            let cleanup = format!("{:?}", job.cleanup.state);
+            let cleanup = cleanup.split([' ', '{']).next().unwrap_or_default().to_lowercase();
+            format!("ended {kind}{} cleanup {cleanup}", reason.unwrap_or_default())
+        }
+    }
+}
+
+fn span_of(text: &str) -> Millis {
+    let seconds = text.strip_suffix('s').expect("seconds, as in 5s");
+    Millis::from_secs(seconds.parse().expect("a number"))
+}
