@@ -85,17 +85,15 @@ mod tests {
     #[test]
     fn edges_that_point_up_are_found() {
         let edges: &[(&str, &[&str])] =
-            &[("longhaul-core", &["longhaul-store"]), ("longhaul-store", &[])];
-        assert_eq!(messages(edges), ["`longhaul-core` must not depend on `longhaul-store`"]);
+            &[("longhaul-store", &["longhaul-shim"]), ("longhaul-shim", &[])];
+        assert_eq!(messages(edges), ["`longhaul-store` must not depend on `longhaul-shim`"]);
     }
 
     #[test]
     fn the_shim_stays_small() {
         let found = messages(&[
             ("longhaul-shim", &["tokio", "rusqlite", "longhaul-core"]),
-            // Its scripts run over the memory twin. Anything but a tests' edge would be a cycle, which
-    // cargo refuses by itself.
-    ("longhaul-core", &["longhaul-store"]),
+            ("longhaul-core", &[]),
         ]);
         assert_eq!(found.len(), 3, "{found:?}");
     }
