@@ -1,1 +1,180 @@
-//! Being built.
+//! What a user may set: `<home>/config.toml`, then the environment. Every default stands here with
+//! its reason; a key that is not known is refused by name, because a misspelt limit is no limit.
+
+use crate::home::Home;
+use longhaul_core::command::Retention;
+use longhaul_core::spec::LeftoverRule;
+use longhaul_core::time::Millis;
+use serde::Deserialize;
+use std::io;
+use std::path::PathBuf;
+
+/// The settings of one daemon, as they were when it started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Slots of the pool `default` when it is first made.
+    pub default_slots: u32,
+    /// How long ended jobs are kept, and how many.
+    pub retention: Retention,
+    /// What becomes of processes that a job leaves running, unless the job says otherwise.
+    pub leftovers: LeftoverRule,
+    /// Whether attempts get a cgroup of their own where that is possible.
+    pub cgroup: Cgroup,
+    /// Bytes that must be free where the home lies for anything to be submitted.
+    pub low_disk_bytes: u64,
+}
+
+/// Whether attempts get a cgroup of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cgroup {
+    /// Where the system lets us make one.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("`{}` cannot be read: {source}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// The system's own error.
+        source: io::Error,
+    },
+    /// The file says something that is no setting.
+    #[error("`{}` is not understood: {message}", path.display())]
+    Bad {
+        /// Which file.
+        path: PathBuf,
+        /// Where, and what is wrong.
+        message: String,
+    },
+    /// A variable of the environment says something that is no setting.
+    #[error("`{name}` is not a number: `{value}`")]
+    BadVariable {
+        /// Which variable.
+        name: &'static str,
+        /// What it says.
+        value: String,
+    },
+}
+
+/// The file's shape; what is absent has its default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    default_slots: Option<u32>,
+    leftovers: Option<LeftoverRule>,
+    cgroup: Option<Cgroup>,
+    low_disk_bytes: Option<u64>,
+    retention: FileRetention,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileRetention {
+    keep_days: Option<u64>,
+    keep_failed_days: Option<u64>,
+    jobs_max: Option<u64>,
+    bytes_max: Option<u64>,
+}
+
+/// Two weeks: long enough to look back over a holiday.
+const KEEP_DAYS: u64 = 14;
+/// What failed is looked into later than what went well.
+const KEEP_FAILED_DAYS: u64 = 30;
+/// As many rows as a list of jobs is still quick with.
+const JOBS_MAX: u64 = 100_000;
+/// A home should not surprise anyone who looks at a laptop's disk.
+const BYTES_MAX: u64 = 20 * 1_024 * 1_024 * 1_024;
+/// Room for the outcomes of a thousand attempts and for the database's own writing.
+const LOW_DISK_BYTES: u64 = 16 * 1_024 * 1_024;
+/// Even on one processor a job that waits for the network must not hold up the next.
+const SLOTS_MIN: u32 = 2;
+
+impl Config {
+    /// Reads the home's settings; a home without any has the defaults.
+    pub fn load(home: &Home) -> Result<Self, ConfigError> {
+        let path = home.config();
+        let text = match fs_err::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(ConfigError::Unreadable { path, source }),
+        };
+        let mut config = Self::parse(&text)
+            .map_err(|error| ConfigError::Bad { path, message: error.to_string() })?;
+        if let Some(bytes) = from_environment("LONGHAUL_LOW_DISK_BYTES")? {
+            config.low_disk_bytes = bytes;
+        }
+        if let Some(slots) = from_environment("LONGHAUL_DEFAULT_SLOTS")? {
+            config.default_slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        }
+        Ok(config)
+    }
+
+    fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        let file: File = toml::from_str(text)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = u32::try_from(cores).unwrap_or(u32::MAX);
+        let kept = file.retention;
+        Ok(Self {
+            default_slots: file.default_slots.unwrap_or_else(|| cores.max(SLOTS_MIN)),
+            retention: Retention {
+                keep: days(kept.keep_days.unwrap_or(KEEP_DAYS)),
+                keep_failed: days(kept.keep_failed_days.unwrap_or(KEEP_FAILED_DAYS)),
+                jobs_max: kept.jobs_max.unwrap_or(JOBS_MAX),
+                bytes_max: kept.bytes_max.unwrap_or(BYTES_MAX),
+            },
+            leftovers: file.leftovers.unwrap_or(LeftoverRule::Kill),
+            cgroup: file.cgroup.unwrap_or(Cgroup::Auto),
+            low_disk_bytes: file.low_disk_bytes.unwrap_or(LOW_DISK_BYTES),
+        })
+    }
+}
+
+fn days(days: u64) -> Millis {
+    Millis::from_secs(days.saturating_mul(86_400))
+}
+
+fn from_environment(name: &'static str) -> Result<Option<u64>, ConfigError> {
+    let Some(value) = std::env::var_os(name) else { return Ok(None) };
+    let value = value.to_string_lossy().into_owned();
+    match value.parse() {
+        Ok(number) => Ok(Some(number)),
+        Err(_) => Err(ConfigError::BadVariable { name, value }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        let config = Config::parse("").unwrap();
+        assert!(config.default_slots >= 2);
+        assert_eq!(config.retention.keep, Millis::from_secs(14 * 86_400));
+        assert_eq!(config.cgroup, Cgroup::Auto);
+    }
+
+    #[test]
+    fn what_is_set_counts_and_the_rest_stays() {
+        let text = "default_slots = 7\ncgroup = \"off\"\n[retention]\njobs_max = 5\n";
+        let config = Config::parse(text).unwrap();
+        assert_eq!((config.default_slots, config.cgroup), (7, Cgroup::Off));
+        assert_eq!(config.retention.jobs_max, 5);
+        assert_eq!(config.retention.keep_failed, Millis::from_secs(30 * 86_400));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name() {
+        for text in ["slotz = 3\n", "[retention]\nkeep_dais = 1\n"] {
+            let error = Config::parse(text).unwrap_err().to_string();
+            assert!(error.contains("unknown field"), "{error}");
+        }
+    }
+}

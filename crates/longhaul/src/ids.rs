@@ -1,1 +1,58 @@
-//! Being built.
+//! The only maker of ids and secrets. Ids sort by when they were made, as far as the wall clock of
+//! their maker was right; nothing but lists for people relies on that.
+
+use crate::clock::wall_now;
+use longhaul_core::id::{HostId, JobId};
+use std::io;
+
+/// Bytes of a home's secret.
+pub const SECRET_BYTES: usize = 32;
+
+/// Makes the id of a new job. The asker makes it, so that asking twice is harmless.
+///
+/// # Errors
+/// The system gives no random numbers; nothing can be submitted then.
+pub fn job_id() -> io::Result<JobId> {
+    let text = format!("{}_{}", JobId::PREFIX, fresh()?);
+    JobId::parse(&text).map_err(io::Error::other)
+}
+
+/// Makes the id of a machine that has none yet.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn host_id() -> io::Result<HostId> {
+    let text = format!("{}_{}", HostId::PREFIX, fresh()?);
+    HostId::parse(&text).map_err(io::Error::other)
+}
+
+/// Makes a secret that nobody can guess.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn secret() -> io::Result<[u8; SECRET_BYTES]> {
+    let mut bytes = [0; SECRET_BYTES];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+fn fresh() -> io::Result<ulid::Ulid> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let millis = u64::try_from(wall_now().as_millis()).unwrap_or(0);
+    Ok(ulid::Ulid::from_parts(millis, u128::from_le_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_are_well_formed_and_differ() {
+        let ids: BTreeSet<JobId> = (0..1_000).map(|_| job_id().unwrap()).collect();
+        assert_eq!(ids.len(), 1_000);
+        assert!(host_id().unwrap().as_str().starts_with("host_"));
+        assert_ne!(secret().unwrap(), secret().unwrap());
+    }
+}
