@@ -174,9 +174,8 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
 }
 
 fn check_ours(path: &Path) -> Result<(), HomeError> {
-    let refuse = |reason: &str| {
-        Err(HomeError::Refused { path: path.to_owned(), reason: reason.to_owned() })
-    };
+    let refuse =
+        |reason: &str| Err(HomeError::Refused { path: path.to_owned(), reason: reason.to_owned() });
     let about = fs_err::symlink_metadata(path)
         .map_err(|source| HomeError::Io { path: path.to_owned(), source })?;
     if about.file_type().is_symlink() {

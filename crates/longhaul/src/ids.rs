@@ -32,13 +32,13 @@ pub fn host_id() -> io::Result<HostId> {
 /// As for [`job_id`].
 pub fn secret() -> io::Result<[u8; SECRET_BYTES]> {
     let mut bytes = [0; SECRET_BYTES];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(bytes)
 }
 
 fn fresh() -> io::Result<ulid::Ulid> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     let millis = u64::try_from(wall_now().as_millis()).unwrap_or(0);
     Ok(ulid::Ulid::from_parts(millis, u128::from_le_bytes(bytes)))
 }

@@ -1,0 +1,121 @@
+//! How everybody talks to the engine: asks wait for an answer that is durable, reports do not wait.
+
+use super::inbox::{Inbox, NotTaken};
+use super::stop::StopSwitch;
+use longhaul_core::command::{Command, Refused, Reply};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Milliseconds after which asking again makes sense when too many wait.
+const BUSY_RETRY_MS: u64 = 200;
+/// Milliseconds after which asking again makes sense when the daemon stops.
+const STOPPING_RETRY_MS: u64 = 500;
+/// Milliseconds after which asking again makes sense when the disk is full.
+pub(super) const DISK_RETRY_MS: u64 = 5_000;
+
+/// Why an ask came to nothing. In every case nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The domain said no; asking again gives the same answer.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Not now; asking again is safe.
+    #[error("{message}")]
+    Unavailable {
+        /// The code that programs branch on: `busy`, `stopping`, `disk_full`, `store_failed` or
+        /// `store_damaged`.
+        code: &'static str,
+        /// In words.
+        message: String,
+        /// When asking again makes sense, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// We broke.
+    #[error("{0}")]
+    Bug(String),
+}
+
+/// Puts commands to the engine. Cheap to clone.
+#[derive(Clone)]
+pub struct EngineHandle {
+    inbox: Arc<Inbox>,
+    disk: Arc<DiskGuard>,
+    stop: StopSwitch,
+}
+
+/// Where the home lies, and how much must be free there.
+struct DiskGuard {
+    home: PathBuf,
+    low_bytes: u64,
+}
+
+impl EngineHandle {
+    pub(super) fn new(
+        inbox: Arc<Inbox>,
+        home: PathBuf,
+        low_disk_bytes: u64,
+        stop: StopSwitch,
+    ) -> Self {
+        let disk = Arc::new(DiskGuard { home, low_bytes: low_disk_bytes });
+        Self { inbox, disk, stop }
+    }
+
+    /// Asks, and waits until the answer is durable.
+    ///
+    /// # Errors
+    /// See [`AskError`]. Dropping the future does not take the ask back.
+    pub async fn ask(&self, command: Command) -> Result<Reply, AskError> {
+        if let Command::Submit(_) = &command {
+            self.disk.check()?;
+        }
+        let (answer, answered) = oneshot::channel();
+        self.inbox.ask(command, answer).map_err(|why| match why {
+            NotTaken::Full => AskError::Unavailable {
+                code: "busy",
+                message: "too many requests wait already".to_owned(),
+                retry_after_ms: BUSY_RETRY_MS,
+            },
+            NotTaken::Closed => stopping(),
+        })?;
+        // The engine drops an answer unsent only when it stops.
+        answered.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Reports. All of `reports` are decided in one commit; what is lost is derived again.
+    pub fn report(&self, reports: Vec<Command>) {
+        self.inbox.report(reports);
+    }
+
+    /// Whether the daemon is on its way out.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_on()
+    }
+}
+
+impl DiskGuard {
+    /// Refuses when so little is free that the outcomes of what runs might not fit any more.
+    fn check(&self) -> Result<(), AskError> {
+        // A file system that does not say how full it is cannot be guarded.
+        let Ok(about) = rustix::fs::statvfs(&self.home) else { return Ok(()) };
+        let free = about.f_bavail.saturating_mul(about.f_frsize);
+        if free >= self.low_bytes {
+            return Ok(());
+        }
+        let message = format!(
+            "the disk of `{}` is nearly full ({free} bytes are free, {} are kept for outcomes)",
+            self.home.display(),
+            self.low_bytes
+        );
+        Err(AskError::Unavailable { code: "disk_full", message, retry_after_ms: DISK_RETRY_MS })
+    }
+}
+
+pub(super) fn stopping() -> AskError {
+    AskError::Unavailable {
+        code: "stopping",
+        message: "the daemon is stopping".to_owned(),
+        retry_after_ms: STOPPING_RETRY_MS,
+    }
+}

@@ -1,0 +1,77 @@
+//! Reads beside the writer. A few readers, made once; a read borrows one for as long as it takes.
+
+use super::handle::AskError;
+use super::handle::DISK_RETRY_MS;
+use longhaul_core::port::{Reader, StoreError};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// How many reads go on at once; more wait their turn.
+pub(super) const READERS: usize = 3;
+
+/// Reads committed rows. Cheap to clone.
+#[derive(Clone)]
+pub struct Readers {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    idle: Mutex<Vec<Box<dyn Reader>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn new(readers: Vec<Box<dyn Reader>>) -> Self {
+        let permits = Arc::new(Semaphore::new(readers.len()));
+        Self { shared: Arc::new(Shared { idle: Mutex::new(readers), permits }) }
+    }
+
+    /// Reads. `read` runs on a thread that may block; it should come back soon, since few run at
+    /// once.
+    ///
+    /// # Errors
+    /// What the store says: [`AskError::Unavailable`], or [`AskError::Bug`] for a row that does not
+    /// parse.
+    pub async fn read<T, F>(&self, read: F) -> Result<T, AskError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        let permits = Arc::clone(&self.shared.permits);
+        let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
+        let shared = Arc::clone(&self.shared);
+        // The permit goes along: this future may be dropped while the read still has the reader.
+        let done = tokio::task::spawn_blocking(move || {
+            let mut reader = shared.take()?;
+            let result = read(&mut *reader);
+            shared.put_back(reader);
+            drop(permit);
+            Some(result)
+        });
+        match done.await {
+            Ok(Some(result)) => result.map_err(|error| unreadable(&error)),
+            Ok(None) => Err(AskError::Bug("an earlier read panicked with its reader".to_owned())),
+            Err(error) => Err(AskError::Bug(format!("a read came to no end: {error}"))),
+        }
+    }
+}
+
+impl Shared {
+    fn take(&self) -> Option<Box<dyn Reader>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn put_back(&self, reader: Box<dyn Reader>) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+    }
+}
+
+/// What a store's error means for who asked.
+pub(super) fn unreadable(error: &StoreError) -> AskError {
+    let code = match error {
+        StoreError::Full(_) => "disk_full",
+        StoreError::Conflict | StoreError::Failed(_) => "store_failed",
+        StoreError::Corrupt(_) => "store_damaged",
+    };
+    AskError::Unavailable { code, message: error.to_string(), retry_after_ms: DISK_RETRY_MS }
+}
