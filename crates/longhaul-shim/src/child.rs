@@ -9,12 +9,12 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::fs::Mode;
 use rustix::process::{Resource, getrlimit};
 
 use crate::exec::{self, Stage};
 use crate::files::{How, Spec};
-use crate::record;
+use crate::{platform, record};
 
 /// Where programs are looked for when the child's environment has no `PATH`.
 const PATH_WITHOUT_ONE: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -28,7 +28,7 @@ pub(crate) struct Plan {
     pub(crate) env: Vec<CString>,
     pub(crate) cwd: CString,
     pub(crate) nofile: Option<(u64, u64)>,
-    pub(crate) umask: u32,
+    pub(crate) umask: Mode,
 }
 
 /// What the child gets as its standard streams.
@@ -55,7 +55,7 @@ pub(crate) struct Report(OwnedFd);
 
 impl Plan {
     /// Plans what the spec asks for; `umask` is used where the spec names none.
-    pub(crate) fn of(spec: &Spec, umask: u32) -> Result<Self, How> {
+    pub(crate) fn of(spec: &Spec, umask: Mode) -> Result<Self, How> {
         let program = spec.argv.first().filter(|program| !program.is_empty());
         let Some(program) = program else {
             return Err(failed(libc::EINVAL, "there is no program to run".to_owned()));
@@ -70,7 +70,7 @@ impl Plan {
             env: environment(spec)?,
             cwd: c_string(spec.cwd.as_os_str().as_bytes(), "working directory")?,
             nofile: spec.nofile.map(within_ours),
-            umask: spec.umask.unwrap_or(umask),
+            umask: spec.umask.map_or(umask, |bits| Mode::from_raw_mode(bits.into())),
         })
     }
 
@@ -78,8 +78,8 @@ impl Plan {
     /// it, the child ends too and has run nothing. `lock` is closed in the child at once, so that
     /// it never proves a dead shim alive.
     pub(crate) fn fork(&self, streams: &Streams, lock: BorrowedFd<'_>) -> io::Result<Waiting> {
-        let (gate_read, gate) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (report, report_write) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (gate_read, gate) = platform::pipe()?;
+        let (report, report_write) = platform::pipe()?;
         let pointers = exec::Pointers::of(self);
         let ends = exec::Ends { gate_read, gate_write: &gate, report_write, lock };
         let pid = exec::fork_into(self, &pointers, streams, &ends)?;

@@ -112,10 +112,8 @@ fn prepare(plan: &Plan, streams: &Streams) -> Result<(), (Stage, i32)> {
         check(failed, Stage::Streams)?;
     }
     if streams.terminal {
-        // SAFETY: 0 is the terminal; the request takes a number.
-        #[expect(unsafe_code, reason = "between fork and exec only bare calls are safe")]
-        let failed = unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } < 0;
-        check(failed, Stage::Streams)?;
+        rustix::process::ioctl_tiocsctty(&streams.stdin)
+            .map_err(|e| (Stage::Streams, e.raw_os_error()))?;
     }
     if let Some((soft, hard)) = plan.nofile {
         let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
@@ -124,12 +122,10 @@ fn prepare(plan: &Plan, streams: &Streams) -> Result<(), (Stage, i32)> {
         let failed = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } < 0;
         check(failed, Stage::Limits)?;
     }
-    // SAFETY: umask cannot fail; `cwd` is a string that ends in NUL.
+    rustix::process::umask(plan.umask);
+    // SAFETY: `cwd` is a string that ends in NUL.
     #[expect(unsafe_code, reason = "between fork and exec only bare calls are safe")]
-    let failed = unsafe {
-        libc::umask(plan.umask as libc::mode_t);
-        libc::chdir(plan.cwd.as_ptr()) < 0
-    };
+    let failed = unsafe { libc::chdir(plan.cwd.as_ptr()) } < 0;
     check(failed, Stage::Cwd)
 }
 

@@ -56,7 +56,7 @@ pub struct Spec {
     pub nofile: Option<(u64, u64)>,
     /// The child's file mode mask; `None` keeps the one the shim was started with.
     #[serde(default)]
-    pub umask: Option<u32>,
+    pub umask: Option<u16>,
 }
 
 /// The size of a child's terminal, in characters.

@@ -1,16 +1,12 @@
 //! Tells the daemon to look at a folder. Best effort: what counts is in the files.
 
-use std::ffi::OsString;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with,
-};
+use rustix::net::{SendFlags, sendto};
 
 use crate::files::Spec;
+use crate::platform;
 
 /// Sends `<job>.<attempt>` to the hint socket, if there is one that takes it at once.
 pub(crate) fn send(spec: &Spec) {
@@ -22,27 +18,9 @@ pub(crate) fn send(spec: &Spec) {
 }
 
 fn try_send(path: &Path, text: &[u8]) -> Result<(), Errno> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
-    let (address, _held) = address_of(path)?;
+    let socket = platform::socket()?;
+    let (address, _held) = platform::reach_socket(path)?;
     sendto(&socket, text, SendFlags::empty(), &address).map(drop)
-}
-
-/// A socket's address holds about a hundred bytes; a longer path is reached through its folder.
-fn address_of(path: &Path) -> Result<(SocketAddrUnix, Option<OwnedFd>), Errno> {
-    match SocketAddrUnix::new(path) {
-        Err(Errno::NAMETOOLONG) => {
-            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-                return Err(Errno::NAMETOOLONG);
-            };
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let folder = rustix::fs::open(parent, flags, Mode::empty())?;
-            let mut short = OsString::from(format!("/proc/self/fd/{}/", folder.as_raw_fd()));
-            short.push(name);
-            Ok((SocketAddrUnix::new(Path::new(&short))?, Some(folder)))
-        }
-        address => Ok((address?, None)),
-    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub fn main(dir: &Path) -> ExitCode {
         Ok(Side::Starter) => return ExitCode::SUCCESS,
         Ok(Side::Shim) => {}
     }
-    let umask = rustix::process::umask(Mode::from_raw_mode(0o077)).as_raw_mode();
+    let umask = rustix::process::umask(Mode::from_raw_mode(0o077));
     let began = match detach::leave_starter(folder.as_fd()) {
         Ok(()) => life::live(&folder, umask).is_ok(),
         Err(_) => false,

@@ -32,7 +32,7 @@ const OUTCOME_RETRY: Duration = Duration::from_secs(1);
 
 /// Holds the attempt in `folder`, if nobody else does or did. `umask` is what the child gets if
 /// its spec names none. An error means that nothing was begun.
-pub(crate) fn live(folder: &Folder, umask: u32) -> Result<(), FolderError> {
+pub(crate) fn live(folder: &Folder, umask: Mode) -> Result<(), FolderError> {
     let lock = folder.create_lock()?;
     if !take(&lock)? {
         return Ok(());
@@ -153,7 +153,7 @@ impl Attempt<'_> {
         stopped: Option<Stopped>,
         leftovers: Leftovers,
     ) -> ExitRecord {
-        let (cpu_ms, rss_bytes_max) = platform::used_by_children();
+        let (cpu_ms, rss_bytes_max) = signals::usage_of_children();
         let ended = clock::now();
         ExitRecord {
             version: VERSION,

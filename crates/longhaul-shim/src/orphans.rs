@@ -1,8 +1,9 @@
 //! Ends what a dead shim left behind, going by proof and never by a pid.
 //!
 //! The daemon puts a secret entry in the environment of every attempt. A process is ours if it was
-//! started with exactly that entry, or descends from one that was. Whatever cannot be proven ours
-//! is left alone: better an orphan than a stranger's process ended.
+//! started with exactly that entry, descends from one that was, or is in the session of one: nobody
+//! can join a session, so the whole session comes from our child. Whatever cannot be proven ours is
+//! left alone: better an orphan than a stranger's process ended.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,7 +13,7 @@ use rustix::process::Signal;
 
 use crate::clock;
 use crate::files::{Process, TOKEN_VARIABLE};
-use crate::platform;
+use crate::platform::{self, Status};
 use crate::tree;
 
 /// What came of [`end_by_token`].
@@ -24,7 +25,7 @@ pub struct Ended {
     pub left: Vec<Process>,
 }
 
-/// Ends by force every process that carries the token of a dead shim's attempt, and its descendants.
+/// Ends by force every process that is proven to be of a dead shim's attempt by its token.
 ///
 /// They are first stopped, until a look finds no new ones, so that none can fork past us. Takes at
 /// most `patience`; ask again if something was `left`. Call it only after [`crate::evidence::look`]
@@ -57,15 +58,23 @@ pub fn end_by_token(token: &str, patience: Duration) -> io::Result<Ended> {
 
 fn ours(entry: &str) -> io::Result<Vec<Process>> {
     let me = rustix::process::getpid().as_raw_nonzero().get();
-    let mut found = BTreeSet::new();
-    for status in platform::everyone()? {
-        // The identity was read before the environment, and a signal is checked against it.
-        if !status.ended && platform::environment_holds(status.process.pid, entry) {
-            found.insert(status.process);
-            found.extend(tree::descendants(status.process).into_iter().map(|s| s.process));
-        }
+    let everyone = platform::everyone()?;
+    // Each identity was read before its environment, and a signal is checked against it.
+    let carries = |status: &&Status| platform::environment_holds(status.process.pid, entry);
+    // A daemon that a job started by itself carries that job's token, and is not to end itself.
+    let proven = everyone.iter().filter(|s| !s.ended && s.process.pid != me).filter(carries);
+    let proven: Vec<&Status> = proven.collect();
+    let sessions = proven.iter().map(|status| status.session);
+    // 0 is what a session outside of our pid namespace looks like: any of them.
+    let sessions: BTreeSet<i32> = sessions.filter(|session| *session > 0).collect();
+    let mut found: BTreeSet<Process> = everyone
+        .iter()
+        .filter(|status| !status.ended && sessions.contains(&status.session))
+        .map(|status| status.process)
+        .collect();
+    for status in proven {
+        found.extend(tree::descendants(status.process).into_iter().map(|s| s.process));
     }
-    // A daemon that a job started by itself would carry that job's token.
     found.retain(|process| process.pid != me);
     Ok(found.into_iter().collect())
 }

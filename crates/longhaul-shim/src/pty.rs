@@ -9,12 +9,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::pty::{grantpt, ptsname, unlockpt};
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Winsize, tcgetattr, tcsetattr, tcsetwinsize,
 };
 
 use crate::files::Pty;
+use crate::platform;
 
 /// Bytes held on their way to `out`. Private memory of every terminal job, so not generous.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -54,7 +55,7 @@ pub(crate) struct Wants {
 impl Terminal {
     /// Opens a terminal of this size; gives also the child's end.
     pub(crate) fn open(size: Pty, input: Option<File>, out: File) -> io::Result<(Self, OwnedFd)> {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        let master = platform::open_terminal()?;
         grantpt(&master)?;
         unlockpt(&master)?;
         let name = ptsname(&master, Vec::new())?;

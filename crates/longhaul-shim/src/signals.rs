@@ -54,3 +54,24 @@ pub(crate) fn ignore(signals: &[i32]) {
         }
     }
 }
+
+/// What all children that were reaped used: processor milliseconds of all of them together, and
+/// bytes of the largest at its largest.
+pub(crate) fn usage_of_children() -> (u64, u64) {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the structure is ours to write, and all zeros is a valid one if nothing is written.
+    #[expect(unsafe_code, reason = "rustix has no getrusage")]
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let user = ms(usage.ru_utime.tv_sec, usage.ru_utime.tv_usec);
+    let system = ms(usage.ru_stime.tv_sec, usage.ru_stime.tv_usec);
+    let largest = u64::try_from(usage.ru_maxrss).unwrap_or(0);
+    (u64::try_from(user + system).unwrap_or(0), largest * platform::RSS_UNIT_BYTES)
+}
+
+/// The width of both differs between systems.
+fn ms(seconds: impl Into<i64>, micros: impl Into<i64>) -> i64 {
+    seconds.into() * 1000 + micros.into() / 1000
+}

@@ -50,9 +50,11 @@ fn a_shim_killed_while_its_child_waits_at_the_gate_is_no_different() {
 
 #[test]
 fn what_a_dead_shim_left_is_ended_by_its_token_and_nothing_else_is() {
-    let attempt = sh("setsid -f env -i sleep 60; setsid -f sleep 60; echo ready; exec sleep 60");
+    let attempt = sh("env -i sleep 60 & echo $!; setsid -f sleep 60; echo ready; exec sleep 60");
     attempt.launch().until_says("ready");
     let record = attempt.until_begun();
+    // It has no token any more, but is in the session of one that has.
+    let bare = Process::of(attempt.out().lines().next().unwrap().parse().unwrap()).unwrap();
     // One that carries a longer token, one a shorter.
     let stranger =
         |token: &str| Command::new("sleep").arg("60").env(TOKEN_VARIABLE, token).spawn().unwrap();
@@ -65,8 +67,9 @@ fn what_a_dead_shim_left_is_ended_by_its_token_and_nothing_else_is() {
 
     let ended = orphans::end_by_token(&attempt.token, Duration::from_secs(20)).unwrap();
     assert_eq!(ended.left, []);
-    assert!(ended.ended >= 2, "{ended:?}");
-    until("the child to go", || (!record.child.is_alive()).then_some(()));
+    assert_eq!(ended.ended, 3);
+    assert!(!record.child.is_alive() && !bare.is_alive());
+    assert_eq!(attempt.processes(), [0; 0]);
     for stranger in &mut strangers {
         assert!(stranger.try_wait().unwrap().is_none(), "a stranger was ended");
         stranger.kill().unwrap();

@@ -13,6 +13,8 @@ pub(crate) struct Status {
     pub(crate) process: Process,
     /// Its parent's pid.
     pub(crate) parent: i32,
+    /// The session it is in: the pid of the process that made it.
+    pub(crate) session: i32,
     /// The kernel's short name for it; any bytes, control characters replaced.
     pub(crate) comm: String,
     /// Whether it has ended and only waits to be reaped.
@@ -114,6 +116,7 @@ fn parse(pid: i32, line: &[u8]) -> Option<Status> {
     Some(Status {
         process: Process { pid, start_ticks: number(19)? },
         parent: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
         comm,
         ended: matches!(*fields.first()?, "Z" | "X" | "x"),
         cpu_ticks: number(11)? + number(12)? + number(13)? + number(14)?,

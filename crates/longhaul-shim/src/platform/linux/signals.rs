@@ -1,7 +1,6 @@
 //! Signals as a file to wait on, signals to others through a pidfd, and the subreaper.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -94,19 +93,4 @@ pub(crate) fn signal(process: Process, signal: Signal) -> io::Result<bool> {
         Err(Errno::SRCH) => Ok(false),
         Err(e) => Err(e.into()),
     }
-}
-
-/// What all children that were reaped used: processor milliseconds of all of them together, and
-/// bytes of the largest at its largest.
-pub(crate) fn used_by_children() -> (u64, u64) {
-    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the structure is ours to write, and all zeros is a valid one if nothing is written.
-    #[expect(unsafe_code, reason = "rustix has no getrusage")]
-    let usage = unsafe {
-        libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
-        usage.assume_init()
-    };
-    let ms = |time: libc::timeval| time.tv_sec * 1000 + time.tv_usec / 1000;
-    let cpu_ms = ms(usage.ru_utime) + ms(usage.ru_stime);
-    (u64::try_from(cpu_ms).unwrap_or(0), u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024)
 }
