@@ -5,6 +5,8 @@ mod error;
 mod files;
 mod list;
 mod migrate;
+#[cfg(test)]
+mod plans;
 mod reader;
 mod row;
 mod salvage;
@@ -175,6 +177,14 @@ impl SqliteStore {
 
     fn truncate_wal(&self) -> Result<(), StoreError> {
         self.run_checkpoint("PRAGMA wal_checkpoint(TRUNCATE)").map(|_| ())
+    }
+
+    /// Lets the database grow to this many pages of 4 KiB; growing further is [`StoreError::Full`].
+    /// For a home with a quota of its own, and for tests of a full disk.
+    pub fn limit_pages(&self, pages_max: u32) -> Result<(), StoreError> {
+        // SQLite's own ceiling is a little below `u32::MAX`; asking for more gives that.
+        let set = self.connection.pragma_update(None, "max_page_count", pages_max);
+        set.map_err(store_error)
     }
 
     /// Puts everything into the database file and closes it. With no reader left, SQLite removes

@@ -33,6 +33,9 @@ pub struct Salvaged {
 pub fn salvage(damaged: &Path) -> Result<Salvaged, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(damaged, flags).map_err(store_error)?;
+    // Without this SQLite refuses a file shorter than its header says; nothing is written, since the
+    // connection may only read.
+    connection.pragma_update(None, "writable_schema", true).map_err(store_error)?;
     let mut salvaged = Salvaged::default();
     let walk = Walk { connection: &connection, damage: &mut salvaged.damage };
     let jobs = walk.both_ways(sql::SALVAGE_JOBS, 10, |row| read(Table::Job, row));

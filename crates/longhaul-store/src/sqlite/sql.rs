@@ -146,8 +146,9 @@ pub(super) const CHECKS: [&str; 3] = [
     "SELECT 'the tally of ended bytes says ' || value || ', there are ' || found FROM tally, \
      (SELECT coalesce(sum(bytes), 0) AS found FROM job WHERE phase = 'ended') \
      WHERE name = 'ended_bytes' AND value <> found",
-    "SELECT 'the journal has no entry 1 of job ' || job || ', its first is ' || min(seq) FROM event \
-     WHERE job IS NOT NULL GROUP BY job HAVING min(seq) <> 1",
+    "SELECT 'job ' || job || ' has ' || count(*) || ' entries in the journal, numbered ' \
+     || min(seq) || ' to ' || max(seq) FROM event \
+     WHERE job IS NOT NULL GROUP BY job HAVING min(seq) <> 1 OR max(seq) <> count(*)",
 ];
 
 /// Upwards and downwards, by the table itself and never by an index, which may be what is damaged.

@@ -1,12 +1,20 @@
-//! One history, every store, the same answers. Each case in `rows`, `scans` and `journal` is given a
-//! way to make an empty store and is run on all of them.
+//! One history, every store, the same answers. Each case in `rows`, `scans`, `journal`, `lists` and
+//! `whole` is given a way to make an empty store and is run on all of them; `random` plays the same
+//! random history on all of them side by side. What only SQLite can get wrong is in `sqlite_*`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod fixtures;
 mod journal;
+mod lists;
+mod random;
 mod rows;
 mod sample;
 mod scans;
+mod sqlite_damage;
+mod sqlite_files;
+mod sqlite_rules;
+mod whole;
 
 use longhaul_core::port::Store;
 use longhaul_store::MemoryStore;

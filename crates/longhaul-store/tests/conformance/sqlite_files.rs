@@ -1,0 +1,163 @@
+//! What opening, closing and crashing leave on disk.
+
+use crate::sample::{ask, change, event, insert, job, job_id, step};
+use longhaul_core::port::{Phase, Position, Row, Store, StoreError, Table};
+use longhaul_store::SqliteStore;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+fn store_in(folder: &Path) -> (PathBuf, SqliteStore) {
+    let path = folder.join("state.db");
+    let store = longhaul_store::open(&path).unwrap();
+    (path, store)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs_err::read_dir(folder).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_file_is_private_and_a_clean_close_leaves_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, mut store) = store_in(folder.path());
+    insert(&mut store, &[job(1, Phase::Ready)]);
+    assert_eq!(names(folder.path()).len(), 4);
+    for name in names(folder.path()) {
+        let mode = fs_err::metadata(folder.path().join(&name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    store.close().unwrap();
+    assert_eq!(names(folder.path()), ["state.db", "state.db.born"]);
+    fs_err::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    let mut store = longhaul_store::open(&path).unwrap();
+    assert_eq!(fs_err::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(ask(&mut store, |tx| tx.ids(Table::Job, "", 9)), [job_id(1)]);
+}
+
+#[test]
+fn what_was_committed_is_there_after_a_kill_and_what_was_not_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, mut store) = store_in(folder.path());
+    insert(&mut store, &[job(1, Phase::Ready)]);
+    change(&mut store, &job(1, Phase::Active)).unwrap();
+    step(&mut store, |tx| tx.append(&[event(1, 1)])).unwrap();
+    // What a kill leaves is what is on disk in the middle of a transaction.
+    let mut tx = store.begin().unwrap();
+    tx.save(Table::Job, &job(2, Phase::Ready), true).unwrap();
+    let killed = tempfile::tempdir().unwrap();
+    for name in names(folder.path()) {
+        fs_err::copy(folder.path().join(&name), killed.path().join(&name)).unwrap();
+    }
+    drop(tx);
+    drop(store);
+    let mut store = longhaul_store::open(&killed.path().join("state.db")).unwrap();
+    assert_eq!(ask(&mut store, |tx| tx.ids(Table::Job, "", 9)), [job_id(1)]);
+    assert_eq!(ask(&mut store, |tx| tx.load(Table::Job, &job_id(1))), Some(job(1, Phase::Active)));
+    assert_eq!(ask(&mut store, |tx| tx.head()), Position(1));
+    assert!(path.exists());
+}
+
+#[test]
+fn a_first_start_that_was_killed_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    fs_err::write(&path, "").unwrap();
+    longhaul_store::open(&path).unwrap().close().unwrap();
+    // Killed after the database was made and before its marker was.
+    fs_err::remove_file(folder.path().join("state.db.born")).unwrap();
+    longhaul_store::open(&path).unwrap().close().unwrap();
+    assert_eq!(names(folder.path()), ["state.db", "state.db.born"]);
+}
+
+#[test]
+fn a_symbolic_link_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, store) = store_in(folder.path());
+    store.close().unwrap();
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert!(matches!(longhaul_store::open(&link), Err(StoreError::Failed(_))));
+    // A folder above may be one: that is the user's own arrangement.
+    let home = folder.path().join("home");
+    std::os::unix::fs::symlink(folder.path(), &home).unwrap();
+    let store = longhaul_store::open(&home.join("state.db")).unwrap();
+    store.open_reader().unwrap();
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, store) = store_in(folder.path());
+    store.close().unwrap();
+    let newer = rusqlite::Connection::open(&path).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    newer.close().unwrap();
+    let text = "the database has version 99, and this program knows versions up to 1";
+    let refused = longhaul_store::open(&path).unwrap_err();
+    assert_eq!(refused, StoreError::Failed(text.into()));
+    let same = rusqlite::Connection::open(&path).unwrap();
+    let version: u32 = same.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 99);
+}
+
+#[test]
+fn a_full_disk_is_told_apart_and_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, mut store) = store_in(folder.path());
+    insert(&mut store, &[job(1, Phase::Ready)]);
+    // SQLite reports a database that may not grow in the same way as a disk that is full.
+    let limit = |store: &SqliteStore, pages| store.limit_pages(pages).unwrap();
+    limit(&store, 1);
+    let big = Row { body: format!("\"{}\"", "x".repeat(1 << 20)), ..job(2, Phase::Ready) };
+    let refused = step(&mut store, |tx| tx.save(Table::Job, &big, true)).unwrap_err();
+    assert!(matches!(refused, StoreError::Full(_)), "{refused:?}");
+    assert_eq!(ask(&mut store, |tx| tx.ids(Table::Job, "", 9)), [job_id(1)]);
+    limit(&store, u32::MAX);
+    insert(&mut store, &[big]);
+    assert_eq!(ask(&mut store, |tx| tx.ids(Table::Job, "", 9)), [job_id(1), job_id(2)]);
+    assert!(path.exists());
+}
+
+#[test]
+fn two_writers_are_a_conflict_and_not_a_mix() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, mut store) = store_in(folder.path());
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let tx = store.begin().unwrap();
+    let busy = other.execute_batch("BEGIN IMMEDIATE").unwrap_err();
+    assert_eq!(busy.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+    tx.commit().unwrap();
+}
+
+#[test]
+fn the_wal_is_put_away_by_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, mut store) = store_in(folder.path());
+    insert(&mut store, &[job(1, Phase::Ready)]);
+    let done = store.checkpoint().unwrap();
+    assert!(done.pages > 0 && done.moved == done.pages, "{done:?}");
+    // An open reader in the middle of an answer keeps what it still needs, and nobody waits.
+    insert(&mut store, &[job(2, Phase::Ready)]);
+    assert!(store.checkpoint().unwrap().pages > 0);
+}
+
+#[test]
+fn a_removed_environment_is_overwritten_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, mut store) = store_in(folder.path());
+    let secret = "s3cr3t-".repeat(1_000);
+    let row = Row::kept(job_id(1), format!("{{\"TOKEN\":\"{secret}\"}}"));
+    step(&mut store, |tx| tx.save(Table::Environment, &row, true)).unwrap();
+    store.checkpoint().unwrap();
+    let holds =
+        |path: &Path| fs_err::read(path).unwrap().windows(7).any(|bytes| bytes == b"s3cr3t-");
+    assert!(holds(&path), "the test looks for the wrong bytes");
+    step(&mut store, |tx| tx.remove(Table::Environment, &row.id)).unwrap();
+    store.close().unwrap();
+    assert!(!holds(&path));
+}

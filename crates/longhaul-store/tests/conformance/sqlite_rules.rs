@@ -1,0 +1,76 @@
+//! The schema refuses what core must never ask for, whoever asks: each constraint, unique index and
+//! trigger is seen to fail, through a second connection that knows nothing of this crate.
+
+use crate::sample::{event, general, insert, job, step};
+use longhaul_core::port::{Phase, Row};
+use rusqlite::Connection;
+
+/// A store with one job in most phases and some entries, and a foreign connection to it.
+fn filled(folder: &std::path::Path) -> Connection {
+    let path = folder.join("state.db");
+    let mut store = longhaul_store::open(&path).unwrap();
+    let laned = |number, phase| Row { lane: Some("l".into()), ..job(number, phase) };
+    let ended = Row { key: Some("k".into()), ..job(3, Phase::Ended) };
+    insert(&mut store, &[laned(1, Phase::Active), laned(2, Phase::Behind), ended]);
+    step(&mut store, |tx| tx.append(&[event(1, 1), event(1, 2), general(1), general(2)])).unwrap();
+    store.close().unwrap();
+    Connection::open(path).unwrap()
+}
+
+#[test]
+fn every_rule_of_the_schema_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = filled(folder.path());
+    let cases = [
+        ("UPDATE job SET phase = 'sleeping' WHERE seq = 1", "CHECK"),
+        ("UPDATE job SET body = '{' WHERE seq = 1", "CHECK"),
+        ("UPDATE job SET labels = 'x' WHERE seq = 1", "CHECK"),
+        ("UPDATE job SET bytes = -1 WHERE seq = 1", "CHECK"),
+        ("UPDATE job SET host = NULL WHERE seq = 1", "active_means_host"),
+        ("UPDATE job SET outcome = 'failed' WHERE seq = 1", "ended_means_outcome"),
+        ("UPDATE job SET ended_at = 1 WHERE seq = 1", "ended_means_time"),
+        ("UPDATE job SET phase = 'ended', ended_at = 1 WHERE seq = 1", "ended_means_outcome"),
+        ("UPDATE job SET phase = 'ended', outcome = 'x' WHERE seq = 1", "ended_means_time"),
+        ("UPDATE job SET phase = 'active', host = 'h' WHERE seq = 2", "UNIQUE"),
+        ("UPDATE job SET key = 'k' WHERE seq = 1", "UNIQUE"),
+        ("UPDATE job SET seq = 2 WHERE seq = 1", "UNIQUE"),
+        (
+            "UPDATE job SET phase = 'ready', outcome = NULL, ended_at = NULL WHERE seq = 3",
+            "stays as it ended",
+        ),
+        ("UPDATE job SET outcome = 'failed' WHERE seq = 3", "stays as it ended"),
+        ("UPDATE job SET ended_at = 1 WHERE seq = 3", "stays as it ended"),
+        (
+            "INSERT INTO environment SELECT * FROM environment WHERE 0 UNION ALL \
+          SELECT 'a', 'asleep', '', NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, \
+          NULL, 0, NULL, '{}'",
+            "CHECK",
+        ),
+        ("INSERT INTO event VALUES (9, 'j', 0, 0, '{}')", "numbered_means_job"),
+        ("INSERT INTO event VALUES (9, NULL, 1, 0, '{}')", "numbered_means_job"),
+        ("INSERT INTO event VALUES (9, 'j', -1, 0, '{}')", "numbered_means_job"),
+        ("INSERT INTO event VALUES (9, 'j', 1, 0, 'no json')", "CHECK"),
+        ("INSERT INTO event VALUES (1, 'j', 1, 0, '{}')", "UNIQUE"),
+        ("INSERT INTO event SELECT 9, job, seq, at, body FROM event WHERE position = 1", "UNIQUE"),
+        ("UPDATE event SET at = 9 WHERE position = 1", "never changes"),
+        ("DELETE FROM event WHERE position = 2", "goes with its whole job"),
+        ("DELETE FROM event WHERE position = 4", "go from the oldest on"),
+        ("DELETE FROM event", "goes with its whole job"),
+        ("UPDATE tally SET value = -1", "CHECK"),
+    ];
+    for (statement, rule) in cases {
+        let refused = connection.execute_batch(statement).unwrap_err().to_string();
+        assert!(refused.contains(rule), "{statement}\n{refused}");
+    }
+}
+
+#[test]
+fn a_whole_job_and_the_oldest_entries_may_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = filled(folder.path());
+    connection.execute_batch("INSERT INTO forgetting SELECT job FROM event LIMIT 1").unwrap();
+    connection.execute_batch("DELETE FROM event WHERE position = 3").unwrap();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM event"), 1);
+    assert_eq!(count("SELECT count(*) FROM forgetting"), 0);
+}
