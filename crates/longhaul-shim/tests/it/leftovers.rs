@@ -33,7 +33,7 @@ fn under_report_it_is_named_and_left_alone() {
 
 #[test]
 fn what_ends_by_itself_in_a_moment_is_not_a_leftover() {
-    let record = sh("sleep 0.03 & exit 0").run();
+    let record = sh("sleep 0.01 & exit 0").run();
     assert_eq!((record.leftovers.found, record.leftovers.ended), (0, true));
 }
 
