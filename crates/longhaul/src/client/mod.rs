@@ -1,1 +1,18 @@
-//! Being built.
+//! How everything that is not the daemon speaks with it: typed methods over HTTP on the home's unix
+//! socket, or over TCP to a daemon elsewhere. Starts the daemon when there is none, and takes broken
+//! conversations up again, so that a daemon may be killed under a follower without anybody noticing.
+
+mod autostart;
+mod body;
+mod error;
+mod events;
+mod methods;
+mod options;
+mod output;
+mod transport;
+
+pub use error::{ClientError, ErrorKind};
+pub use events::{Events, EventsAsk};
+pub use methods::{Client, Content, JobsAsk, Waited};
+pub use options::{Options, Target};
+pub use output::{Output, OutputAsk, OutputPiece};

@@ -1,0 +1,158 @@
+//! Starts the daemon of a home in the background. Many clients may find at once that there is none:
+//! one of them starts it, the others wait for it, and all end up connected to the same.
+
+use super::error::{ClientError, ErrorKind};
+use crate::home::Home;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+
+/// How long a daemon may take to come up. It opens a database, perhaps after a crash.
+const START_MAX: Duration = Duration::from_secs(30);
+/// Between two looks whether the daemon that somebody else starts is there.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Looks after our daemon has left without a word, in case it left because another one won.
+const LOOKS_AFTER_LEAVING: u32 = 100;
+/// Bytes of the log's end that are shown when a start failed.
+const LOG_BYTES_SHOWN: u64 = 2_048;
+/// Variables that make a process part of a job. A daemon with them would be ended with that job.
+const OF_A_JOB: [&str; 4] =
+    ["LONGHAUL_JOB_ID", "LONGHAUL_ATTEMPT", "LONGHAUL_SOCKET", "LONGHAUL_JOB_TOKEN"];
+
+/// Sees to it that a daemon runs, and connects with `look`.
+pub(super) async fn start<T, F>(home: &Home, look: impl Fn() -> F) -> Result<T, ClientError>
+where
+    F: Future<Output = Option<T>>,
+{
+    let started = tokio::time::timeout(START_MAX, async {
+        loop {
+            if let Some(turn) = take_turn(home)? {
+                // Whoever had the turn before us may have been successful.
+                if let Some(found) = look().await {
+                    return Ok(found);
+                }
+                let found = start_one(home, &look).await;
+                drop(turn);
+                return found;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            if let Some(found) = look().await {
+                return Ok(found);
+            }
+        }
+    });
+    started.await.unwrap_or_else(|_| {
+        let message = format!("the daemon has not come up in {} s", START_MAX.as_secs());
+        Err(failed(message, home, 0))
+    })
+}
+
+/// The right to start a daemon, held through a lock that the kernel gives back if we die.
+fn take_turn(home: &Home) -> Result<Option<File>, ClientError> {
+    let path = home.path().join("start.lock");
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = opened.map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(cannot_write(&path.display().to_string(), &error.into())),
+    }
+}
+
+async fn start_one<T, F>(home: &Home, look: &impl Fn() -> F) -> Result<T, ClientError>
+where
+    F: Future<Output = Option<T>>,
+{
+    let path = home.log();
+    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let log = opened.map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+    let before = log.metadata().map_or(0, |about| about.len());
+    let mut child = spawn(home, log)
+        .map_err(|error| failed(format!("no daemon can be started: {error}"), home, before))?;
+    let word = first_word(&mut child).await;
+    if word.as_deref().is_ok_and(|word| word.starts_with(b"ready")) {
+        // Bound before it said so; a look that fails now is one that the kernel had no room for.
+        for _ in 0..LOOKS_AFTER_LEAVING {
+            if let Some(found) = look().await {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+    for _ in 0..LOOKS_AFTER_LEAVING {
+        if let Some(found) = look().await {
+            return Ok(found);
+        }
+        // With its end on record there is nothing more to wait for, unless another daemon holds the
+        // home and is coming up; then `look` will see it.
+        if matches!(child.try_wait(), Ok(Some(status)) if !status.success()) {
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Err(failed("the daemon did not come up".to_owned(), home, before))
+}
+
+/// Spawns without a terminal of its own to hang on to: the daemon makes its own session.
+fn spawn(home: &Home, log: File) -> io::Result<Child> {
+    // The link of the kernel leads to what we run, even when its file has been replaced.
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .args(["daemon", "run", "--background"])
+        .env("LONGHAUL_HOME", home.path())
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log);
+    for name in OF_A_JOB {
+        command.env_remove(name);
+    }
+    command.spawn()
+}
+
+/// What the daemon says first: `ready` once it listens, or nothing if it leaves.
+async fn first_word(child: &mut Child) -> io::Result<Vec<u8>> {
+    let stdout = child.stdout.take().expect("it was asked for when it was spawned");
+    let mut pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout))?;
+    let mut word = Vec::new();
+    let mut piece = [0; 64];
+    loop {
+        let count = pipe.read(&mut piece).await?;
+        word.extend_from_slice(&piece[..count]);
+        if count == 0 || word.contains(&b'\n') || word.len() > 4_096 {
+            return Ok(word);
+        }
+    }
+}
+
+fn cannot_write(path: &str, error: &io::Error) -> ClientError {
+    ClientError::new(
+        ErrorKind::Unavailable,
+        "start_failed",
+        format!("no daemon can be started: `{path}` cannot be opened: {error}"),
+    )
+}
+
+/// What is told when there is no daemon in the end: the words of the log since `before`.
+fn failed(message: String, home: &Home, before: u64) -> ClientError {
+    let path = home.log();
+    let text = tail(&path, before).unwrap_or_default();
+    let message = if text.is_empty() { message } else { format!("{message}:\n{text}") };
+    ClientError::new(ErrorKind::Unavailable, "start_failed", message)
+        .hint(format!("`{}` has all that it said", path.display()))
+}
+
+fn tail(path: &std::path::Path, before: u64) -> io::Result<String> {
+    let mut log = File::open(path)?;
+    let end = log.metadata()?.len();
+    log.seek(SeekFrom::Start(before.max(end.saturating_sub(LOG_BYTES_SHOWN)).min(end)))?;
+    let mut bytes = Vec::new();
+    log.take(LOG_BYTES_SHOWN).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
