@@ -56,7 +56,8 @@ where
 /// The right to start a daemon, held through a lock that the kernel gives back if we die.
 fn take_turn(home: &Home) -> Result<Option<File>, ClientError> {
     let path = home.path().join("start.lock");
-    let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let opened =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = opened.map_err(|error| cannot_write(&path.display().to_string(), &error))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),

@@ -47,7 +47,8 @@ impl<'c> Events<'c> {
                 if line.is_empty() {
                     continue;
                 }
-                let event: EventView = serde_json::from_slice(&line).map_err(ClientError::garbled)?;
+                let event: EventView =
+                    serde_json::from_slice(&line).map_err(ClientError::garbled)?;
                 (self.ask.after, self.empty_tries) = (event.position, 0);
                 return Ok(Some(event));
             }

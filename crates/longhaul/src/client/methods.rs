@@ -7,8 +7,8 @@ use super::options::Options;
 use super::output::{Output, OutputAsk};
 use super::transport::{Answer, Ask, Transport};
 use crate::api::{
-    Artifacts, Batch, BatchAnswer, CancelAsk, Cancelled, Doctor, EmitAsk, JobView, JobsPage, PoolAsk,
-    Pools, PruneAsk, Pruned, RetryAsk, Spec, Status, Stored, Submitted, Why,
+    Artifacts, Batch, BatchAnswer, CancelAsk, Cancelled, Doctor, EmitAsk, JobView, JobsPage,
+    PoolAsk, Pools, PruneAsk, Pruned, RetryAsk, Spec, Status, Stored, Submitted, Why,
 };
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
@@ -136,11 +136,7 @@ impl Client {
 
     /// `GET /v1/jobs/{job}/wait`: until it has ended, or for `patience`. Goes on waiting when the
     /// daemon is restarted meanwhile.
-    pub async fn wait(
-        &self,
-        job: &str,
-        patience: Option<Duration>,
-    ) -> Result<Waited, ClientError> {
+    pub async fn wait(&self, job: &str, patience: Option<Duration>) -> Result<Waited, ClientError> {
         let Some(patience) = patience else { return self.wait_once(job, None).await };
         match tokio::time::timeout(patience, self.wait_once(job, None)).await {
             Ok(waited) => waited,

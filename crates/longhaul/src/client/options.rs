@@ -34,7 +34,8 @@ impl Options {
     /// # Errors
     /// `bad_home`: the home cannot be used. Usage: the URL is of no kind that we speak.
     pub fn from_environment() -> Result<Self, ClientError> {
-        let text = |name| std::env::var_os(name).and_then(|value: OsString| value.into_string().ok());
+        let text =
+            |name| std::env::var_os(name).and_then(|value: OsString| value.into_string().ok());
         let filled = |name| text(name).filter(|value| !value.is_empty());
         let target = match filled("LONGHAUL_URL") {
             Some(url) => Target::parse(&url)?,
@@ -66,9 +67,9 @@ impl Target {
         }
         if let Some(rest) = url.strip_prefix("http://") {
             let authority = rest.trim_end_matches('/');
-            let is_plain = authority.rsplit_once(':').is_some_and(|(host, port)| {
-                !host.is_empty() && port.parse::<u16>().is_ok()
-            });
+            let is_plain = authority
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
             if is_plain && !authority.contains(['/', '@', '?', ' ']) {
                 return Ok(Self::Tcp(authority.to_owned()));
             }

@@ -236,8 +236,10 @@ async fn connect(options: &Options, is_return: bool) -> Result<Connection, Clien
         Target::Home(_) => {
             let message = "no daemon is running";
             let error = ClientError::new(ErrorKind::Unavailable, "not_running", message);
-            Err(error.hint("`longhaul daemon start` starts one; so does any command unless \
-                            `LONGHAUL_AUTOSTART=0`"))
+            Err(error.hint(
+                "`longhaul daemon start` starts one; so does any command unless \
+                            `LONGHAUL_AUTOSTART=0`",
+            ))
         }
         target @ (Target::Unix(_) | Target::Tcp(_)) => Err(unreachable_at(target, &error)),
     }
