@@ -36,7 +36,7 @@ pub struct Spec {
     /// Size of the terminal to run the child on; `None` for plain spools.
     #[serde(default)]
     pub pty: Option<Pty>,
-    /// Bytes `out` and `err` may reach together before the attempt is stopped.
+    /// Bytes that each of `out` and `err` may reach before the attempt is stopped.
     #[serde(default)]
     pub output_bytes_max: Option<u64>,
     /// Bytes of memory the whole tree may hold before the attempt is stopped.

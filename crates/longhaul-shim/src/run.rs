@@ -149,6 +149,11 @@ impl<'a> Run<'a> {
         let reaped = sweep::reap(self.child);
         self.end = self.end.or(reaped.child);
         self.none_left = reaped.none_left;
+        if !self.none_left && self.end.is_some() {
+            // "No child" cannot be waited for when a daemon that the job started lives below us.
+            let family = tree::family(self.me);
+            self.none_left = family.has_keepers && family.members.is_empty();
+        }
     }
 
     /// Whether the child has not ended: what we do to it from now on is what ends it. One that
@@ -187,7 +192,7 @@ impl<'a> Run<'a> {
             // Asked for before the look, so that no growth falls between the two.
             let told = Growth::arm(self.folder);
             self.growth_at = if told { None } else { Some(now + GROWTH_SAMPLE_MS) };
-            let bytes = self.folder.spool_bytes("out") + self.folder.spool_bytes("err");
+            let bytes = self.folder.spool_bytes("out").max(self.folder.spool_bytes("err"));
             if bytes > bytes_max && self.stopped.is_none() && self.child_runs() {
                 self.stopped = Some(Stopped::OutputLimit);
                 self.terminate();

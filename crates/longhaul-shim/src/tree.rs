@@ -36,8 +36,24 @@ pub fn usage(record: &PidRecord) -> Option<Usage> {
 ///
 /// A process is listed only if its parent was itself when the child named it, so no stranger with
 /// a recycled pid slips in. While the tree changes some may be missing: ask again until none come.
+/// What keeps jobs of its own is left out, with all below it; see [`family`].
 pub(crate) fn descendants(root: Process) -> Vec<Status> {
-    let mut found: Vec<Status> = Vec::new();
+    family(root).members
+}
+
+/// What descends from a process, and what only lives below it.
+#[derive(Debug, Default)]
+pub(crate) struct Family {
+    /// Everything alive that belongs to it.
+    pub(crate) members: Vec<Status>,
+    /// Whether a daemon, or a shim of another attempt, was passed by.
+    pub(crate) has_keepers: bool,
+}
+
+/// As [`descendants`]. A daemon that a job started by using us lives below that job's shim, and
+/// so do the shims it starts: they are other jobs' lives, and no part of this one.
+pub(crate) fn family(root: Process) -> Family {
+    let mut found = Family::default();
     let mut parents = vec![root];
     while let Some(parent) = parents.pop() {
         let children: Vec<Status> = platform::children_of(parent.pid)
@@ -49,9 +65,13 @@ pub(crate) fn descendants(root: Process) -> Vec<Status> {
             continue;
         }
         for child in children {
+            if platform::is_keeper(child.process.pid) {
+                found.has_keepers = true;
+                continue;
+            }
             parents.push(child.process);
             if !child.ended {
-                found.push(child);
+                found.members.push(child);
             }
         }
     }

@@ -84,6 +84,19 @@ pub(crate) fn has_open(pid: i32, device: u64, inode: u64) -> bool {
     })
 }
 
+/// Whether the process keeps jobs: our own program as a daemon or as a shim. Going by the file's
+/// name, so that the program of another release counts too.
+pub(crate) fn is_keeper(pid: i32) -> bool {
+    let program = |who: &str| {
+        let link = fs::read_link(format!("/proc/{who}/exe")).ok()?;
+        let name = link.file_name()?.to_str()?;
+        Some(name.trim_end_matches(" (deleted)").to_owned())
+    };
+    let part = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let part = part.split(|byte| *byte == 0).nth(1);
+    matches!(part, Some(b"daemon" | b"shim")) && program(&pid.to_string()) == program("self")
+}
+
 /// Memory that is fairly this process's: pages it shares count in parts. `None` if unknown.
 pub(crate) fn private_bytes(pid: i32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
