@@ -188,8 +188,15 @@ impl SqliteStore {
     }
 
     /// Puts everything into the database file and closes it. With no reader left, SQLite removes
-    /// the files beside it, and that is how the next `open` knows of a clean end.
+    /// the files beside it, and that is how the next `open` knows of a clean end: drop readers first.
     pub fn close(self) -> Result<(), StoreError> {
+        // A reader in the middle of an answer keeps the WAL from being emptied. That is no loss, and
+        // nothing to wait for at the end.
+        self.connection.busy_timeout(Duration::ZERO).map_err(store_error)?;
+        match self.truncate_wal() {
+            Ok(()) | Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
         self.connection.close().map_err(|(_, error)| store_error(error))
     }
 }

@@ -114,6 +114,20 @@ fn everything_comes_out_of_a_whole_database() {
 }
 
 #[test]
+fn what_was_only_in_the_wal_comes_out_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let mut store = longhaul_store::open(&path).unwrap();
+    insert(&mut store, &[job(JOBS + 1, Phase::Ready)]);
+    let crashed = tempfile::tempdir().unwrap();
+    for name in ["state.db", "state.db-wal"] {
+        fs_err::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    let salvaged = salvage(&crashed.path().join("state.db")).unwrap();
+    assert_eq!(salvaged.jobs.len() as u64, JOBS + 1);
+}
+
+#[test]
 fn what_lies_on_both_sides_of_the_damage_comes_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = filled(folder.path());
