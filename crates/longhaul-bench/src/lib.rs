@@ -1,1 +1,0 @@
-//! Measures longhaul beside its peers.

@@ -1,0 +1,51 @@
+//! One file a scenario: a user's sentence, how it is measured, and what should come out.
+
+mod idle;
+mod list;
+mod memory;
+mod noop;
+mod output;
+mod queue;
+mod rewatch;
+mod run_true;
+mod submit;
+
+use crate::args::Scenario;
+use crate::bench::Bench;
+use crate::report::Line;
+use anyhow::Result;
+
+/// Measures one scenario from nothing: no daemon, no home and no peer is shared with another.
+pub(crate) fn measure(bench: &Bench, scenario: Scenario) -> Result<Vec<Line>> {
+    match scenario {
+        Scenario::Submit => submit::measure(bench),
+        Scenario::RunTrue => run_true::measure(bench),
+        Scenario::Noop => noop::measure(bench),
+        Scenario::Queue => queue::measure(bench),
+        Scenario::List => list::measure(bench),
+        Scenario::Output => output::measure(bench),
+        Scenario::Rewatch => rewatch::measure(bench),
+        Scenario::Memory => memory::measure(bench),
+        Scenario::Idle => idle::measure(bench),
+    }
+}
+
+/// The name by which it is asked for.
+pub(crate) fn name(scenario: Scenario) -> &'static str {
+    match scenario {
+        Scenario::Submit => "submit",
+        Scenario::RunTrue => "run-true",
+        Scenario::Noop => "noop",
+        Scenario::Queue => "queue",
+        Scenario::List => "list",
+        Scenario::Output => "output",
+        Scenario::Rewatch => "rewatch",
+        Scenario::Memory => "memory",
+        Scenario::Idle => "idle",
+    }
+}
+
+/// A line that says that a peer is missing.
+fn missing(scenario: &'static str, peer: &str) -> Line {
+    Line::unmeasured(scenario, peer, "not installed; --install-peers would".to_owned())
+}
