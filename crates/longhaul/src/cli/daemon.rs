@@ -1,0 +1,182 @@
+//! `longhaul daemon`: the process that decides and supervises. Stopping or killing it never stops a
+//! job; jobs are held by processes of their own.
+
+use super::Caller;
+use super::error::{CliError, Leave};
+use crate::api::Status;
+use crate::home::{Home, HomeError};
+use rustix::fs::{FlockOperation, flock};
+use serde_json::json;
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+/// How long a stopping daemon may take to let go of its home.
+const STOP_MAX: Duration = Duration::from_secs(30);
+/// Between two looks whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Start, stop or look at the daemon; jobs go on whatever it does
+#[derive(Debug, clap::Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  longhaul daemon status
+  longhaul daemon restart
+
+The daemon starts by itself on first use, unless LONGHAUL_AUTOSTART=0.")]
+pub(super) struct Daemon {
+    #[command(subcommand)]
+    command: DaemonCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum DaemonCommand {
+    /// Be the daemon, in the foreground
+    Run {
+        /// Leave the terminal and log to the home
+        #[arg(long)]
+        background: bool,
+    },
+    /// Start it in the background
+    Start,
+    /// Stop it and wait until it is gone; jobs go on
+    Stop,
+    /// Say how it is; exit 4 if it is not running
+    Status,
+    /// Stop it and start it again, as after an upgrade
+    Restart,
+}
+
+impl Daemon {
+    pub(super) const fn is_run(&self) -> bool {
+        matches!(self.command, DaemonCommand::Run { .. })
+    }
+
+    /// Is the daemon until it is stopped. Only for `daemon run`.
+    pub(super) fn run_here(self, caller: &Caller) -> Result<Leave, CliError> {
+        let DaemonCommand::Run { background } = self.command else {
+            unreachable!("is_run() was asked")
+        };
+        (caller.roots.run_daemon)(background)?;
+        Ok(Leave::OK)
+    }
+
+    pub(super) async fn run(self, caller: &Caller) -> Result<Leave, CliError> {
+        match self.command {
+            DaemonCommand::Run { .. } => unreachable!("run_here() does that"),
+            DaemonCommand::Start => start(caller).await,
+            DaemonCommand::Stop => {
+                let was_running = stop(caller).await?;
+                if caller.output.json {
+                    caller.output.value(&json!({"running": false, "stopped": was_running}))?;
+                } else if !was_running {
+                    caller.output.note("no daemon was running");
+                }
+                Ok(Leave::OK)
+            }
+            DaemonCommand::Status => status(caller).await,
+            DaemonCommand::Restart => {
+                stop(caller).await?;
+                start(caller).await
+            }
+        }
+    }
+}
+
+async fn start(caller: &Caller) -> Result<Leave, CliError> {
+    // It was asked for by name, so LONGHAUL_AUTOSTART=0 does not count.
+    let status = caller.started().await?.status().await?;
+    if caller.output.json {
+        caller.output.value(&status)?;
+    } else {
+        caller.output.line(&in_words(&status))?;
+    }
+    Ok(Leave::OK)
+}
+
+async fn status(caller: &Caller) -> Result<Leave, CliError> {
+    let status = match caller.running().await {
+        Ok(client) => client.status().await?,
+        Err(error) if error.code == "not_running" => return not_running(caller),
+        Err(error) => return Err(error),
+    };
+    if caller.output.json {
+        caller.output.value(&status)?;
+    } else {
+        caller.output.line(&in_words(&status))?;
+    }
+    Ok(Leave::OK)
+}
+
+fn not_running(caller: &Caller) -> Result<Leave, CliError> {
+    let home = home()?;
+    if caller.output.json {
+        caller.output.value(&json!({
+            "running": false,
+            "pid": null,
+            "version": env!("CARGO_PKG_VERSION"),
+            "home": home.path(),
+            "socket": home.socket(),
+            "jobs": {},
+        }))?;
+    } else {
+        caller.output.line(&format!("not running, home {}", home.path().display()))?;
+    }
+    Ok(Leave::UNAVAILABLE)
+}
+
+fn in_words(status: &Status) -> String {
+    let counts: Vec<String> = status
+        .jobs
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let jobs = if counts.is_empty() { "no jobs".to_owned() } else { counts.join(", ") };
+    format!(
+        "running, pid {}, version {}, since {}\nhome {}\njobs {jobs}",
+        status.pid, status.version, status.started_at, status.home
+    )
+}
+
+/// Stops the daemon and waits until it has let go of its home. Gives whether one was running.
+pub(super) async fn stop(caller: &Caller) -> Result<bool, CliError> {
+    let client = match caller.running().await {
+        Ok(client) => client,
+        Err(error) if error.code == "not_running" => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    client.stop().await?;
+    let gone = tokio::time::timeout(STOP_MAX, async {
+        while is_held(&home()?)? {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok::<(), CliError>(())
+    });
+    gone.await.map_err(|_| {
+        let seconds = STOP_MAX.as_secs();
+        CliError::unavailable("unavailable", format!("the daemon has not left in {seconds} s"))
+            .hint("`longhaul daemon status` says which process it is; killing it is safe")
+    })??;
+    Ok(true)
+}
+
+/// Whether a daemon holds the home. The lock goes with its process, however that ends.
+pub(super) fn is_held(home: &Home) -> Result<bool, CliError> {
+    let file = match File::open(home.lock()) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => {
+            let path = home.lock();
+            let message = format!("`{}` cannot be opened: {error}", path.display());
+            return Err(CliError::unavailable("unavailable", message));
+        }
+    };
+    Ok(flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+}
+
+/// The home that the environment names.
+pub(super) fn home() -> Result<Home, CliError> {
+    let open = || -> Result<Home, HomeError> { Home::open(&Home::locate()?) };
+    open().map_err(|error| CliError::refused("bad_home", error.to_string()))
+}

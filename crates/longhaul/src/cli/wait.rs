@@ -1,0 +1,109 @@
+//! `longhaul wait`: until jobs have ended.
+
+use super::error::{CliError, Leave};
+use super::output::Tone;
+use super::{Caller, ending, list};
+use crate::api::{JobView, OutcomeKind, Span};
+use crate::client::Client;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use std::time::Duration;
+
+/// Wait until jobs have ended
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  longhaul wait nightly
+  longhaul wait --any --timeout 10m build test lint
+
+The exit code is the job's own for one JOB; for several it is 0 if all that were waited for have \
+succeeded, else 1; 5 if the time ran out, and the jobs go on. With --json: an array of the ended jobs, \
+in the order in which they were named.")]
+pub(super) struct Wait {
+    /// Which jobs
+    #[arg(value_name = "JOB", required = true)]
+    jobs: Vec<String>,
+    /// Wait for one of them only, whichever ends first
+    #[arg(long)]
+    any: bool,
+    /// Give up after this long; the jobs go on
+    #[arg(long, value_name = "D")]
+    timeout: Option<Span>,
+}
+
+impl Wait {
+    pub(super) async fn run(self, caller: &Caller) -> Result<Leave, CliError> {
+        let client = caller.client().await?;
+        let needed = if self.any { 1 } else { self.jobs.len() };
+        let mut ended: Vec<(usize, JobView)> = Vec::new();
+        let all = wait_for(&client, &self.jobs, needed, &mut ended, caller);
+        let in_time = match self.timeout {
+            Some(span) => tokio::time::timeout(Duration::from_millis(span.0), all).await,
+            None => Ok(all.await),
+        };
+        ended.sort_by_key(|(index, _)| *index);
+        let ended: Vec<JobView> = ended.into_iter().map(|(_, job)| job).collect();
+        match in_time {
+            Ok(result) => result?,
+            Err(_) => return Err(self.ran_out(&ended)),
+        }
+        show(&ended, caller)?;
+        Ok(self.leave(&ended))
+    }
+
+    fn ran_out(&self, ended: &[JobView]) -> CliError {
+        let after = self.timeout.map(|span| format!(" after {span}")).unwrap_or_default();
+        let open = self.jobs.len() - ended.len();
+        let what = match (&self.jobs[..], open) {
+            ([job], _) => format!("{job} has not ended{after}"),
+            (_, open) => format!("{open} of {} jobs have not ended{after}", self.jobs.len()),
+        };
+        CliError::timed_out(what).hint("they go on; waiting again is safe")
+    }
+
+    fn leave(&self, ended: &[JobView]) -> Leave {
+        if let ([_], [job]) = (&self.jobs[..], ended) {
+            return ending::leave_as(job);
+        }
+        let is_good = |job: &JobView| {
+            job.outcome.as_ref().is_some_and(|outcome| outcome.kind == OutcomeKind::Succeeded)
+        };
+        if ended.iter().all(is_good) { Leave::OK } else { Leave(1) }
+    }
+}
+
+/// Waits for all at once; `ended` grows as they end, so that nothing is lost when time runs out.
+async fn wait_for(
+    client: &Client,
+    jobs: &[String],
+    needed: usize,
+    ended: &mut Vec<(usize, JobView)>,
+    caller: &Caller,
+) -> Result<(), CliError> {
+    let bar = caller.output.progress(needed as u64, "waiting");
+    let mut open: FuturesUnordered<_> = jobs
+        .iter()
+        .enumerate()
+        .map(|(index, job)| async move { (index, client.wait(job, None).await) })
+        .collect();
+    while ended.len() < needed
+        && let Some((index, waited)) = open.next().await
+    {
+        ended.push((index, waited?.job));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn show(ended: &[JobView], caller: &Caller) -> Result<(), CliError> {
+    let output = caller.output;
+    if output.json {
+        return output.value(&ended);
+    }
+    for job in ended {
+        let (tone, words) = list::state(job);
+        let id = output.toned(Tone::Plain, &job.id);
+        output.line(&format!("{id} {}", output.toned(tone, &words)))?;
+    }
+    Ok(())
+}
