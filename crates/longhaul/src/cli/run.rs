@@ -21,6 +21,7 @@ const PIPE_CLOSED: Leave = Leave(128 + 13);
 
 /// Run a job and leave with its exit code
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "longhaul run [OPTIONS] -- CMD [ARG]...")]
 #[command(after_help = "Examples:
   longhaul run -- make test
   longhaul run --timeout 10m --retry 3 -- ./flaky.sh
