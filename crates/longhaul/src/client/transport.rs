@@ -25,6 +25,9 @@ const TRIES_MAX: u32 = 5;
 const RETURN_MAX: Duration = Duration::from_secs(10);
 /// Between two looks whether somebody listens.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often a daemon that is busy or stopping is asked again, and after which pause.
+const BUSY_TRIES_MAX: u32 = 50;
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
 /// Connections that wait for the next request.
 const IDLE_MAX: usize = 4;
 /// Bytes of an answer that is taken whole.
@@ -93,14 +96,25 @@ impl Transport {
 
     /// Sends and takes the whole answer. An error status is an error.
     pub(super) async fn ask(&self, ask: Ask) -> Result<(StatusCode, Bytes), ClientError> {
-        for _ in 1..TRIES_MAX {
+        let mut busy_tries = 0;
+        let mut tries = 0;
+        while tries < TRIES_MAX {
             let answer = self.open(&ask).await?;
             match self.collect(answer).await {
                 Ok((status, body)) if status.is_success() => return Ok((status, body)),
-                Ok((status, body)) => return Err(ClientError::answered(status, &body)),
+                Ok((status, body)) => {
+                    let error = ClientError::answered(status, &body);
+                    let passes = matches!(error.code.as_str(), "busy" | "stopping");
+                    if !passes || busy_tries == BUSY_TRIES_MAX {
+                        return Err(error);
+                    }
+                    // Nothing was done, so even what must not be repeated may be asked again.
+                    busy_tries += 1;
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                }
                 // The daemon went away in the middle of its answer.
                 Err(error) if !ask.is_repeatable => return Err(broken(&error)),
-                Err(_) => {}
+                Err(_) => tries += 1,
             }
         }
         Err(ClientError::unavailable("the daemon goes away before it has answered"))

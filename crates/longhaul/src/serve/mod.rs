@@ -1,1 +1,69 @@
-//! Being built.
+//! HTTP on the home's socket: requests in, commands and reads out. One file a noun. Decides nothing:
+//! what may be is core's business, and every answer is a committed fact. Plain reads never write.
+
+mod accept;
+mod around;
+mod artifacts;
+mod batch;
+mod blobs;
+mod body;
+mod digest;
+mod doctor;
+mod doctor_home;
+mod emit;
+mod error;
+mod events;
+mod jobs;
+mod output;
+mod pools;
+mod prune;
+mod query;
+mod resolve;
+mod retry;
+mod spec;
+mod status;
+mod views;
+mod wait;
+mod why;
+
+pub use accept::run;
+
+use crate::daemon::Ports;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
+use axum::routing::{get, post, put};
+use longhaul_core::limits;
+use std::sync::Arc;
+
+/// What every route gets.
+type Shared = Arc<Ports>;
+
+/// All routes of `docs/http.md`.
+pub fn router(ports: Ports) -> Router {
+    let limit = DefaultBodyLimit::max(limits::REQUEST_BYTES_MAX);
+    Router::new()
+        .route("/v1/status", get(status::show))
+        .route("/v1/stop", post(status::stop))
+        .route("/v1/doctor", get(doctor::examine))
+        .route("/v1/jobs", get(jobs::list).post(jobs::submit))
+        .route("/v1/batch", post(batch::submit))
+        .route("/v1/jobs/{job}", get(jobs::show))
+        .route("/v1/jobs/{job}/why", get(why::show))
+        .route("/v1/jobs/{job}/wait", get(wait::wait))
+        .route("/v1/jobs/{job}/output", get(output::stream))
+        .route("/v1/jobs/{job}/cancel", post(jobs::cancel))
+        .route("/v1/jobs/{job}/retry", post(retry::retry))
+        .route("/v1/jobs/{job}/emit", post(emit::emit))
+        .route("/v1/jobs/{job}/artifacts", get(artifacts::list))
+        .route("/v1/jobs/{job}/artifacts/content", get(artifacts::content))
+        .route("/v1/prune", post(prune::prune))
+        .route("/v1/pools", get(pools::list))
+        .route("/v1/pools/{name}", put(pools::set))
+        .route("/v1/events", get(events::stream))
+        .route("/v1/blobs/{sha256}", put(blobs::store))
+        .layer(limit)
+        // What the framework refuses by itself gets our form, too.
+        .layer(map_response(error::in_our_form))
+        .with_state(Arc::new(ports))
+}
