@@ -108,13 +108,20 @@ impl Engine {
         let is_over = |jobs: u64, bytes: u64| jobs > rule.jobs_max || bytes > rule.bytes_max;
         let mut picked = 0;
         if is_over(jobs, bytes) {
-            for id in job_ids(world.scan()?.oldest_ended(limits::STEP_PURGE_MAX)?)? {
-                let Some(job) = world.find_job(&id)?.filter(|job| job.is_purgeable()) else {
-                    continue;
-                };
+            let oldest = job_ids(world.scan()?.oldest_ended(limits::STEP_PURGE_MAX)?)?;
+            // Those on their way make room already; taking others for them is taking too many.
+            for id in &oldest {
+                if let Some(job) = world.find_job(id)?.filter(|job| job.is_purge_wanted()) {
+                    (jobs, bytes) = (jobs - 1, bytes.saturating_sub(job.bytes()));
+                }
+            }
+            for id in oldest {
                 if !is_over(jobs, bytes) {
                     break;
                 }
+                let Some(job) = world.find_job(&id)?.filter(|job| job.is_purgeable()) else {
+                    continue;
+                };
                 (jobs, bytes) = (jobs - 1, bytes.saturating_sub(job.bytes()));
                 let asked = world.command(|world| decide(world, Command::Purge(id)))?;
                 picked += u32::from(asked.is_ok());

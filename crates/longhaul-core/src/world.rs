@@ -44,6 +44,21 @@ struct Slot<R> {
     before: Option<Option<R>>,
 }
 
+impl<R: Record> Slot<R> {
+    /// Makes the transaction have the row as the step has it.
+    fn write(&mut self, tx: &mut dyn Tx, id: &str) -> Result<(), StoreError> {
+        match (&self.written, &self.current) {
+            (written, current) if written == current => return Ok(()),
+            (_, None) => tx.remove(R::TABLE, id)?,
+            (written, Some(record)) => {
+                tx.save(R::TABLE, &record.to_row(), written.is_none())?;
+            }
+        }
+        self.written = self.current.clone();
+        Ok(())
+    }
+}
+
 /// The rows of one table that a step has touched.
 struct Rows<R> {
     slots: BTreeMap<String, Slot<R>>,
@@ -79,28 +94,27 @@ impl<R: Record> Rows<R> {
         Ok(&mut slot.current)
     }
 
-    fn close_command(&mut self, is_refused: bool) {
+    /// A refused command is undone in the transaction, too, where a scan of it wrote something: the
+    /// next command may ask for a key or an id that only the refused one had.
+    fn close_command(&mut self, tx: &mut dyn Tx, is_refused: bool) -> Result<(), StoreError> {
         for id in self.touched.drain(..) {
             let slot = self.slots.get_mut(&id).expect("what was touched is there");
             let before = slot.before.take().expect("what was touched has a before");
             if is_refused {
                 slot.current = before;
+                slot.write(tx, &id)?;
             }
         }
+        Ok(())
+    }
+
+    /// Writes one row that is loaded; see [`Rows::flush`].
+    fn write(&mut self, tx: &mut dyn Tx, id: &str) -> Result<(), StoreError> {
+        self.slots.get_mut(id).map_or(Ok(()), |slot| slot.write(tx, id))
     }
 
     fn flush(&mut self, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        for (id, slot) in &mut self.slots {
-            match (&slot.written, &slot.current) {
-                (written, current) if written == current => continue,
-                (_, None) => tx.remove(R::TABLE, id)?,
-                (written, Some(record)) => {
-                    tx.save(R::TABLE, &record.to_row(), written.is_none())?;
-                }
-            }
-            slot.written = slot.current.clone();
-        }
-        Ok(())
+        self.slots.iter_mut().try_for_each(|(id, slot)| slot.write(tx, id))
     }
 }
 
@@ -169,11 +183,11 @@ impl<'tx> World<'tx> {
         let events_before = self.events.len();
         let answer = decide(self);
         let is_refused = matches!(answer, Err(Fault::Refused(_)));
-        self.jobs.close_command(is_refused);
-        self.pools.close_command(is_refused);
-        self.dependencies.close_command(is_refused);
-        self.environments.close_command(is_refused);
-        self.hosts.close_command(is_refused);
+        self.jobs.close_command(&mut *self.tx, is_refused)?;
+        self.pools.close_command(&mut *self.tx, is_refused)?;
+        self.dependencies.close_command(&mut *self.tx, is_refused)?;
+        self.environments.close_command(&mut *self.tx, is_refused)?;
+        self.hosts.close_command(&mut *self.tx, is_refused)?;
         if is_refused {
             self.events.truncate(events_before);
         }
@@ -211,6 +225,12 @@ impl<'tx> World<'tx> {
     pub fn remove_job(&mut self, id: &JobId) -> Result<(), StoreError> {
         *self.jobs.change(&mut *self.tx, id.as_str())? = None;
         *self.environments.change(&mut *self.tx, id.as_str())? = None;
+        // Both at once: its key is free for the next command, and an entry that this step made
+        // about it must not be written after its others are gone.
+        self.jobs.write(&mut *self.tx, id.as_str())?;
+        self.environments.write(&mut *self.tx, id.as_str())?;
+        self.head = self.tx.append(&self.events)?;
+        self.events.clear();
         self.tx.forget(id.as_str())
     }
 
@@ -315,7 +335,9 @@ impl<'tx> World<'tx> {
         let mut changed = BTreeSet::new();
         for (id, slot) in slots.filter(|(_, slot)| is_changed(slot)) {
             changed.extend(JobId::parse(id));
-            if let Some(job) = &slot.current {
+            // Another host's attempt is its own drivers' business; it reconciles within seconds.
+            let is_mine = |job: &&Job| job.host.as_ref().is_none_or(|at| *at == self.place.host);
+            if let Some(job) = slot.current.as_ref().filter(is_mine) {
                 wants.extend(job.wants(&self.place.boot));
             }
         }

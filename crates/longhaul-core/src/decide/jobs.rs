@@ -10,6 +10,7 @@ use crate::port::Table;
 use crate::record::{Dependency, StoredEnvironment};
 use crate::spec;
 use crate::world::{Fault, World, job_ids};
+use std::collections::BTreeSet;
 
 /// Accepts all of these jobs, or none.
 pub(super) fn submit(world: &mut World<'_>, jobs: Vec<Submission>) -> Result<Reply, Fault> {
@@ -166,10 +167,15 @@ pub(super) fn cancel(
         Err(fault) => return Err(fault),
     };
     let mut to_visit = if tree { vec![id.clone()] } else { Vec::new() };
+    // A parent is whatever the asker named: jobs may name each other, or themselves.
+    let mut visited = BTreeSet::from([id.clone()]);
     let most = u32::try_from(limits::BATCH_JOBS_MAX).expect("a small constant");
     while let Some(parent) = to_visit.pop() {
         let children = world.scan()?.children(Table::Job, parent.as_str(), most)?;
         for child in job_ids(children)? {
+            if !visited.insert(child.clone()) {
+                continue;
+            }
             match cancel_one(world, &child, reason.clone(), by_force) {
                 Ok(is_changed) => changed += u32::from(is_changed),
                 Err(Fault::Refused(Refused::Ended { .. })) => {}
@@ -219,6 +225,12 @@ pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
         let JobState::Ended { outcome, .. } = &job.state else { continue };
         let (outcome, lane) = (outcome.clone(), job.spec.lane.clone());
         job.begin_aftermath(retention, now);
+        let on = job.spec.after.iter().chain(&job.spec.after_any);
+        // It may have ended while it waited; whom it waited for must not find it again.
+        let waited_for: Vec<_> = on.filter(|_| job.blocked_on > 0).cloned().collect();
+        for on in waited_for {
+            *world.dependency(&id, &on)? = None;
+        }
         *world.environment(&id)? = None;
         world.record(&id, &Fact::Ended { outcome: outcome.clone() })?;
         if let Some(lane) = lane {

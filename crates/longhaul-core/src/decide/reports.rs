@@ -133,8 +133,9 @@ pub(super) fn cleaned(
     failure: Option<&str>,
 ) -> Result<Reply, Fault> {
     let now = world.now();
+    let was_stuck = world.job(id)?.cleanup.state == CleanupState::Stuck;
     let is_news = world.job(id)?.cleaned(failure, now)?;
-    record_cleanup(world, id, is_news)?;
+    record_cleanup(world, id, is_news, was_stuck)?;
     Ok(Reply::Done)
 }
 
@@ -147,8 +148,9 @@ pub(super) fn purged(
     let now = world.now();
     match failure {
         Some(failure) => {
+            let was_stuck = world.job(id)?.cleanup.state == CleanupState::Stuck;
             let is_news = world.job(id)?.purge_failed(failure, now)?;
-            record_cleanup(world, id, is_news)?;
+            record_cleanup(world, id, is_news, was_stuck)?;
         }
         None if world.job(id)?.is_purge_wanted() => world.remove_job(id)?,
         None => return Err(Refused::Repeat.into()),
@@ -157,12 +159,17 @@ pub(super) fn purged(
 }
 
 /// Tells a new warning once, and the giving up once.
-fn record_cleanup(world: &mut World<'_>, id: &JobId, is_news: bool) -> Result<(), Fault> {
+fn record_cleanup(
+    world: &mut World<'_>,
+    id: &JobId,
+    is_news: bool,
+    was_stuck: bool,
+) -> Result<(), Fault> {
     let cleanup = world.job(id)?.cleanup.clone();
     if let Some(warning) = cleanup.warnings.last().filter(|_| is_news) {
         world.record(id, &Fact::CleanupFailed { warning: warning.text.clone() })?;
     }
-    if cleanup.state == CleanupState::Stuck {
+    if cleanup.state == CleanupState::Stuck && !was_stuck {
         world.record(id, &Fact::CleanupStuck)?;
     }
     Ok(())
