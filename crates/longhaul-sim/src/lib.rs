@@ -1,1 +1,19 @@
-//! The whole system in one deterministic process.
+//! The whole system in one deterministic process: seed in, life out. The engine and a store are the
+//! real ones; people, drivers, processes and machines are simulated, and so is all that breaks.
+//!
+//! Reading order: [`plan`] writes a script from a seed; [`life`] plays it; `outside` is what the
+//! shims and processes do, `drivers` how wants are met; [`checkers`] hold every step against the
+//! laws; [`shrink`] makes a failing script small.
+
+pub mod checkers;
+mod daemon;
+mod drivers;
+pub mod life;
+mod outside;
+pub mod plan;
+mod random;
+pub mod script;
+pub mod shrink;
+mod snapshot;
+pub mod system;
+pub mod tally;

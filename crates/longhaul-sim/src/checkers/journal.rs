@@ -1,0 +1,219 @@
+//! Laws of a life: folding the journal, entry by entry, gives what the rows say, and every attempt
+//! that it tells of ended as its record does.
+
+use super::{Broken, Seen, broken, holds, naive};
+use crate::outside::Outside;
+use longhaul_core::event::{Event, Fact};
+use longhaul_core::id::JobId;
+use longhaul_core::job::Job;
+use longhaul_core::limits;
+use longhaul_core::outcome::Outcome;
+use longhaul_core::port::Phase;
+use longhaul_core::time::{Millis, Timestamp};
+use std::collections::BTreeMap;
+
+/// What the journal has said so far.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    stories: BTreeMap<JobId, Story>,
+    position: u64,
+}
+
+/// What it has said about one job.
+#[derive(Debug, Default)]
+struct Story {
+    seq: u64,
+    state: &'static str,
+    attempt: u32,
+    started: bool,
+    called_off: bool,
+    /// Whether the current attempt has not ended.
+    is_open: bool,
+    cancelled: bool,
+    failures: u32,
+    launches: u32,
+    not_before: Option<Timestamp>,
+    last: Option<Outcome>,
+    ended: Option<Outcome>,
+    stuck: bool,
+}
+
+impl Journal {
+    pub(super) fn check(&mut self, seen: &Seen<'_>, outside: &Outside) -> Result<(), Broken> {
+        for id in seen.before.jobs.keys().filter(|id| !seen.after.jobs.contains_key(*id)) {
+            self.stories.remove(id);
+        }
+        for event in seen.events {
+            holds("positions grow", event.position.0 > self.position, || format!("{event:?}"))?;
+            self.position = event.position.0;
+            self.fold(event, seen, outside)?;
+        }
+        for (id, kept) in &seen.after.jobs {
+            let Some(story) = self.stories.get(id) else {
+                return broken("every job has its history", id.to_string());
+            };
+            story.agrees(&kept.job)?;
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, event: &Event, seen: &Seen<'_>, outside: &Outside) -> Result<(), Broken> {
+        let fact = event.fact();
+        let Some(fact) = fact else { return broken("facts can be read", event.body.clone()) };
+        let Some(id) = &event.job else {
+            let general = matches!(fact, Fact::PoolChanged { .. } | Fact::Woke { .. });
+            return holds("only facts about no job have no job", general, || format!("{fact:?}"));
+        };
+        let Some(job) = seen.after.job(id) else {
+            return broken("no entry outlives its job", format!("{id}: {fact:?}"));
+        };
+        let story = self.stories.entry(id.clone()).or_default();
+        let told = || format!("{id}: {fact:?} after {story:?}");
+        holds("entries of a job have no gap", event.seq == story.seq + 1, told)?;
+        // The clock may have stepped back since its hour came.
+        let came = seen.before.job(id).is_some_and(|job| naive::phase(job) == Phase::Ready);
+        let moment = if came { Timestamp::MAX } else { event.at };
+        let at = if matches!(fact, Fact::Starting { .. }) { moment } else { event.at };
+        let may_follow = story.may_follow(&fact, at, job);
+        holds("a life is told in order", may_follow, || format!("{id}: {fact:?} after {story:?}"))?;
+        match &fact {
+            Fact::AttemptEnded { attempt, outcome, .. } => {
+                truth(id, *attempt, Some(outcome), outside)?
+            }
+            Fact::Relaunching { .. } => truth(id, job.attempt.min(story.attempt), None, outside)?,
+            _ => {}
+        }
+        story.seq = event.seq;
+        story.take(&fact);
+        Ok(())
+    }
+}
+
+/// The record says that this attempt is over, like this; and nothing of it runs.
+fn truth(
+    id: &JobId,
+    attempt: u32,
+    said: Option<&Outcome>,
+    outside: &Outside,
+) -> Result<(), Broken> {
+    let folder = outside.folders.get(&(id.clone(), attempt));
+    let record = folder.and_then(|folder| folder.record.as_ref());
+    let is_alive = folder.is_some_and(|folder| folder.is_alive);
+    let process = record.map(|record| naive::process(&record.how));
+    let is_so = match (&process, said) {
+        (Some(process), Some(said)) => naive::is_same(process, said),
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    holds("an attempt ends only by evidence", is_so && !is_alive, || {
+        format!("{id} #{attempt}: the journal says {said:?}, the folder {folder:?}")
+    })
+}
+
+impl Story {
+    /// Whether this fact can come next.
+    fn may_follow(&self, fact: &Fact, at: Timestamp, job: &Job) -> bool {
+        let is_active = matches!(self.state, "starting" | "running" | "stopping");
+        match fact {
+            Fact::Created { .. } => self.seq == 0,
+            Fact::Unblocked => self.state == "queued" && self.attempt == 0,
+            Fact::Starting { attempt } => {
+                self.state == "queued"
+                    && *attempt == self.attempt + 1
+                    && self.not_before.is_none_or(|not_before| not_before <= at)
+                    && self.attempt < (job.spec.retry.max + 1) * limits::LAUNCHES_MAX
+            }
+            Fact::Started { attempt, .. } => is_active && !self.started && *attempt == self.attempt,
+            Fact::CancelRequested { .. } => !self.cancelled && self.ended.is_none(),
+            Fact::Stopping { attempt, .. } => is_active && *attempt == self.attempt,
+            Fact::AttemptEnded { attempt, .. } => {
+                is_active && self.is_open && *attempt == self.attempt
+            }
+            Fact::Retrying { not_before, failures } => {
+                let pause = not_before.since(at);
+                is_active
+                    && !self.cancelled
+                    && *failures == self.failures + 1
+                    && *failures <= job.spec.retry.max
+                    && is_backoff(pause, job.spec.retry.delay, *failures, limits::RETRY_DELAY_MAX)
+            }
+            Fact::Relaunching { not_before, launches, .. } => {
+                let first = limits::RETRY_DELAY_DEFAULT;
+                let pause = not_before.since(at);
+                is_active
+                    && !self.started
+                    && *launches == self.launches + 1
+                    && *launches < limits::LAUNCHES_MAX
+                    && is_backoff(pause, first, *launches, limits::START_MAX)
+            }
+            Fact::Ended { .. } => self.seq > 0 && self.ended.is_none(),
+            Fact::CleanupFailed { .. } => self.ended.is_some(),
+            Fact::CleanupStuck => self.ended.is_some() && !self.stuck,
+            Fact::Emitted { .. } => is_active,
+            Fact::PoolChanged { .. } | Fact::Woke { .. } => false,
+        }
+    }
+
+    fn take(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Created { .. } => self.state = "queued",
+            Fact::Starting { attempt } => {
+                self.attempt = *attempt;
+                (self.started, self.called_off, self.is_open) = (false, false, true);
+                self.state = "starting";
+            }
+            Fact::Started { .. } => {
+                self.started = true;
+                self.launches = 0;
+                if self.state == "starting" || self.called_off {
+                    (self.state, self.called_off) = ("running", false);
+                }
+            }
+            Fact::CancelRequested { .. } => self.cancelled = true,
+            Fact::Stopping { because, .. } => {
+                (self.state, self.called_off) = ("stopping", because.is_none());
+            }
+            Fact::AttemptEnded { outcome, .. } => {
+                self.is_open = false;
+                self.last = Some(outcome.clone());
+            }
+            Fact::Retrying { not_before, failures } => {
+                (self.not_before, self.failures) = (Some(*not_before), *failures);
+                self.state = "queued";
+            }
+            Fact::Relaunching { not_before, launches, .. } => {
+                (self.not_before, self.launches) = (Some(*not_before), *launches);
+                self.state = "queued";
+            }
+            Fact::Ended { outcome } => {
+                (self.state, self.ended) = ("ended", Some(outcome.clone()));
+            }
+            Fact::CleanupStuck => self.stuck = true,
+            Fact::Unblocked
+            | Fact::CleanupFailed { .. }
+            | Fact::Emitted { .. }
+            | Fact::PoolChanged { .. }
+            | Fact::Woke { .. } => {}
+        }
+    }
+
+    /// Whether the fold so far is the row.
+    fn agrees(&self, job: &Job) -> Result<(), Broken> {
+        let is_so = self.state == job.state_name()
+            && self.seq == job.events
+            && self.attempt == job.attempt
+            && self.failures == job.failures
+            && self.cancelled == job.cancel.is_some()
+            && self.ended.as_ref() == job.outcome();
+        holds("folding the journal gives the rows", is_so || job.events_dropped > 0, || {
+            format!("{}: {self:?}, but {job:?}", job.id)
+        })
+    }
+}
+
+/// Doubling, capped, less at most a quarter.
+fn is_backoff(pause: Millis, first: Millis, tries: u32, most: Millis) -> bool {
+    let whole =
+        first.get().saturating_mul(1 << (tries - 1).min(30)).min(most.get().max(first.get()));
+    pause.get() <= whole && pause.get() >= whole - whole / 4
+}

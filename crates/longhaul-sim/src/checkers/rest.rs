@@ -1,0 +1,51 @@
+//! Laws of the end: once faults are off, everything comes to rest, and nothing is left.
+
+use super::{Broken, Checkers, broken, holds};
+use crate::outside::Outside;
+use crate::snapshot::Snapshot;
+use longhaul_core::job::{CleanupState, Job, Purge};
+use longhaul_core::time::{Millis, Timestamp};
+
+/// Anything that is to go later than this after the end may stay.
+const PATIENCE: Millis = Millis::from_secs(3_600);
+
+/// What has not come to rest yet, if anything.
+pub(crate) fn restless(rows: &Snapshot, now: Timestamp) -> Option<&Job> {
+    let is_restless = |job: &&Job| match (&job.cleanup.state, &job.cleanup.purge) {
+        _ if job.outcome().is_none() => true,
+        (CleanupState::Pending { .. } | CleanupState::None, _) => true,
+        (CleanupState::Done | CleanupState::Stuck, Purge::Wanted { .. }) => true,
+        (CleanupState::Done, Purge::At { at }) => *at <= now.plus(PATIENCE),
+        (CleanupState::Stuck, Purge::At { .. } | Purge::None) => false,
+        (CleanupState::Done, Purge::None) => true,
+    };
+    rows.jobs.values().map(|kept| &kept.job).find(is_restless)
+}
+
+/// Holds a life that has come to rest against the laws of the end.
+///
+/// # Errors
+/// The first law that does not hold.
+pub(crate) fn at_rest(
+    checkers: &Checkers,
+    rows: &Snapshot,
+    outside: &Outside,
+) -> Result<(), Broken> {
+    let (accepted, ended) = (checkers.accepted, checkers.ended);
+    holds("as many jobs end as were accepted", accepted == ended, || {
+        format!("{ended} of {accepted}")
+    })?;
+    if let Some((key, folder)) = outside.folders.iter().find(|(_, folder)| folder.is_alive) {
+        return broken("nothing runs at rest", format!("{key:?}: {folder:?}"));
+    }
+    let gone = outside.folders.keys().find(|(job, _)| !rows.jobs.contains_key(job));
+    holds("a removed job has no files", gone.is_none(), || format!("{gone:?}"))?;
+    let stuck = |job: &&Job| job.cleanup.state == CleanupState::Stuck;
+    let surprised = rows
+        .jobs
+        .values()
+        .map(|kept| &kept.job)
+        .filter(stuck)
+        .find(|job| job.cleanup.warnings.is_empty());
+    holds("who is stuck says why", surprised.is_none(), || format!("{surprised:?}"))
+}

@@ -1,0 +1,55 @@
+//! The seam where a mutant goes in: what is simulated, as the life calls it.
+
+use longhaul_core::command::Command;
+use longhaul_core::engine::{Engine, Step};
+use longhaul_core::port::{Store, StoreError};
+use longhaul_core::time::Timestamp;
+
+/// What a life is lived with.
+pub trait System {
+    /// One batch, one transaction.
+    ///
+    /// # Errors
+    /// As [`Engine::step`].
+    fn step(
+        &mut self,
+        engine: &Engine,
+        store: &mut dyn Store,
+        batch: Vec<Command>,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        engine.step(store, batch, now)
+    }
+
+    /// Every active row is asked what it wants.
+    ///
+    /// # Errors
+    /// As [`Engine::reconcile`].
+    fn reconcile(
+        &mut self,
+        engine: &Engine,
+        store: &mut dyn Store,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        engine.reconcile(store, now)
+    }
+
+    /// Retention is looked after.
+    ///
+    /// # Errors
+    /// As [`Engine::retain`].
+    fn retain(
+        &mut self,
+        engine: &Engine,
+        store: &mut dyn Store,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        engine.retain(store, now).map(|(step, _)| step)
+    }
+}
+
+/// The real one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Honest;
+
+impl System for Honest {}

@@ -1,0 +1,4 @@
+//! Lives, and what must be caught in them.
+
+mod found;
+mod lives;
