@@ -2,7 +2,7 @@
 
 /// Ends or holds the process here if `LONGHAUL_FAILPOINTS` says so: `name=abort,other=pause`.
 #[cfg(feature = "failpoints")]
-pub(crate) fn at(name: &str) {
+pub fn at(name: &str) {
     let Ok(plan) = std::env::var("LONGHAUL_FAILPOINTS") else { return };
     let what = plan.split(',').find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='));
     match what {
@@ -20,4 +20,4 @@ pub(crate) fn at(name: &str) {
 
 /// Nothing, in what users get.
 #[cfg(not(feature = "failpoints"))]
-pub(crate) fn at(_name: &str) {}
+pub fn at(_name: &str) {}

@@ -17,7 +17,7 @@ mod child;
 mod clock;
 mod detach;
 mod exec;
-mod failpoint;
+pub mod failpoint;
 mod hint;
 mod life;
 mod memory;

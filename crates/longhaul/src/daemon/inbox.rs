@@ -16,6 +16,9 @@ const ASKS_MAX: usize = 4_096;
 /// Report batches that may wait; one more is left out, and reconciling brings it back.
 const REPORTS_MAX: usize = 65_536;
 
+/// Commands that the engine's thread adds to a batch: "the machine slept", "the host is up".
+const OWN_COMMANDS: usize = 2;
+
 /// Where the answer to an ask goes.
 pub(super) type Answer = oneshot::Sender<Result<Reply, AskError>>;
 
@@ -118,7 +121,7 @@ impl Inbox {
         }
         let mut entries = Vec::new();
         let mut room =
-            Room { commands: limits::STEP_COMMANDS_MAX - 1, jobs: limits::BATCH_JOBS_MAX };
+            Room { commands: limits::STEP_COMMANDS_MAX - OWN_COMMANDS, jobs: limits::BATCH_JOBS_MAX };
         let Waiting { reports, asks, .. } = &mut *waiting;
         room.fill(reports, &mut entries);
         room.fill(asks, &mut entries);
@@ -133,7 +136,7 @@ impl Inbox {
     }
 }
 
-/// What one step may still take. One command is kept back for "the machine slept".
+/// What one step may still take.
 struct Room {
     commands: usize,
     jobs: usize,

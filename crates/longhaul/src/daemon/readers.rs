@@ -56,6 +56,17 @@ impl Readers {
     }
 }
 
+impl Readers {
+    /// As [`Self::read`], for a thread that may block.
+    pub(super) fn read_blocking<T, F>(&self, read: F) -> Result<T, AskError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        tokio::runtime::Handle::current().block_on(self.read(read))
+    }
+}
+
 impl Shared {
     fn take(&self) -> Option<Box<dyn Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()

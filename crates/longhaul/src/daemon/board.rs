@@ -1,0 +1,62 @@
+//! Where the engine leaves what rows want. One want a job: a newer one replaces an older one that
+//! nobody has taken up, so the board is never longer than there are jobs that want something.
+
+use longhaul_core::command::Want;
+use longhaul_core::id::JobId;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// The newest want of each job.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    wants: Mutex<BTreeMap<JobId, Want>>,
+    pinned: Notify,
+}
+
+impl Board {
+    /// Leaves wants for whoever takes next.
+    pub(super) fn pin(&self, wants: Vec<Want>) {
+        if wants.is_empty() {
+            return;
+        }
+        let mut board = self.lock();
+        board.extend(wants.into_iter().map(|want| (want.job().clone(), want)));
+        drop(board);
+        self.pinned.notify_one();
+    }
+
+    /// Takes everything, waiting until there is something. Loses nothing when dropped.
+    pub(super) async fn take(&self) -> Vec<Want> {
+        loop {
+            let taken = std::mem::take(&mut *self.lock());
+            if !taken.is_empty() {
+                return taken.into_values().collect();
+            }
+            self.pinned.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Want>> {
+        self.wants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids;
+
+    #[tokio::test]
+    async fn a_newer_want_of_a_job_replaces_the_older() {
+        let board = Board::default();
+        let (one, two) = (ids::job_id().unwrap(), ids::job_id().unwrap());
+        board.pin(vec![Want::Start(one.clone(), 1), Want::Watch(two.clone(), 1)]);
+        board.pin(vec![Want::Watch(one.clone(), 1)]);
+        let mut taken = board.take().await;
+        taken.sort();
+        let mut wanted = vec![Want::Watch(one, 1), Want::Watch(two, 1)];
+        wanted.sort();
+        assert_eq!(taken, wanted);
+    }
+}

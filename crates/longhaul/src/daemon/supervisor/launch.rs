@@ -1,0 +1,217 @@
+//! Want `Start`: the attempt shall run. Makes the folder, puts in it what the attempt needs, and
+//! runs ourselves as its shim. Whatever is there already is looked at first: a folder that is not
+//! ours by proof is never used.
+
+use super::evidence::{Boot, PLANTED, Seen, Subject};
+use super::folders;
+use super::site::Site;
+use crate::config::Cgroup;
+use longhaul_core::job::Job;
+use longhaul_core::spec::{Environment, LeftoverRule};
+use longhaul_shim::evidence::{self, Buried, Evidence, Tombstone};
+use longhaul_shim::failpoint;
+use longhaul_shim::files::{LeftoversPolicy, Pty, Spec, TOKEN_VARIABLE, VERSION};
+use longhaul_shim::folder::{Folder, FolderError};
+use std::io;
+use std::process::{Command, Stdio};
+
+/// Whether a shim of this attempt was launched a moment ago and may still be on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnItsWay {
+    /// A second one would only find the lock taken.
+    Yes,
+    /// None was, or it should have come by now.
+    No,
+}
+
+/// Why nothing was launched.
+#[derive(Debug, thiserror::Error)]
+enum LaunchError {
+    #[error("{0}: {source}", source = .0.source_text())]
+    Folder(#[from] FolderError),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Shim(String),
+}
+
+/// Folder errors keep their cause apart; a reason for people wants both.
+trait SourceText {
+    fn source_text(&self) -> String;
+}
+
+impl SourceText for FolderError {
+    fn source_text(&self) -> String {
+        std::error::Error::source(self).map_or_else(String::new, ToString::to_string)
+    }
+}
+
+impl Subject {
+    /// Makes the attempt run, unless evidence shows that it does or did. Blocks.
+    pub(super) fn start(&self, site: &Site, on_its_way: OnItsWay) -> Seen {
+        let path = site.home.attempt(&self.job, self.attempt);
+        let folder = match Folder::open(&path) {
+            Ok(folder) => folder,
+            Err(FolderError::Missing) => match Folder::create(&path) {
+                Ok(folder) => return self.launch(site, &folder),
+                Err(error) => return self.unlaunched(site, None, &error.into()),
+            },
+            Err(error) => return self.doubt(site, &error.to_string()),
+        };
+        if !self.is_ours(site, &folder) {
+            return self.doubt(site, PLANTED);
+        }
+        match evidence::look(&folder) {
+            Evidence::Over(record) => self.over(site, &folder, &record, Boot::This, true),
+            Evidence::Alive(Some(pid)) => self.runs(site, pid),
+            Evidence::Alive(None) => Seen::Soon,
+            Evidence::NeverBegun if on_its_way == OnItsWay::Yes => Seen::Soon,
+            Evidence::NeverBegun => self.launch(site, &folder),
+            Evidence::ShimDied(pid) => self.shim_died(site, &folder, &pid, true),
+            Evidence::Unknown(why) => self.doubt(site, &why),
+        }
+    }
+
+    /// Reports the start, and what a sampler needs to know.
+    fn runs(&self, site: &Site, pid: longhaul_shim::files::PidRecord) -> Seen {
+        site.engine.report(vec![self.started(site, &pid)]);
+        site.doubts.settle(&self.job, self.attempt);
+        self.with_stall(site, pid)
+    }
+
+    /// Whether we made this folder: it carries this attempt's token, or nothing at all yet.
+    pub(super) fn is_ours(&self, site: &Site, folder: &Folder) -> bool {
+        match folder.read_spec() {
+            Ok(Some(spec)) => {
+                let token = spec.env.iter().find(|(name, _)| name == TOKEN_VARIABLE);
+                token.is_some_and(|(_, token)| site.tokens.is_of(token, &self.job, self.attempt))
+            }
+            // A crash before the spec was written, or a tombstone that could not be.
+            Ok(None) => {
+                folders::holds_only(folder, &["spec.tmp", "lock", "exit.tmp"]).unwrap_or(false)
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn launch(&self, site: &Site, folder: &Folder) -> Seen {
+        let (job, environment) = match (site.job(&self.job), site.environment(&self.job)) {
+            (Ok(Some(job)), Ok(Some(stored))) => (job, stored.environment),
+            (Ok(_), Ok(_)) => return Seen::Doubt,
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!(job = %self.job, %error, "a job could not be read to be launched");
+                return Seen::Doubt;
+            }
+        };
+        match self.try_launch(site, folder, &job, environment) {
+            Ok(()) => Seen::Launched,
+            Err(error) => self.unlaunched(site, Some(folder), &error),
+        }
+    }
+
+    fn try_launch(
+        &self,
+        site: &Site,
+        folder: &Folder,
+        job: &Job,
+        environment: Environment,
+    ) -> Result<(), LaunchError> {
+        folder.write_spec(&self.spec(site, job, environment))?;
+        if let Some(blob) = &job.spec.stdin {
+            folders::copy_input(folder, &site.home.blob(&blob.sha256))?;
+        }
+        for attachment in &job.spec.attachments {
+            folders::copy_attachment(folder, &site.home.blob(&attachment.blob.sha256), attachment)?;
+        }
+        failpoint::at("launch.after_spec");
+        self.run_shim(site)?;
+        failpoint::at("launch.after_fork");
+        Ok(())
+    }
+
+    fn run_shim(&self, site: &Site) -> Result<(), LaunchError> {
+        let mut command = Command::new(&site.program);
+        command
+            .arg("shim")
+            .arg(site.home.attempt(&self.job, self.attempt))
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        #[cfg(feature = "failpoints")]
+        if let Some(plan) = std::env::var_os("LONGHAUL_FAILPOINTS") {
+            command.env("LONGHAUL_FAILPOINTS", plan);
+        }
+        // The process we wait for only forks the shim away from us.
+        let status = command.status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(LaunchError::Shim(format!("its shim could not be started ({status})")))
+        }
+    }
+
+    fn spec(&self, site: &Site, job: &Job, environment: Environment) -> Spec {
+        let mut variables = environment.0;
+        let ours = [
+            ("LONGHAUL_JOB_ID", self.job.to_string()),
+            ("LONGHAUL_ATTEMPT", self.attempt.to_string()),
+            ("LONGHAUL_HOME", site.home.path().display().to_string()),
+            ("LONGHAUL_SOCKET", site.home.socket().display().to_string()),
+            (TOKEN_VARIABLE, site.tokens.of(&self.job, self.attempt)),
+        ];
+        variables.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        if !job.spec.attachments.is_empty() {
+            let folder = site.home.attempt(&self.job, self.attempt).join("attach");
+            variables.insert("LONGHAUL_ATTACHMENTS".to_owned(), folder.display().to_string());
+        }
+        Spec {
+            version: VERSION,
+            job: self.job.to_string(),
+            attempt: self.attempt,
+            argv: job.spec.command.clone(),
+            cwd: job.spec.cwd.clone().into(),
+            env: variables.into_iter().collect(),
+            stdin: job.spec.stdin.is_some(),
+            pty: job.spec.pty.map(|size| Pty { rows: size.rows, cols: size.cols }),
+            output_bytes_max: Some(job.spec.output_bytes_max),
+            memory_bytes_max: job.spec.memory_bytes_max,
+            leftovers: match job.spec.leftovers {
+                LeftoverRule::Kill => LeftoversPolicy::Kill,
+                LeftoverRule::Report => LeftoversPolicy::Report,
+            },
+            hint_socket: Some(site.home.hints()),
+            cgroup: site.config.cgroup == Cgroup::Auto,
+            nofile: site.nofile,
+            umask: None,
+        }
+    }
+
+    /// Nothing was launched: bars the attempt for ever and says why. Where not even that can be
+    /// written nothing is reported, and reconciling comes back to it.
+    fn unlaunched(&self, site: &Site, folder: Option<&Folder>, error: &LaunchError) -> Seen {
+        let reason = format!("it could not be launched: {error}");
+        tracing::warn!(job = %self.job, attempt = self.attempt, %error, "not launched");
+        let Some(folder) = folder else { return self.doubt(site, &reason) };
+        self.bar(site, folder, Some(reason))
+    }
+
+    /// Makes "never begun" final and reports it; whatever is found instead decides.
+    pub(super) fn bar(&self, site: &Site, folder: &Folder, reason: Option<String>) -> Seen {
+        let tombstone =
+            Tombstone { job: self.job.to_string(), attempt: self.attempt, lost: None };
+        match evidence::bury(folder, tombstone) {
+            Ok(Buried::Written(record)) => self.never_started(site, &record, reason),
+            Ok(Buried::Found(Evidence::Over(record))) => {
+                self.over(site, folder, &record, Boot::This, true)
+            }
+            Ok(Buried::Found(Evidence::Alive(_) | Evidence::NeverBegun)) => Seen::Soon,
+            Ok(Buried::Found(Evidence::ShimDied(pid))) => {
+                self.shim_died(site, folder, &pid, true)
+            }
+            Ok(Buried::Found(Evidence::Unknown(why))) => self.doubt(site, &why),
+            Err(error) => self.doubt(site, &format!("it could not be barred: {error}")),
+        }
+    }
+}
