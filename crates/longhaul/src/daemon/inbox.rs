@@ -120,8 +120,10 @@ impl Inbox {
             };
         }
         let mut entries = Vec::new();
-        let mut room =
-            Room { commands: limits::STEP_COMMANDS_MAX - OWN_COMMANDS, jobs: limits::BATCH_JOBS_MAX };
+        let mut room = Room {
+            commands: limits::STEP_COMMANDS_MAX - OWN_COMMANDS,
+            jobs: limits::BATCH_JOBS_MAX,
+        };
         let Waiting { reports, asks, .. } = &mut *waiting;
         room.fill(reports, &mut entries);
         room.fill(asks, &mut entries);

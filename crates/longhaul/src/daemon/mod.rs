@@ -2,16 +2,26 @@
 //!
 //! [`engine`] is the only holder of the store. [`supervisor`] starts, watches and ends attempts, by
 //! files alone, so that killing the daemon at any moment costs nothing. Everybody else gets
-//! [`Ports`] and asks.
+//! [`Ports`] and asks. This file is the composition root: what is started when, and ended when.
 
+mod board;
+mod doubts;
+mod engine;
 mod handle;
 mod inbox;
 mod journal;
+mod limits;
+mod listen;
+mod lock;
+mod log;
+mod readable;
 mod readers;
 mod spools;
 mod stop;
+mod supervisor;
 mod tokens;
 
+pub use doubts::Doubts;
 pub use handle::{AskError, EngineHandle};
 pub use journal::{JobWatch, Journal};
 pub use readers::Readers;
@@ -19,14 +29,25 @@ pub use spools::{Growth, Spools, Stream};
 pub use stop::StopSwitch;
 pub use tokens::Tokens;
 
+use self::board::Board;
+use self::engine::{EngineParts, EngineThread};
+use self::inbox::Inbox;
+use self::lock::HomeLock;
+use self::supervisor::{Site, Supervisor};
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::home::Home;
-use longhaul_core::id::{HostId, JobId};
+use crate::config::{Config, ConfigError};
+use crate::home::{Home, HomeError};
+use longhaul_core::command::Place;
+use longhaul_core::engine::Engine;
+use longhaul_core::id::HostId;
+use longhaul_core::port::{Reader, Store, StoreError};
 use longhaul_core::time::Timestamp;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::task::JoinSet;
 
 /// What the servers get of the daemon. Cheap to clone.
 #[derive(Clone)]
@@ -62,22 +83,279 @@ pub struct Ports {
 pub struct DaemonOptions {
     /// The home, as [`Home::locate`] gives it.
     pub home: PathBuf,
-    /// Detached from the terminal, with its output in the home's log.
+    /// Detached from the terminal, with its output in the home's log; says `ready` on its standard
+    /// output once clients can connect.
     pub background: bool,
+    /// What is run as `<program> shim <dir>`: this very program.
+    pub program: PathBuf,
 }
 
-/// Attempts whose folders prove nothing that could be acted on, and why. They are looked at again
-/// every few seconds; a person may have to help.
-#[derive(Clone, Debug, Default)]
-pub struct Doubts {
-    shared: Arc<Mutex<BTreeMap<(JobId, u32), String>>>,
-}
-
-impl Doubts {
-    /// All of them: which attempt of which job, and why.
+impl DaemonOptions {
+    /// A daemon in the foreground, with this program as its shim.
     #[must_use]
-    pub fn list(&self) -> Vec<(JobId, u32, String)> {
-        let doubts = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        doubts.iter().map(|((job, attempt), why)| (job.clone(), *attempt, why.clone())).collect()
+    pub fn new(home: PathBuf) -> Self {
+        Self { home, background: false, program: PathBuf::from("/proc/self/exe") }
     }
+}
+
+/// Why a daemon did not start, or stopped by itself. Jobs are not touched by any of it.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// Another one has this home.
+    #[error("a daemon is already running{}", .pid.map_or_else(String::new, |pid| format!(" (pid {pid})")))]
+    AlreadyRunning {
+        /// Its process id, if it says so.
+        pid: Option<u32>,
+    },
+    /// The home cannot be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store is damaged. Nothing was changed; nothing is started over silently.
+    #[error("{0}\n\nhint: `longhaul doctor --fix` looks into it and puts the damaged file aside")]
+    Damaged(String),
+    /// The store cannot be used: of a newer version, or refused by the system.
+    #[error("{0}")]
+    Store(String),
+    /// The system refused.
+    #[error("`{}` cannot be used: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// The system's own error.
+        source: io::Error,
+    },
+}
+
+impl DaemonError {
+    /// The exit code of a program that could not run a daemon: 2 usage, 3 refused, 4 unavailable.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            Self::AlreadyRunning { .. } | Self::Home(_) => 3,
+            Self::Damaged(_) | Self::Store(_) | Self::Io { .. } => 4,
+        }
+    }
+
+    fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+}
+
+impl From<StoreError> for DaemonError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Corrupt(_) => Self::Damaged(error.to_string()),
+            StoreError::Conflict | StoreError::Full(_) | StoreError::Failed(_) => {
+                Self::Store(error.to_string())
+            }
+        }
+    }
+}
+
+/// How long acts and requests that are under way at the stop are waited for.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// Threads that run futures; deciding and blocking have their own.
+const WORKERS: usize = 2;
+/// Threads that may block at the same time.
+const BLOCKING_MAX: usize = 64;
+/// With fewer descriptors than this one reader has to do for all.
+const DESCRIPTORS_FEW: u64 = 128;
+
+/// Runs a daemon until it is stopped, on a runtime of its own.
+///
+/// # Errors
+/// See [`DaemonError`].
+pub fn run_blocking(options: &DaemonOptions) -> Result<(), DaemonError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING_MAX)
+        .enable_all()
+        .build()
+        .map_err(|source| DaemonError::io(&options.home, source))?;
+    let result = runtime.block_on(run(options));
+    runtime.shutdown_timeout(DRAIN_MAX);
+    result
+}
+
+/// Runs a daemon until somebody stops it: by [`StopSwitch`], `SIGTERM` or `SIGINT`.
+///
+/// # Errors
+/// See [`DaemonError`].
+pub async fn run(options: &DaemonOptions) -> Result<(), DaemonError> {
+    if options.background {
+        // Refused to whoever leads a group already, which is as good.
+        let _ = rustix::process::setsid();
+    } else {
+        log::to_terminal();
+    }
+    let daemon = Daemon::start(options)?;
+    let listener = listen::clients(&daemon.ports.home)?;
+    if options.background {
+        announce(&daemon.ports.home)?;
+    }
+    rustix::process::chdir("/").map_err(|error| DaemonError::io(Path::new("/"), error.into()))?;
+    tracing::info!(home = %daemon.ports.home.path().display(), "up");
+    let served = serve_until_stopped(listener, &daemon.ports).await;
+    let finished = daemon.finish().await;
+    tracing::info!("down");
+    finished.and(served)
+}
+
+/// Says `ready` to whoever waits for it, and leaves the terminal.
+fn announce(home: &Home) -> Result<(), DaemonError> {
+    use std::io::Write;
+    // Whoever started us may not wait for it.
+    let _ = io::stdout().write_all(b"ready\n").and_then(|()| io::stdout().flush());
+    log::to_file(home).map_err(|source| DaemonError::io(&home.log(), source))
+}
+
+async fn serve_until_stopped(listener: UnixListener, ports: &Ports) -> Result<(), DaemonError> {
+    let mut signals = JoinSet::new();
+    for kind in [signal_kind::TERMINATE, signal_kind::INTERRUPT] {
+        let stop = ports.stop.clone();
+        let mut signal = tokio::signal::unix::signal(kind())
+            .map_err(|source| DaemonError::io(ports.home.path(), source))?;
+        signals.spawn(async move {
+            signal.recv().await;
+            stop.stop();
+        });
+    }
+    crate::serve::run(listener, ports.clone()).await;
+    // Servers that come back by themselves take the daemon with them: it is of no use without.
+    ports.stop.stop();
+    Ok(())
+}
+
+mod signal_kind {
+    use tokio::signal::unix::SignalKind;
+    pub(super) const TERMINATE: fn() -> SignalKind = SignalKind::terminate;
+    pub(super) const INTERRUPT: fn() -> SignalKind = SignalKind::interrupt;
+}
+
+/// A daemon without its servers: engine and supervisor run, [`Ports`] are open.
+pub struct Daemon {
+    /// What servers get.
+    pub ports: Ports,
+    engine: EngineThread,
+    supervisor: JoinSet<()>,
+    _lock: HomeLock,
+}
+
+impl Daemon {
+    /// Starts everything in its order: the home and its lock, the store, the engine, the drivers.
+    /// To be called inside a runtime.
+    ///
+    /// # Errors
+    /// See [`DaemonError`]; nothing was started then.
+    pub fn start(options: &DaemonOptions) -> Result<Self, DaemonError> {
+        let home = Home::open(&options.home)?;
+        let config = Config::load(&home)?;
+        let lock = HomeLock::take(&home)?;
+        let (nofile, descriptors_max) = limits::raise_descriptors();
+        let tokens = Tokens::new(lock::secret(&home)?);
+        let host = lock::host(&home)?;
+        lock::make_folders(&home)?;
+        let boot = longhaul_shim::identity::boot_id()
+            .map_err(|source| DaemonError::io(Path::new("/proc"), source))?;
+        let clock = Clock::start(&home.clock(), &boot);
+        clock.save().map_err(|source| DaemonError::io(&home.clock(), source))?;
+        let (store, readers) = open_store(&home, descriptors_max)?;
+
+        let (inbox, board) = (Arc::new(Inbox::default()), Arc::new(Board::default()));
+        let (journal, stop) = (Journal::new(), StopSwitch::new());
+        let handle = EngineHandle::new(
+            Arc::clone(&inbox),
+            home.path().to_owned(),
+            config.low_disk_bytes,
+            stop.clone(),
+        );
+        let place = Place {
+            host: host.clone(),
+            boot,
+            default_slots: config.default_slots,
+            retention: config.retention.clone(),
+        };
+        let parts = EngineParts {
+            engine: Engine::new(place),
+            store,
+            inbox,
+            journal: journal.clone(),
+            board: Arc::clone(&board),
+            clock: clock.clone(),
+            stop: stop.clone(),
+        };
+        let ports = Ports {
+            engine: handle,
+            journal,
+            readers: Readers::new(readers),
+            spools: Spools::new(home.clone()),
+            tokens,
+            doubts: Doubts::default(),
+            started_at: clock.now(),
+            home,
+            config,
+            clock,
+            host,
+            stop,
+        };
+        let hints = listen::hints(&ports.home);
+        let engine = EngineThread::start(parts, host_name())
+            .map_err(|source| DaemonError::io(ports.home.path(), source))?;
+        let site = site(&ports, &options.program, nofile);
+        let driver = Supervisor::new(site, board, hints, ports.stop.clone(), descriptors_max);
+        let mut supervisor = JoinSet::new();
+        supervisor.spawn(driver.run());
+        Ok(Self { ports, engine, supervisor, _lock: lock })
+    }
+
+    /// Ends everything in its order. Shims and their jobs go on.
+    ///
+    /// # Errors
+    /// What made the engine stop by itself, if that is why.
+    pub async fn finish(mut self) -> Result<(), DaemonError> {
+        self.ports.stop.stop();
+        let drained = tokio::time::timeout(DRAIN_MAX, self.supervisor.join_next()).await;
+        if drained.is_err() {
+            tracing::warn!("the supervisor did not come to its end");
+        }
+        listen::remove(&self.ports.home);
+        let engine = self.engine;
+        let finished = tokio::task::spawn_blocking(move || engine.finish()).await;
+        if let Err(error) = self.ports.clock.save() {
+            tracing::warn!(%error, "the clock's anchor could not be saved");
+        }
+        finished.unwrap_or(Ok(())).map_err(DaemonError::from)
+    }
+}
+
+fn site(ports: &Ports, program: &Path, nofile: Option<(u64, u64)>) -> Site {
+    Site {
+        engine: ports.engine.clone(),
+        readers: ports.readers.clone(),
+        home: ports.home.clone(),
+        config: ports.config.clone(),
+        clock: ports.clock.clone(),
+        tokens: ports.tokens.clone(),
+        doubts: ports.doubts.clone(),
+        program: program.to_owned(),
+        nofile,
+    }
+}
+
+type Opened = (Box<dyn Store>, Vec<Box<dyn Reader>>);
+
+fn open_store(home: &Home, descriptors_max: u64) -> Result<Opened, DaemonError> {
+    let store = longhaul_store::open(&home.db())?;
+    let count = if descriptors_max < DESCRIPTORS_FEW { 1 } else { readers::READERS };
+    let readers = (0..count).map(|_| store.reader()).collect::<Result<_, _>>()?;
+    Ok((Box::new(store), readers))
+}
+
+/// The machine's name, for people.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

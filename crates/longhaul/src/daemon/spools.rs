@@ -1,6 +1,7 @@
 //! What attempts wrote: sizes, open files, and who wants to know when there is more. The kernel
 //! says when a spool grows; nobody looks from time to time, and nothing is watched for nobody.
 
+use super::readable::readable;
 use crate::home::Home;
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
@@ -151,7 +152,7 @@ struct Watches {
 impl Watches {
     fn new() -> io::Result<Self> {
         let handle = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        Ok(Self { handle: AsyncFd::new(handle)?, folders: Mutex::default() })
+        Ok(Self { handle: readable(handle)?, folders: Mutex::default() })
     }
 
     fn folders(&self) -> MutexGuard<'_, BTreeMap<i32, watch::Sender<u64>>> {

@@ -169,7 +169,8 @@ mod tests {
 
     fn tree() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        for (path, text) in [("a.log", "a"), ("b.txt", "b"), ("out/c.log", "c"), ("out/d/e.log", "e")]
+        for (path, text) in
+            [("a.log", "a"), ("b.txt", "b"), ("out/c.log", "c"), ("out/d/e.log", "e")]
         {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

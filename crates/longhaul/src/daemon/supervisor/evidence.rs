@@ -94,10 +94,17 @@ impl Subject {
         }
         let mut reports = Vec::new();
         let ran = matches!(exit.how, How::Exited(_) | How::Signaled(_) | How::Lost(_));
-        if tell_start && ran && let (Some(at), Ok(Some(pid))) = (exit.started_at, folder.read_pid())
+        if tell_start
+            && ran
+            && let (Some(at), Ok(Some(pid))) = (exit.started_at, folder.read_pid())
         {
             let pid = pid.child.pid.unsigned_abs();
-            reports.push(Command::Started { job: self.job.clone(), attempt: self.attempt, at, pid });
+            reports.push(Command::Started {
+                job: self.job.clone(),
+                attempt: self.attempt,
+                at,
+                pid,
+            });
         }
         reports.push(self.exited(exit));
         site.engine.report(reports);
@@ -130,7 +137,9 @@ impl Subject {
         let token = site.tokens.of(&self.job, self.attempt);
         let left = match orphans::end_by_token(&token, REMAINS_PATIENCE) {
             Ok(ended) => ended.left.len(),
-            Err(error) => return self.doubt(site, &format!("its remains cannot be found: {error}")),
+            Err(error) => {
+                return self.doubt(site, &format!("its remains cannot be found: {error}"));
+            }
         };
         if left > 0 {
             return self.doubt(site, &format!("{left} of its processes cannot be ended"));

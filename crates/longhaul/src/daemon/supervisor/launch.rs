@@ -199,17 +199,14 @@ impl Subject {
 
     /// Makes "never begun" final and reports it; whatever is found instead decides.
     pub(super) fn bar(&self, site: &Site, folder: &Folder, reason: Option<String>) -> Seen {
-        let tombstone =
-            Tombstone { job: self.job.to_string(), attempt: self.attempt, lost: None };
+        let tombstone = Tombstone { job: self.job.to_string(), attempt: self.attempt, lost: None };
         match evidence::bury(folder, tombstone) {
             Ok(Buried::Written(record)) => self.never_started(site, &record, reason),
             Ok(Buried::Found(Evidence::Over(record))) => {
                 self.over(site, folder, &record, Boot::This, true)
             }
             Ok(Buried::Found(Evidence::Alive(_) | Evidence::NeverBegun)) => Seen::Soon,
-            Ok(Buried::Found(Evidence::ShimDied(pid))) => {
-                self.shim_died(site, folder, &pid, true)
-            }
+            Ok(Buried::Found(Evidence::ShimDied(pid))) => self.shim_died(site, folder, &pid, true),
             Ok(Buried::Found(Evidence::Unknown(why))) => self.doubt(site, &why),
             Err(error) => self.doubt(site, &format!("it could not be barred: {error}")),
         }

@@ -157,13 +157,15 @@ impl Supervisor {
             Done::Acted(want, seen) => self.acted(&want, seen),
             Done::LookAgain(job) => self.act(&job),
             Done::ShimGone(job, attempt, was_waited_for) => {
-                self.handles = self.handles.saturating_sub(1);
-                if let Some(care) = self.cares.get_mut(&job).filter(|c| c.attempt() == attempt) {
-                    care.watch = None;
-                    // What cannot be waited for is looked at when reconciling asks.
-                    if was_waited_for {
-                        self.act(&job);
-                    }
+                let Some(care) = self.cares.get_mut(&job) else { return };
+                // Whoever let go of the wait has counted it already.
+                if care.attempt() != attempt || care.watch.take().is_none() {
+                    return;
+                }
+                self.handles -= 1;
+                // What cannot be waited for is looked at when reconciling asks.
+                if was_waited_for {
+                    self.act(&job);
                 }
             }
             Done::Nothing => {}

@@ -3,12 +3,12 @@
 
 use super::evidence::{Boot, Seen, Subject};
 use super::site::Site;
+use crate::daemon::readable::readable;
 use longhaul_shim::evidence::{self, Evidence};
 use longhaul_shim::files::{PidRecord, Process};
 use longhaul_shim::folder::Folder;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io;
-use tokio::io::unix::AsyncFd;
 
 impl Subject {
     /// Looks at an attempt that is known to run. Blocks.
@@ -54,7 +54,7 @@ pub(super) async fn until_gone(process: Process) -> io::Result<()> {
         Err(rustix::io::Errno::SRCH) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let handle = AsyncFd::with_interest(handle, tokio::io::Interest::READABLE)?;
+    let handle = readable(handle)?;
     // The handle names whoever has the pid now; from here on that cannot change.
     if !process.is_alive() {
         return Ok(());

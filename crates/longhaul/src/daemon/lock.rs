@@ -1,0 +1,110 @@
+//! What makes a home belong to one daemon and one machine: its lock, its secret, its host id.
+
+use super::DaemonError;
+use crate::home::{Home, make_private};
+use crate::ids::{self, SECRET_BYTES};
+use longhaul_core::id::HostId;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Held for as long as this is alive: no other daemon uses the home.
+#[derive(Debug)]
+pub(super) struct HomeLock {
+    _file: File,
+}
+
+impl HomeLock {
+    /// Takes the lock, or says who holds it.
+    pub(super) fn take(home: &Home) -> Result<Self, DaemonError> {
+        let path = home.lock();
+        let failed = |source| DaemonError::io(&path, source);
+        let mut file = private_options().read(true).create(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // The other one may just be writing it.
+                let _ = file.read_to_string(&mut pid);
+                return Err(DaemonError::AlreadyRunning { pid: pid.trim().parse().ok() });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        file.set_len(0).map_err(failed)?;
+        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// The home's secret, made when it is first needed. Only under the lock.
+pub(super) fn secret(home: &Home) -> Result<[u8; SECRET_BYTES], DaemonError> {
+    let path = home.secret();
+    let bytes = read_or_make(&path, || Ok(ids::secret()?.to_vec()))
+        .map_err(|source| DaemonError::io(&path, source))?;
+    bytes.try_into().map_err(|_| DaemonError::io(&path, io::Error::other("it is not a secret")))
+}
+
+/// This machine's id, made when it is first needed. Only under the lock.
+pub(super) fn host(home: &Home) -> Result<HostId, DaemonError> {
+    let path = home.host();
+    let failed = |source| DaemonError::io(&path, source);
+    let bytes = read_or_make(&path, || Ok(ids::host_id()?.as_str().as_bytes().to_vec()));
+    let text = String::from_utf8_lossy(&bytes.map_err(failed)?).into_owned();
+    HostId::parse(text.trim()).map_err(|bad| failed(io::Error::other(bad)))
+}
+
+/// Makes the folders of the home that the daemon writes to.
+pub(super) fn make_folders(home: &Home) -> Result<(), DaemonError> {
+    for path in [home.attempts(), home.blobs()] {
+        make_private(&path).map_err(|source| DaemonError::io(&path, source))?;
+    }
+    Ok(())
+}
+
+fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
+    match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        result => return result,
+    }
+    let bytes = make()?;
+    // A crash in between must not leave half a secret behind.
+    let temporary = path.with_extension("tmp");
+    let mut file = private_options().create(true).truncate(true).open(&temporary)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)?;
+    Ok(bytes)
+}
+
+fn private_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_daemon_is_told_who_the_first_is() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::open(&root.path().join("home")).unwrap();
+        let held = HomeLock::take(&home).unwrap();
+        let error = HomeLock::take(&home).unwrap_err().to_string();
+        assert!(error.contains(&std::process::id().to_string()), "{error}");
+        drop(held);
+        HomeLock::take(&home).unwrap();
+    }
+
+    #[test]
+    fn secret_and_host_stay_what_they_are() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::open(&root.path().join("home")).unwrap();
+        assert_eq!(secret(&home).unwrap(), secret(&home).unwrap());
+        assert_eq!(host(&home).unwrap(), host(&home).unwrap());
+        std::fs::write(home.host(), "nonsense").unwrap();
+        host(&home).unwrap_err();
+    }
+}

@@ -1,0 +1,124 @@
+//! Jobs from submission to their end, and across restarts of the daemon.
+
+use crate::daemon_support::{Place, job, outcome, submit, until};
+use longhaul::daemon::Stream;
+use longhaul_core::command::Command;
+use longhaul_core::job::CleanupState;
+use longhaul_core::outcome::{Ending, Reason};
+use longhaul_core::spec::Retry;
+use longhaul_core::time::Millis;
+use std::io::Read;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_runs_and_ends_with_its_own_code_and_output() {
+    let place = Place::new();
+    let daemon = place.start();
+    let id = submit(&daemon.ports, place.shell("echo out; echo err >&2; exit 3")).await;
+    let ended = outcome(&daemon.ports, &id).await;
+    assert_eq!((ended.kind, ended.exit_code), (Ending::Failed, Some(3)));
+    let mut text = String::new();
+    let out = daemon.ports.spools.open(&id, 1, Stream::Stdout).unwrap();
+    out.unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "out\n");
+    let job = job(&daemon.ports, &id).await;
+    assert_eq!(daemon.ports.spools.sizes(&job), (4, 4));
+    assert!(job.current().unwrap().pid.is_some());
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_not_there_fails_with_a_reason() {
+    let place = Place::new();
+    let daemon = place.start();
+    let mut spec = place.shell("");
+    spec.command = vec!["no-such-program-anywhere".to_owned()];
+    let id = submit(&daemon.ports, spec).await;
+    let ended = outcome(&daemon.ports, &id).await;
+    assert_eq!((ended.kind, ended.reason), (Ending::Failed, Some(Reason::Spawn)));
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_is_asked_and_then_killed() {
+    let place = Place::new();
+    let daemon = place.start();
+    let mut spec = place.shell("trap '' TERM; echo ready; while :; do sleep 1; done");
+    spec.grace = Millis::new(200);
+    let id = submit(&daemon.ports, spec).await;
+    until(&daemon.ports, &id, |job| job.state_name() == "running").await;
+    let reason = Some("enough".to_owned());
+    let cancel = Command::Cancel { job: id.clone(), reason, by_force: false, tree: false };
+    daemon.ports.engine.ask(cancel).await.unwrap();
+    let ended = outcome(&daemon.ports, &id).await;
+    assert_eq!((ended.kind, ended.message.as_deref()), (Ending::Cancelled, Some("enough")));
+    assert_eq!(ended.signal, Some(9));
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_outlives_its_daemon_and_the_next_one_knows_how_it_ended() {
+    let place = Place::new();
+    let gate = place.root.path().join("gate");
+    let daemon = place.start();
+    let script = format!("while ! test -e {}; do sleep 0.05; done; exit 7", gate.display());
+    let id = submit(&daemon.ports, place.shell(&script)).await;
+    until(&daemon.ports, &id, |job| job.state_name() == "running").await;
+    daemon.finish().await.unwrap();
+    std::fs::write(&gate, "").unwrap();
+    let daemon = place.start();
+    assert_eq!(outcome(&daemon.ports, &id).await.exit_code, Some(7));
+    assert_eq!(job(&daemon.ports, &id).await.attempt, 1);
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_job_is_tried_again_and_the_last_attempt_counts() {
+    let place = Place::new();
+    let daemon = place.start();
+    let mut spec = place.shell("test $LONGHAUL_ATTEMPT -eq 3");
+    spec.retry = Retry { max: 5, delay: Millis::new(10), on: Vec::new() };
+    let id = submit(&daemon.ports, spec).await;
+    assert_eq!(outcome(&daemon.ports, &id).await.kind, Ending::Succeeded);
+    assert_eq!(job(&daemon.ports, &id).await.attempt, 3);
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_stands_still_is_stopped_and_a_busy_one_is_not() {
+    let place = Place::new();
+    let daemon = place.start();
+    let mut still = place.shell("sleep 60");
+    still.stall = Some(Millis::from_secs(1));
+    let mut busy = place.shell("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $i; sleep 0.2; done");
+    busy.stall = Some(Millis::from_secs(1));
+    let still = submit(&daemon.ports, still).await;
+    let busy = submit(&daemon.ports, busy).await;
+    let ended = outcome(&daemon.ports, &still).await;
+    assert_eq!((ended.kind, ended.reason), (Ending::TimedOut, Some(Reason::Stall)));
+    assert_eq!(outcome(&daemon.ports, &busy).await.kind, Ending::Succeeded);
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_job_brought_along_is_erased_after_its_end() {
+    let place = Place::new();
+    let daemon = place.start();
+    let id = submit(&daemon.ports, place.shell("echo $LONGHAUL_JOB_TOKEN; env >&2")).await;
+    let job = until(&daemon.ports, &id, |job| job.cleanup.state == CleanupState::Done).await;
+    assert!(job.outcome().unwrap().is_success());
+    let folder = daemon.ports.home.attempt(&id, 1);
+    let spec = std::fs::read_to_string(folder.join("spec.json")).unwrap();
+    let token = std::fs::read_to_string(folder.join("out")).unwrap();
+    assert!(daemon.ports.tokens.is_of(token.trim(), &id, 1));
+    assert!(!spec.contains(token.trim()), "{spec}");
+    daemon.ports.engine.ask(Command::Purge(id.clone())).await.unwrap();
+    let gone = async {
+        let mut watch = daemon.ports.journal.watch_job(&id);
+        while crate::daemon_support::find(&daemon.ports, &id).await.unwrap().is_some() {
+            watch.changed().await;
+        }
+    };
+    tokio::time::timeout(crate::daemon_support::PATIENCE, gone).await.unwrap();
+    assert!(!folder.exists());
+    daemon.finish().await.unwrap();
+}
