@@ -1,40 +1,44 @@
 //! The `longhaul` binary. The shim comes first: it must be small and single-threaded, so nothing
 //! else may have been initialised before it.
 
-use longhaul::daemon::{self, DaemonOptions};
+use longhaul::cli::{self, Failed, Roots};
+use longhaul::daemon::{self, DaemonError, DaemonOptions};
 use longhaul::home::Home;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    let first = arguments.next();
-    if first.as_deref().is_some_and(|first| first == "shim") {
+    if arguments.next().is_some_and(|first| first == "shim") {
         return match arguments.next() {
             Some(folder) => longhaul_shim::main(Path::new(&folder)),
             None => ExitCode::from(2),
         };
     }
-    let words: Vec<_> = first.into_iter().chain(arguments).collect();
-    if words.len() >= 2 && words[0] == "daemon" && words[1] == "run" {
-        return daemon_run(words[2..].iter().any(|word| word == "--background"));
-    }
-    ExitCode::SUCCESS
+    cli::main(std::env::args_os(), Roots { run_daemon, inspect, repair })
 }
 
-/// Runs a daemon here. Not in `cli`, which knows the daemon only as a client does.
-fn daemon_run(background: bool) -> ExitCode {
+// The command line knows the daemon as its clients do; what runs in this process is given to it.
+
+fn run_daemon(background: bool) -> Result<(), Failed> {
     let run = || {
         let options = DaemonOptions { background, ..DaemonOptions::new(Home::locate()?) };
         daemon::run_blocking(&options)
     };
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody may be there to read it.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
-            ExitCode::from(error.exit_code())
-        }
-    }
+    run().map_err(|error| failed(&error))
+}
+
+fn inspect() -> Result<Vec<String>, Failed> {
+    let inspect = || daemon::inspect(&Home::locate()?);
+    inspect().map_err(|error| failed(&error))
+}
+
+fn repair() -> Result<Vec<String>, Failed> {
+    let repair = || daemon::repair(&Home::locate()?);
+    repair().map_err(|error| failed(&error))
+}
+
+fn failed(error: &DaemonError) -> Failed {
+    let hint = error.hint().map(str::to_owned);
+    Failed { code: error.code().to_owned(), message: error.to_string(), hint }
 }

@@ -43,8 +43,8 @@ const DIRECTIONS: &[Direction] = &[
     Direction { inside: "serve", never: &["crate::cli"], why: "a server has no terminal" },
 ];
 
-/// The engine's thread, and the composition root that opens the store for it.
-const STORE_HOLDERS: &[&str] = &["daemon/engine.rs", "daemon/mod.rs"];
+/// The engine's thread, the composition root that opens the store for it, and who mends one.
+const STORE_HOLDERS: &[&str] = &["daemon/engine.rs", "daemon/mend.rs", "daemon/mod.rs"];
 
 /// What only a store holder may name, wherever it comes from. `Reader` is for everyone.
 const STORE_NAMES: &[&str] = &["Store", "Tx"];

@@ -14,6 +14,7 @@ mod limits;
 mod listen;
 mod lock;
 mod log;
+mod mend;
 mod readable;
 mod readers;
 mod spools;
@@ -24,6 +25,7 @@ mod tokens;
 pub use doubts::Doubts;
 pub use handle::{AskError, EngineHandle};
 pub use journal::{JobWatch, Journal};
+pub use mend::{inspect, repair};
 pub use readers::Readers;
 pub use spools::{Growth, Spools, Stream};
 pub use stop::StopSwitch;
@@ -114,7 +116,7 @@ pub enum DaemonError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The store is damaged. Nothing was changed; nothing is started over silently.
-    #[error("{0}\n\nhint: `longhaul doctor --fix` looks into it and puts the damaged file aside")]
+    #[error("{0}")]
     Damaged(String),
     /// The store cannot be used: of a newer version, or refused by the system.
     #[error("{0}")]
@@ -130,13 +132,26 @@ pub enum DaemonError {
 }
 
 impl DaemonError {
-    /// The exit code of a program that could not run a daemon: 2 usage, 3 refused, 4 unavailable.
+    /// The code that programs branch on.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub const fn code(&self) -> &'static str {
         match self {
-            Self::Config(_) => 2,
-            Self::AlreadyRunning { .. } | Self::Home(_) => 3,
-            Self::Damaged(_) | Self::Store(_) | Self::Io { .. } => 4,
+            Self::AlreadyRunning { .. } => "already_running",
+            Self::Home(_) => "bad_home",
+            Self::Config(_) => "bad_config",
+            Self::Damaged(_) => "store_damaged",
+            Self::Store(_) => "store_failed",
+            Self::Io { .. } => "unavailable",
+        }
+    }
+
+    /// What to do next, where there is something.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::AlreadyRunning { .. } => Some("`longhaul daemon stop` stops it; jobs go on"),
+            Self::Damaged(_) => Some("`longhaul doctor --fix` puts it aside and saves what it can"),
+            Self::Home(_) | Self::Config(_) | Self::Store(_) | Self::Io { .. } => None,
         }
     }
 

@@ -97,7 +97,12 @@ impl Subject {
     fn launch(&self, site: &Site, folder: &Folder) -> Seen {
         let (job, environment) = match (site.job(&self.job), site.environment(&self.job)) {
             (Ok(Some(job)), Ok(Some(stored))) => (job, stored.environment),
-            (Ok(_), Ok(_)) => return Seen::Doubt,
+            (Ok(Some(_)), Ok(None)) => {
+                let reason = "its environment is not there any more".to_owned();
+                return self.bar(site, folder, Some(reason));
+            }
+            // Removed meanwhile: nobody wants it to run.
+            (Ok(None), Ok(_)) => return Seen::Doubt,
             (Err(error), _) | (_, Err(error)) => {
                 tracing::warn!(job = %self.job, %error, "a job could not be read to be launched");
                 return Seen::Doubt;
