@@ -112,7 +112,6 @@ impl Checkers {
             if before.is_none() {
                 self.accepted += 1;
                 self.removed.remove(id);
-                self.fates.remove(id);
             }
             let Some(outcome) = kept.job.outcome() else { continue };
             match before.and_then(|job| job.outcome()) {

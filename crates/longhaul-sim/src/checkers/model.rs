@@ -129,7 +129,8 @@ impl<'a> Model<'a> {
         if on.any(|on| !self.jobs.contains_key(on)) {
             return Err("not_found");
         }
-        self.jobs.insert(job.id.clone(), Told::new(job));
+        let seq = self.jobs.values().map(|told| told.seq + 1).max().unwrap_or(0);
+        self.jobs.insert(job.id.clone(), Told::new(job, seq));
         let has_failed = |on: &JobId| match &self.jobs[on].is {
             Is::Ended(outcome) => outcome.kind != Ending::Succeeded,
             Is::Queued | Is::Starting | Is::Running | Is::Stopping { .. } => false,
@@ -147,7 +148,10 @@ impl<'a> Model<'a> {
         let owes = Owes::Cleaning { tries: 0, is_trying: true };
         told.owes = if told.attempt == 0 { Owes::Nothing } else { owes };
         told.is = Is::Ended(outcome);
-        let waits = |told: &Told<'_>| told.is == Is::Queued && told.spec.after.contains(id);
+        let seq = told.seq;
+        let waits = |told: &Told<'_>| {
+            told.is == Is::Queued && told.seq > seq && told.spec.after.contains(id)
+        };
         let waiting: Vec<JobId> =
             self.jobs.iter().filter(|(_, told)| waits(told)).map(|(id, _)| id.clone()).collect();
         for waiting in waiting.iter().filter(|_| !success) {
@@ -272,16 +276,21 @@ impl<'a> Model<'a> {
                 return Err("not_ended");
             }
         }
-        told.goes = true;
+        told.goes = told.goes.or(Some((0, true)));
         Ok(Reply::Done)
     }
 
     fn purged(&mut self, id: &JobId, failed: bool) -> Right {
-        if !self.job(id)?.goes {
-            return Err("repeat");
-        }
-        if !failed {
-            self.jobs.remove(id);
+        let told = self.job(id)?;
+        match told.goes {
+            Some(_) if !failed => {
+                self.jobs.remove(id);
+            }
+            Some((tries, true)) if tries + 1 < limits::CLEANUP_TRIES_MAX => {
+                told.goes = Some((tries + 1, false));
+            }
+            Some((_, true)) => (told.owes, told.goes) = (Owes::Stuck, None),
+            Some((_, false)) | None => return Err("repeat"),
         }
         Ok(Reply::Done)
     }

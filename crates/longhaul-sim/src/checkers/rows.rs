@@ -105,7 +105,7 @@ fn dependencies(rows: &Snapshot, fates: &BTreeMap<JobId, Ending>) -> Result<(), 
         let job = &kept.job;
         if let JobState::Queued { .. } = job.state {
             let on: BTreeSet<_> = job.spec.after.iter().chain(&job.spec.after_any).collect();
-            let open: Vec<_> = on.into_iter().filter(|on| !fates.contains_key(*on)).collect();
+            let open: Vec<_> = on.into_iter().filter(|on| is_open(rows, job, on)).collect();
             let counted = job.blocked_on as usize == open.len();
             holds("a job knows how many it waits for", counted, || {
                 format!("{} counts {}, not {open:?}", job.id, job.blocked_on)
@@ -113,9 +113,10 @@ fn dependencies(rows: &Snapshot, fates: &BTreeMap<JobId, Ending>) -> Result<(), 
             waits.extend(open.into_iter().map(|on| format!("{}:{on}", job.id)));
         }
         let may_run = matches!(naive::phase(job), Phase::Ready | Phase::Active);
-        let failed = |on: &JobId| fates.get(on) != Some(&Ending::Succeeded);
+        let is_new = |on: &JobId| rows.job(on).is_some_and(|on| on.seq > job.seq);
+        let failed = |on: &JobId| fates.get(on) != Some(&Ending::Succeeded) && !is_new(on);
         let too_early = job.spec.after.iter().any(failed)
-            || job.spec.after_any.iter().any(|on| !fates.contains_key(on));
+            || job.spec.after_any.iter().any(|on| is_open(rows, job, on));
         holds("nothing runs before what it waits for", !may_run || !too_early, || {
             format!("{} is {:?}", job.id, job.state)
         })?;
@@ -124,6 +125,11 @@ fn dependencies(rows: &Snapshot, fates: &BTreeMap<JobId, Ending>) -> Result<(), 
         let more: Vec<_> = waits.symmetric_difference(&rows.dependencies).collect();
         format!("{more:?}")
     })
+}
+
+/// Whether `job` has to wait for `on`: one that is younger took the id of the one that was meant.
+fn is_open(rows: &Snapshot, job: &Job, on: &JobId) -> bool {
+    rows.job(on).is_some_and(|on| on.outcome().is_none() && on.seq < job.seq)
 }
 
 /// A secret is kept exactly as long as its job may start again.

@@ -3,7 +3,7 @@
 use super::naive;
 use longhaul_core::command::Submission;
 use longhaul_core::id::JobId;
-use longhaul_core::job::{CleanupState, Job, JobState, Then};
+use longhaul_core::job::{CleanupState, Job, JobState, Purge, Then};
 use longhaul_core::outcome::{Ending, Outcome};
 use longhaul_core::spec::JobSpec;
 
@@ -31,6 +31,7 @@ pub(super) enum Owes {
 
 #[derive(Clone, Debug)]
 pub(super) struct Told<'a> {
+    pub(super) seq: u64,
     pub(super) spec: &'a JobSpec,
     pub(super) key: Option<&'a str>,
     pub(super) parent: Option<&'a JobId>,
@@ -42,13 +43,14 @@ pub(super) struct Told<'a> {
     pub(super) failures: u32,
     pub(super) launches: u32,
     pub(super) owes: Owes,
-    /// Whether it is being removed.
-    pub(super) goes: bool,
+    /// If it is being removed: tries that failed, and whether it is being tried.
+    pub(super) goes: Option<(u32, bool)>,
 }
 
 impl<'a> Told<'a> {
-    pub(super) fn new(job: &'a Submission) -> Self {
+    pub(super) fn new(job: &'a Submission, seq: u64) -> Self {
         Self {
+            seq,
             spec: &job.spec,
             key: job.key.as_deref(),
             parent: job.parent.as_ref(),
@@ -59,7 +61,7 @@ impl<'a> Told<'a> {
             failures: 0,
             launches: 0,
             owes: Owes::Nothing,
-            goes: false,
+            goes: None,
         }
     }
 
@@ -83,6 +85,7 @@ impl<'a> Told<'a> {
             CleanupState::Stuck => Owes::Stuck,
         };
         Self {
+            seq: job.seq,
             spec: &job.spec,
             key: job.key.as_deref(),
             parent: job.parent.as_ref(),
@@ -93,7 +96,10 @@ impl<'a> Told<'a> {
             failures: job.failures,
             launches: job.launches,
             owes,
-            goes: job.is_purge_wanted(),
+            goes: match job.cleanup.purge {
+                Purge::Wanted { tries, is_trying, .. } => Some((tries, is_trying)),
+                Purge::At { .. } | Purge::None => None,
+            },
         }
     }
 
@@ -134,6 +140,6 @@ impl<'a> Told<'a> {
             && then.is_cancelled == self.is_cancelled
             && (then.failures, then.launches) == (self.failures, self.launches)
             && (then.owes == Owes::Nothing) == (self.owes == Owes::Nothing)
-            && (then.goes || !self.goes)
+            && (then.goes.is_some() || self.goes.is_none())
     }
 }
