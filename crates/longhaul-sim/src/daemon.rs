@@ -316,6 +316,7 @@ impl Life<'_> {
         self.take_later(answer.later);
         let faults = self.plan.faults;
         for report in answer.reports {
+            let report = self.system.report(report);
             let label = job_of(&report).map_or(Label(0), Label::of);
             if self.is_struck(6, label, faults.reports_lost) {
                 self.tally.reports_lost += 1;
@@ -333,7 +334,7 @@ impl Life<'_> {
     }
 }
 
-fn unreadable(error: StoreError) -> Broken {
+pub(crate) fn unreadable(error: StoreError) -> Broken {
     Broken { law: "what was committed can be read", story: error.to_string() }
 }
 

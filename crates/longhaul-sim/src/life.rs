@@ -2,7 +2,7 @@
 //! with every law held after every step; then faults off, and everything must come to rest.
 
 use crate::checkers::{self, Broken, Checkers};
-use crate::daemon::{Daemon, YEAR_2026};
+use crate::daemon::{Daemon, YEAR_2026, unreadable};
 use crate::drivers::Moment;
 use crate::outside::{Happening, Outside};
 use crate::plan::{POOLS, Plan};
@@ -137,7 +137,9 @@ impl Life<'_> {
                 break;
             }
             if self.is_calm && self.is_at_rest() {
-                return checkers::at_rest(&self.checkers, &self.rows, &self.outside);
+                let entries = self.reader.events(None, Position(0), u32::MAX);
+                let entries = entries.map_err(unreadable)?;
+                return checkers::at_rest(&self.checkers, &self.rows, &self.outside, &entries);
             }
         }
         let now = self.daemons[0].wall(self.at);

@@ -46,6 +46,11 @@ pub trait System {
     ) -> Result<Step, StoreError> {
         engine.retain(store, now).map(|(step, _)| step)
     }
+
+    /// What a driver is about to report, before it may get lost.
+    fn report(&mut self, report: Command) -> Command {
+        report
+    }
 }
 
 /// The real one.

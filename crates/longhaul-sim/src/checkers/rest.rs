@@ -3,6 +3,7 @@
 use super::{Broken, Checkers, broken, holds};
 use crate::outside::Outside;
 use crate::snapshot::Snapshot;
+use longhaul_core::event::Event;
 use longhaul_core::job::{CleanupState, Job, Purge};
 use longhaul_core::time::{Millis, Timestamp};
 
@@ -30,6 +31,7 @@ pub(crate) fn at_rest(
     checkers: &Checkers,
     rows: &Snapshot,
     outside: &Outside,
+    entries: &[Event],
 ) -> Result<(), Broken> {
     let (accepted, ended) = (checkers.accepted, checkers.ended);
     holds("as many jobs end as were accepted", accepted == ended, || {
@@ -38,6 +40,9 @@ pub(crate) fn at_rest(
     if let Some((key, folder)) = outside.folders.iter().find(|(_, folder)| folder.is_alive) {
         return broken("nothing runs at rest", format!("{key:?}: {folder:?}"));
     }
+    let mut stray = entries.iter().filter_map(|event| event.job.as_ref());
+    let stray = stray.find(|id| !rows.jobs.contains_key(*id));
+    holds("no entry outlives its job", stray.is_none(), || format!("{stray:?}"))?;
     let gone = outside.folders.keys().find(|(job, _)| !rows.jobs.contains_key(job));
     holds("a removed job has no files", gone.is_none(), || format!("{gone:?}"))?;
     let stuck = |job: &&Job| job.cleanup.state == CleanupState::Stuck;

@@ -53,3 +53,16 @@ fn lives_at_two_hosts_hold_every_law() {
     let tally = lives(2, 1_000_000..1_000_000 + count);
     assert!(tally.jobs > count * 5 && tally.processes > count * 3, "lives were empty: {tally:?}");
 }
+
+#[test]
+fn seeds_that_once_broke_a_law_hold_now() {
+    let seeds = include_str!("../../seeds.txt").lines().filter(|line| !line.starts_with('#'));
+    let mut count = 0;
+    for line in seeds {
+        let (seed, hosts) = line.split_once(' ').expect("a seed and a number of hosts");
+        let seed = seed.parse().expect("a seed");
+        lives(hosts.parse().expect("1 or 2"), std::iter::once(seed));
+        count += 1;
+    }
+    assert!(count > 0, "seeds.txt holds no seed");
+}

@@ -2,3 +2,6 @@
 
 mod found;
 mod lives;
+mod mutants;
+mod stores;
+mod warped;
