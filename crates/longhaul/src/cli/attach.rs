@@ -3,6 +3,9 @@
 //! for a link between two looks leads nowhere: what is hashed and sent comes from the very handle
 //! that was checked. Links are read and resolved here, and must stay inside the working directory.
 
+#[cfg(test)]
+mod tests;
+
 use super::error::CliError;
 use longhaul_core::limits;
 use rustix::fs::{self, FileType, Mode, OFlags};
@@ -89,13 +92,15 @@ impl Search {
         if text.trim().is_empty() {
             return Err(CliError::usage("`--attach` was given a blank path"));
         }
-        let relative = if path.is_absolute() {
-            path.strip_prefix(&self.cwd).map_err(|_| {
-                refuse(&format!("lies outside of the working directory `{}`", self.cwd.display()))
-                    .hint("`--cwd DIR` sets the working directory")
-            })?
-        } else {
-            path
+        let real = path.is_absolute().then(|| self.beneath(path));
+        let relative = match &real {
+            Some(Some(relative)) => relative,
+            Some(None) => {
+                let cwd = self.cwd.display();
+                return Err(refuse(&format!("lies outside of the working directory `{cwd}`"))
+                    .hint("`--cwd DIR` sets the working directory"));
+            }
+            None => path,
         };
         let mut names = Vec::new();
         for component in relative.components() {
@@ -112,6 +117,16 @@ impl Search {
             }
         }
         Ok(names)
+    }
+
+    /// What of an absolute path lies below the working directory, by its text or, if it was named
+    /// through a link above, by that of its folder. Only text: the walk begins at our handle.
+    fn beneath(&self, path: &Path) -> Option<PathBuf> {
+        let below = |path: &Path| path.strip_prefix(&self.cwd).map(Path::to_owned).ok();
+        below(path).or_else(|| {
+            let folder = fs_err::canonicalize(path.parent()?).ok()?;
+            below(&folder.join(path.file_name()?))
+        })
     }
 
     /// Walks from the root of the search, one name at a time.
