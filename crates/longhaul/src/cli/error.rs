@@ -128,7 +128,12 @@ impl CliError {
 
 impl From<Failed> for CliError {
     fn from(failed: Failed) -> Self {
-        Self { hint: failed.hint, ..Self::new(Kind::Unavailable, &failed.code, failed.message) }
+        let kind = match failed.code.as_str() {
+            "bad_config" => Kind::Usage,
+            "already_running" | "bad_home" => Kind::Refused,
+            _ => Kind::Unavailable,
+        };
+        Self { hint: failed.hint, ..Self::new(kind, &failed.code, failed.message) }
     }
 }
 
