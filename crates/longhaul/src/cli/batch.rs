@@ -63,9 +63,11 @@ fn parse(text: &str) -> Result<(Vec<Spec>, Vec<usize>), CliError> {
             error.code = "bad_spec".to_owned();
             error
         })?;
-        // Joining leaves an absolute path as it is.
-        let inner = Path::new(&cwd).join(spec.cwd.unwrap_or_default());
-        spec.cwd = Some(submission::text_of(inner)?);
+        spec.cwd = Some(match spec.cwd {
+            // Joining leaves an absolute path as it is.
+            Some(asked) => submission::text_of(Path::new(&cwd).join(asked))?,
+            None => cwd.clone(),
+        });
         if spec.id.is_none() {
             spec.id = Some(submission::fresh_id()?);
         }

@@ -193,7 +193,7 @@ fn number(value: f64) -> Value {
     // Beyond 2^53 a float is no exact count anyway.
     let is_whole = value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0;
     if is_whole {
-        format!("{value:.0}").parse::<i64>().map_or(json!(value), Value::from)
+        format!("{value:.0}").parse::<i64>().map_or_else(|_| json!(value), Value::from)
     } else {
         json!(value)
     }

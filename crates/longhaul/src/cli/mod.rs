@@ -140,11 +140,11 @@ fn misread(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 /// What needs no daemon runs as it is; everything else on a small runtime of one thread.
 fn dispatch(command: Command, caller: &Caller) -> Result<Leave, CliError> {
     match command {
-        Command::Completions(command) => return command.run(caller),
-        Command::Man(command) => return command.run(caller),
-        Command::Explain(command) => return command.run(caller),
+        Command::Completions(command) => command.run(caller),
+        Command::Man(command) => command.run(caller),
+        Command::Explain(command) => command.run(caller),
         // The daemon makes its own runtime.
-        Command::Daemon(command) if command.is_run() => return command.run_here(caller),
+        Command::Daemon(command) if command.is_run() => command.run_here(caller),
         other => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| {

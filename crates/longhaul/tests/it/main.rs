@@ -1,4 +1,11 @@
 //! Walks through the real program: real daemons, real shims, real children.
 
+mod cli_batch;
+mod cli_daemon;
+mod cli_jobs;
+mod cli_manual;
+mod cli_options;
+mod cli_run;
 mod daemon_life;
 mod daemon_support;
+mod harness;
