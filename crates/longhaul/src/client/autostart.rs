@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -25,11 +26,18 @@ const LOG_BYTES_SHOWN: u64 = 2_048;
 const OF_A_JOB: [&str; 4] =
     ["LONGHAUL_JOB_ID", "LONGHAUL_ATTEMPT", "LONGHAUL_SOCKET", "LONGHAUL_JOB_TOKEN"];
 
+/// What is started, and for which home.
+pub(super) struct Start<'a> {
+    pub(super) home: &'a Home,
+    pub(super) program: &'a Path,
+}
+
 /// Sees to it that a daemon runs, and connects with `look`.
-pub(super) async fn start<T, F>(home: &Home, look: impl Fn() -> F) -> Result<T, ClientError>
+pub(super) async fn start<T, F>(what: Start<'_>, look: impl Fn() -> F) -> Result<T, ClientError>
 where
     F: Future<Output = Option<T>>,
 {
+    let home = what.home;
     let started = tokio::time::timeout(START_MAX, async {
         loop {
             if let Some(turn) = take_turn(home)? {
@@ -37,7 +45,7 @@ where
                 if let Some(found) = look().await {
                     return Ok(found);
                 }
-                let found = start_one(home, &look).await;
+                let found = start_one(&what, &look).await;
                 drop(turn);
                 return found;
             }
@@ -66,15 +74,16 @@ fn take_turn(home: &Home) -> Result<Option<File>, ClientError> {
     }
 }
 
-async fn start_one<T, F>(home: &Home, look: &impl Fn() -> F) -> Result<T, ClientError>
+async fn start_one<T, F>(what: &Start<'_>, look: &impl Fn() -> F) -> Result<T, ClientError>
 where
     F: Future<Output = Option<T>>,
 {
+    let home = what.home;
     let path = home.log();
     let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
     let log = opened.map_err(|error| cannot_write(&path.display().to_string(), &error))?;
     let before = log.metadata().map_or(0, |about| about.len());
-    let mut child = spawn(home, log)
+    let mut child = spawn(what, log)
         .map_err(|error| failed(format!("no daemon can be started: {error}"), home, before))?;
     let word = first_word(&mut child).await;
     if word.as_deref().is_ok_and(|word| word.starts_with(b"ready")) {
@@ -101,12 +110,11 @@ where
 }
 
 /// Spawns without a terminal of its own to hang on to: the daemon makes its own session.
-fn spawn(home: &Home, log: File) -> io::Result<Child> {
-    // The link of the kernel leads to what we run, even when its file has been replaced.
-    let mut command = Command::new("/proc/self/exe");
+fn spawn(what: &Start<'_>, log: File) -> io::Result<Child> {
+    let mut command = Command::new(what.program);
     command
         .args(["daemon", "run", "--background"])
-        .env("LONGHAUL_HOME", home.path())
+        .env("LONGHAUL_HOME", what.home.path())
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -149,7 +157,7 @@ fn failed(message: String, home: &Home, before: u64) -> ClientError {
         .hint(format!("`{}` has all that it said", path.display()))
 }
 
-fn tail(path: &std::path::Path, before: u64) -> io::Result<String> {
+fn tail(path: &Path, before: u64) -> io::Result<String> {
     let mut log = File::open(path)?;
     let end = log.metadata()?.len();
     log.seek(SeekFrom::Start(before.max(end.saturating_sub(LOG_BYTES_SHOWN)).min(end)))?;

@@ -17,8 +17,12 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The link of the kernel leads to what we run, even when its file has been replaced.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// A daemon, as everybody but the daemon sees it.
 #[derive(Debug)]
@@ -81,7 +85,16 @@ impl Client {
     /// # Errors
     /// Unavailable: nobody can be reached or started; says why.
     pub async fn connect(options: Options) -> Result<Self, ClientError> {
-        Ok(Self { transport: Transport::connect(options).await? })
+        Self::connect_from(options, PathBuf::from(THIS_PROGRAM)).await
+    }
+
+    /// Connects; what is started if there is no daemon is `program`, not this very program. For
+    /// programs that bring longhaul along without being it.
+    ///
+    /// # Errors
+    /// As for [`Self::connect`].
+    pub async fn connect_from(options: Options, program: PathBuf) -> Result<Self, ClientError> {
+        Ok(Self { transport: Transport::connect(options, program).await? })
     }
 
     /// `GET /v1/status`.

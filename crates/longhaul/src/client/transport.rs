@@ -13,6 +13,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -64,6 +65,8 @@ impl Ask {
 #[derive(Debug)]
 pub(super) struct Transport {
     options: Options,
+    /// What is started if there is no daemon.
+    program: PathBuf,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -89,9 +92,41 @@ pub(super) struct Answer {
 
 impl Transport {
     /// Connects, so that a daemon that cannot be reached is told at once.
-    pub(super) async fn connect(options: Options) -> Result<Self, ClientError> {
-        let first = connect(&options, false).await?;
-        Ok(Self { options, idle: Mutex::new(vec![first]) })
+    pub(super) async fn connect(options: Options, program: PathBuf) -> Result<Self, ClientError> {
+        let transport = Self { options, program, idle: Mutex::default() };
+        let first = transport.reach(false).await?;
+        transport.keep(first);
+        Ok(transport)
+    }
+
+    /// Connects to the daemon, starting it if there is none and that is wished. `is_return` says that it
+    /// was there before: then it is waited for.
+    async fn reach(&self, is_return: bool) -> Result<Connection, ClientError> {
+        let options = &self.options;
+        let error = match dial(&options.target).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        if !is_absence(&error) {
+            return Err(unreachable_at(&options.target, &error));
+        }
+        match &options.target {
+            Target::Home(home) if options.autostart => {
+                let look = || async { dial(&options.target).await.ok() };
+                let what = autostart::Start { home, program: &self.program };
+                autostart::start(what, look).await
+            }
+            target if is_return => wait_for_return(target).await,
+            Target::Home(_) => {
+                let message = "no daemon is running";
+                let error = ClientError::new(ErrorKind::Unavailable, "not_running", message);
+                Err(error.hint(
+                    "`longhaul daemon start` starts one; so does any command unless \
+                                `LONGHAUL_AUTOSTART=0`",
+                ))
+            }
+            target @ (Target::Unix(_) | Target::Tcp(_)) => Err(unreachable_at(target, &error)),
+        }
     }
 
     /// Sends and takes the whole answer. An error status is an error.
@@ -137,7 +172,7 @@ impl Transport {
         for _ in 0..TRIES_MAX {
             let (mut connection, is_kept) = match self.take_idle() {
                 Some(connection) => (connection, true),
-                None => (connect(&self.options, true).await?, false),
+                None => (self.reach(true).await?, false),
             };
             let request = self.request(ask)?;
             if connection.sender.ready().await.is_err() {
@@ -229,34 +264,6 @@ impl Answer {
 
 fn broken(error: &hyper::Error) -> ClientError {
     ClientError::unavailable(format!("the conversation with the daemon broke off: {error}"))
-}
-
-/// Connects to the daemon, starting it if there is none and that is wished. `is_return` says that it
-/// was there before: then it is waited for.
-async fn connect(options: &Options, is_return: bool) -> Result<Connection, ClientError> {
-    let error = match dial(&options.target).await {
-        Ok(connection) => return Ok(connection),
-        Err(error) => error,
-    };
-    if !is_absence(&error) {
-        return Err(unreachable_at(&options.target, &error));
-    }
-    match &options.target {
-        Target::Home(home) if options.autostart => {
-            let look = || async { dial(&options.target).await.ok() };
-            autostart::start(home, look).await
-        }
-        target if is_return => wait_for_return(target).await,
-        Target::Home(_) => {
-            let message = "no daemon is running";
-            let error = ClientError::new(ErrorKind::Unavailable, "not_running", message);
-            Err(error.hint(
-                "`longhaul daemon start` starts one; so does any command unless \
-                            `LONGHAUL_AUTOSTART=0`",
-            ))
-        }
-        target @ (Target::Unix(_) | Target::Tcp(_)) => Err(unreachable_at(target, &error)),
-    }
 }
 
 async fn wait_for_return(target: &Target) -> Result<Connection, ClientError> {

@@ -39,21 +39,21 @@ pub(super) async fn stream(
     let watch = ports.journal.watch_job(&job.id);
     let attempt = first_attempt(&job, wanted, follow)?;
     let id = job.id.to_string();
-    let mut reader = OutputReader {
-        is_over: is_over(&job, attempt),
+    let has_begun = attempt <= job.attempt && attempt > 0;
+    let reader = OutputReader {
+        is_over: false,
         watch,
         growth: None,
         spools: [Spool::new(Stream::Stdout, stdout), Spool::new(Stream::Stderr, stderr)],
         turn: 0,
-        step: Step::Begin(attempt),
-        attempt,
+        // An attempt that has not begun is waited for: it may never be.
+        step: if has_begun { Step::Begin(attempt) } else { Step::Between },
+        attempt: if has_begun { attempt } else { attempt.saturating_sub(1) },
+        has_begun,
         follow,
         job,
         ports,
     };
-    if attempt == 0 {
-        reader.step = if follow { Step::Begin(1) } else { Step::End };
-    }
     let frames = futures_util::stream::try_unfold(reader, |mut reader| async move {
         let frame =
             reader.next().await.map_err(|failure| io::Error::other(failure.into_message()))?;
@@ -64,12 +64,14 @@ pub(super) async fn stream(
     Ok((headers, Body::from_stream(frames)).into_response())
 }
 
+/// Which attempt is given first; zero or one too many if it has not begun.
+///
 /// Following begins with the first attempt, so that nothing is missed of a job that was quick to
 /// fail once; otherwise it is the current one that people mean.
 fn first_attempt(job: &Job, wanted: Option<u32>, follow: bool) -> Answer<u32> {
     let will_come = follow && job.outcome().is_none();
     match wanted {
-        None if follow => Ok(job.attempts.first().map_or(job.attempt, |oldest| oldest.number)),
+        None if follow => Ok(job.attempts.first().map_or(1, |oldest| oldest.number)),
         None => Ok(job.attempt),
         Some(number) if number >= 1 && (number <= job.attempt || will_come) => Ok(number),
         Some(number) => {
@@ -112,6 +114,8 @@ struct OutputReader {
     attempt: u32,
     follow: bool,
     is_over: bool,
+    /// Whether an attempt was told of: the offsets that were asked for belong to the first.
+    has_begun: bool,
 }
 
 impl OutputReader {
@@ -133,7 +137,7 @@ impl OutputReader {
                 Step::Between => {
                     if self.job.attempt > self.attempt {
                         self.start_over();
-                    } else if self.job.outcome().is_some() {
+                    } else if !self.follow || self.job.outcome().is_some() {
                         self.step = Step::End;
                     } else if !self.wait_for_commit().await? {
                         return Ok(Some(frame(FrameKind::Alive, b"")));
@@ -162,9 +166,10 @@ impl OutputReader {
     }
 
     fn start_over(&mut self) {
-        for spool in &mut self.spools {
-            spool.start_over();
+        if self.has_begun {
+            self.spools.iter_mut().for_each(Spool::start_over);
         }
+        self.has_begun = true;
         self.step = Step::Begin(self.attempt + 1);
     }
 

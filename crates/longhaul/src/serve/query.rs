@@ -69,10 +69,8 @@ fn unescape(text: &str) -> Answer<String> {
         rest = after;
         let byte = match (first, rest) {
             (b'%', [high, low, after @ ..]) => {
-                let digits = [*high, *low];
                 rest = after;
-                let digits = std::str::from_utf8(&digits).unwrap_or_default();
-                u8::from_str_radix(digits, 16).map_err(|_| bad_escape())?
+                hex(*high)? << 4 | hex(*low)?
             }
             (b'%', _) => return Err(bad_escape()),
             (b'+', _) => b' ',
@@ -81,6 +79,15 @@ fn unescape(text: &str) -> Answer<String> {
         bytes.push(byte);
     }
     String::from_utf8(bytes).map_err(|_| bad_escape())
+}
+
+fn hex(digit: u8) -> Answer<u8> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        b'A'..=b'F' => Ok(digit - b'A' + 10),
+        _ => Err(bad_escape()),
+    }
 }
 
 fn bad_escape() -> Failure {

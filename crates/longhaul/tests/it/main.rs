@@ -9,3 +9,13 @@ mod cli_run;
 mod daemon_life;
 mod daemon_support;
 mod harness;
+#[cfg(test)]
+mod serve_client;
+#[cfg(test)]
+mod serve_fuzz;
+#[cfg(test)]
+mod serve_jobs;
+#[cfg(test)]
+mod serve_streams;
+#[cfg(test)]
+mod serve_support;
