@@ -56,7 +56,7 @@ async fn examine(caller: &Caller) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     match client.status().await {
-        Ok(status) => findings.push(version_finding(&status.version)),
+        Ok(status) => findings.extend(version_finding(&status.version)),
         Err(error) => findings.push(problem("daemon", &error.into())),
     }
     match client.doctor().await {
@@ -83,14 +83,12 @@ fn store_findings(caller: &Caller) -> Vec<Finding> {
     }
 }
 
-fn version_finding(daemon: &str) -> Finding {
+/// The daemon tells its own version; only we know ours.
+fn version_finding(daemon: &str) -> Option<Finding> {
     let ours = env!("CARGO_PKG_VERSION");
-    if daemon == ours {
-        return finding("daemon", Level::Ok, format!("running, version {daemon}"));
-    }
     let message = format!("the daemon is of version {daemon}, this program of {ours}");
     let hint = Some("`longhaul daemon restart`; jobs go on".to_owned());
-    Finding { hint, ..finding("daemon", Level::Warning, message) }
+    (daemon != ours).then(|| Finding { hint, ..finding("daemon", Level::Warning, message) })
 }
 
 /// Stops the daemon, mends the home's store if it needs that, and says what was done.

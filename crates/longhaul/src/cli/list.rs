@@ -150,8 +150,11 @@ fn short_width(jobs: &[JobView]) -> usize {
     shared.max().map_or(0, |shared| shared + 1).max(TIME_CHARS + 2)
 }
 
-/// A span in one unit or two: `12s`, `4m 10s`, `3h 5m`, `2d 4h`.
+/// A span in one unit or two: `25ms`, `12s`, `4m 10s`, `3h 5m`, `2d 4h`.
 pub(super) fn in_short(millis: i64) -> String {
+    if (1..1_000).contains(&millis) {
+        return format!("{millis}ms");
+    }
     let seconds = millis.max(0) / 1_000;
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     let two = |large: i64, unit: &str, small: i64, smaller: &str| {
@@ -175,7 +178,8 @@ mod tests {
 
     #[test]
     fn spans_are_told_in_two_units_at_most() {
-        let known = [(-5, "0s"), (59_999, "59s"), (250_000, "4m 10s"), (7_200_000, "2h")];
+        let known =
+            [(-5, "0s"), (25, "25ms"), (59_999, "59s"), (250_000, "4m 10s"), (7_200_000, "2h")];
         for (millis, text) in known {
             assert_eq!(in_short(millis), text);
         }

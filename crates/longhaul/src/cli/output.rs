@@ -7,6 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
+/// Columns below which a table is not made to fit.
+const COLUMNS_MIN: u16 = 40;
+
 /// When output is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum When {
@@ -155,12 +158,12 @@ impl Output {
     ) -> Result<(), CliError> {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        let is_terminal = io::stdout().is_terminal();
-        table.set_content_arrangement(if is_terminal {
-            ContentArrangement::Dynamic
-        } else {
-            ContentArrangement::Disabled
-        });
+        match width() {
+            Some(width) => {
+                table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width)
+            }
+            None => table.set_content_arrangement(ContentArrangement::Disabled),
+        };
         if self.is_coloured {
             table.enforce_styling();
         } else {
@@ -188,6 +191,13 @@ impl Output {
             .expect("the template is a constant that a test renders");
         bar.with_style(style).with_message(what.to_owned())
     }
+}
+
+/// The width of the terminal on stdout. None in a pipe, and none for a terminal that does not say or
+/// is too narrow for any table: cutting words into single letters would help nobody.
+fn width() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col >= COLUMNS_MIN).then_some(size.ws_col)
 }
 
 /// Writes and flushes, so that what a job said is seen when it said it.

@@ -78,8 +78,8 @@ fn list_narrows_and_pages() {
         jobs.iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(ids(&[]), [bad.clone(), good.clone()]);
-    assert_eq!(ids(&["--outcome", "failed,lost"]), [bad.clone()]);
-    assert_eq!(ids(&["--label", "k=1"]), [good.clone()]);
+    assert_eq!(ids(&["--outcome", "failed,lost"]), [bad.as_str()]);
+    assert_eq!(ids(&["--label", "k=1"]), [good.as_str()]);
     assert_eq!(ids(&["--state", "running,queued"]), [""; 0]);
     let first = home.json(&["list", "--limit", "1"]);
     let cursor = first["next_cursor"].as_str().unwrap();

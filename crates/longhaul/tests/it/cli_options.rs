@@ -46,7 +46,7 @@ fn a_bad_environment_file_is_named_with_its_line() {
     home.run(&["submit", "--env", "NOVALUE", "--", "true"]).fails(2, "NAME=VALUE");
     home.run(&["submit", "--inherit-env", "--clean-env", "--", "true"]).fails(2, "cannot be used");
     let path = home.write("closed", "A=1\n");
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).unwrap();
     if std::fs::read(&path).is_err() {
         home.run(&["submit", "--env-file", "closed", "--", "true"]).fails(2, "closed");
     }

@@ -1,6 +1,8 @@
 //! A home of its own for each test, the built binary in a cleared environment, and waiting for
 //! conditions. Nothing of a test outlives it: its jobs are cancelled and its daemon is stopped.
 
+#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test, and says where")]
+
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
