@@ -1,13 +1,14 @@
 //! What a request carries: nothing, a text, or a file that is read as the socket takes it.
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::{Body, Frame, SizeHint};
+use futures_util::stream::try_unfold;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 /// Bytes of a file that are held at once.
 const PIECE_BYTES: usize = 64 * 1_024;
@@ -23,63 +24,50 @@ pub(super) enum Payload {
     File(Arc<File>, u64),
 }
 
+/// The body of one try.
+pub(super) type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
+
 impl Payload {
     /// The body of one try.
     pub(super) fn body(&self) -> Outgoing {
         match self {
-            Self::Empty => Outgoing::Text(None),
-            Self::Json(text) => Outgoing::Text(Some(text.clone())),
-            Self::File(file, size) => Outgoing::File { file: Arc::clone(file), at: 0, end: *size },
+            Self::Empty => whole(Bytes::new()),
+            Self::Json(text) => whole(text.clone()),
+            Self::File(file, size) => {
+                let start = Stretch { file: Arc::clone(file), at: 0, end: *size };
+                // A local file answers at once; a thread for it would cost more than the wait.
+                let pieces = try_unfold(start, |stretch| async move { stretch.next() });
+                StreamBody::new(pieces).boxed_unsync()
+            }
         }
     }
 }
 
-/// The body of one try.
-#[derive(Debug)]
-pub(super) enum Outgoing {
-    Text(Option<Bytes>),
-    File { file: Arc<File>, at: u64, end: u64 },
+fn whole(text: Bytes) -> Outgoing {
+    Full::new(text).map_err(|never| match never {}).boxed_unsync()
 }
 
-impl Body for Outgoing {
-    type Data = Bytes;
-    type Error = io::Error;
+/// What is still to be sent of a file. Reads at offsets of its own: a try that broke off leaves
+/// nothing behind for the next.
+struct Stretch {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+}
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        Poll::Ready(match self.get_mut() {
-            Self::Text(text) => text.take().map(|text| Ok(Frame::data(text))),
-            Self::File { at, end, .. } if *at >= *end => None,
-            // A local file answers at once; a thread for it would cost more than the wait.
-            Self::File { file, at, end } => Some(read_piece(file, at, *end).map(Frame::data)),
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Text(text) => text.is_none(),
-            Self::File { at, end, .. } => at >= end,
+impl Stretch {
+    fn next(mut self) -> io::Result<Option<(Frame<Bytes>, Self)>> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        if left == 0 {
+            return Ok(None);
         }
+        let mut piece = BytesMut::zeroed(left.min(PIECE_BYTES));
+        let count = self.file.read_at(&mut piece, self.at)?;
+        if count == 0 {
+            return Err(io::Error::other("the file became shorter while it was sent"));
+        }
+        piece.truncate(count);
+        self.at += count as u64;
+        Ok(Some((Frame::data(piece.freeze()), self)))
     }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match self {
-            Self::Text(text) => text.as_ref().map_or(0, |text| text.len() as u64),
-            Self::File { at, end, .. } => end.saturating_sub(*at),
-        })
-    }
-}
-
-fn read_piece(file: &File, at: &mut u64, end: u64) -> io::Result<Bytes> {
-    let left = usize::try_from(end - *at).unwrap_or(usize::MAX);
-    let mut piece = BytesMut::zeroed(left.min(PIECE_BYTES));
-    let count = file.read_at(&mut piece, *at)?;
-    if count == 0 {
-        return Err(io::Error::other("the file became shorter while it was sent"));
-    }
-    piece.truncate(count);
-    *at += count as u64;
-    Ok(piece.freeze())
 }

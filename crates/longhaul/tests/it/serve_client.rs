@@ -126,3 +126,21 @@ async fn a_daemon_that_does_not_come_up_says_why() {
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Unavailable, "start_failed"));
     assert!(error.message.contains("slotz"), "{}", error.message);
 }
+
+#[tokio::test]
+async fn a_large_file_reaches_the_job_as_its_standard_input() {
+    let place = Place::new();
+    let client = started(&place).await;
+    let path = place.root.path().join("input");
+    let bytes: Vec<u8> = (0..3_000_001_u32).map(|i| i.to_le_bytes()[0]).collect();
+    std::fs::write(&path, &bytes).unwrap();
+    let stored = client.store(std::fs::File::open(&path).unwrap()).await.unwrap();
+    assert_eq!(stored.size, 3_000_001);
+    // Stored already: taken again without a word.
+    client.store(std::fs::File::open(&path).unwrap()).await.unwrap();
+    let spec = Spec { stdin: Some(stored), ..shell(&place, "cmp - input") };
+    let job = client.submit(spec).await.unwrap().job.id;
+    let waited = tokio::time::timeout(PATIENCE, client.wait(&job, None)).await.unwrap().unwrap();
+    assert_eq!(waited.job.outcome.unwrap().kind, OutcomeKind::Succeeded);
+    client.stop().await.unwrap();
+}
