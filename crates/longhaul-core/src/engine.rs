@@ -170,7 +170,8 @@ fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
                     due_job(world, &id)?;
                 }
             }
-            Table::Environment | Table::Dependency | Table::Pool | Table::Host => {
+            Table::Pool => schedule::resume(world, &id)?,
+            Table::Environment | Table::Dependency | Table::Host => {
                 let message = format!("table {}: {id} is due", table.name());
                 return Err(StoreError::Corrupt(message));
             }

@@ -6,6 +6,7 @@ use crate::job::Job;
 use crate::limits;
 use crate::port::{Corrupt, Record, Row, Table};
 use crate::spec::Environment;
+use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ pub struct Pool {
     pub slots: u32,
     /// Whether it starts nothing for now; what runs goes on.
     pub paused: bool,
+    /// Set when one step could not place all that may start: the next one goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<Timestamp>,
 }
 
 /// "`job` waits for `on`".
@@ -115,7 +119,7 @@ impl Record for Pool {
     }
 
     fn to_row(&self) -> Row {
-        Row::kept(self.row_id(), body(self))
+        Row { due_at: self.again_at, ..Row::kept(self.row_id(), body(self)) }
     }
 
     fn from_row(row: &Row) -> Result<Self, Corrupt> {

@@ -24,10 +24,27 @@ pub fn place(world: &mut World<'_>) -> Result<bool, StoreError> {
             place_one(world, &id)?;
         }
         if room == 0 {
-            return Ok(true);
+            // The next step may be about something else; only the row remembers.
+            mark(world, &name, Some(world.now()))?;
         }
     }
-    Ok(false)
+    Ok(room == 0)
+}
+
+/// A pool whose jobs could not all be placed in one step is looked at again.
+pub(crate) fn resume(world: &mut World<'_>, name: &str) -> Result<(), StoreError> {
+    world.stir(name);
+    mark(world, name, None)
+}
+
+fn mark(world: &mut World<'_>, name: &str, again_at: Option<Timestamp>) -> Result<(), StoreError> {
+    let marked = world.command(|world| {
+        if let Some(pool) = world.pool(name)? {
+            pool.again_at = again_at;
+        }
+        Ok(())
+    })?;
+    marked.map_err(|refused| StoreError::Corrupt(format!("pool {name}: {refused}")))
 }
 
 fn place_one(world: &mut World<'_>, id: &JobId) -> Result<(), StoreError> {

@@ -31,7 +31,8 @@ pub(super) fn set(
         return Err(Refused::NoPool(name.to_owned()).into());
     };
     let paused = paused.unwrap_or_else(|| known.as_ref().is_some_and(|pool| pool.paused));
-    let pool = Pool { name: name.to_owned(), slots, paused };
+    let again_at = known.as_ref().and_then(|pool| pool.again_at);
+    let pool = Pool { name: name.to_owned(), slots, paused, again_at };
     if known.as_ref() != Some(&pool) {
         world.record_general(&Fact::PoolChanged { pool: name.to_owned(), slots, paused });
         *world.pool(name)? = Some(pool);
@@ -45,7 +46,7 @@ pub(super) fn ensure_default(world: &mut World<'_>) -> Result<(), Fault> {
     let slots = world.place().default_slots;
     let pool = world.pool(DEFAULT)?;
     if pool.is_none() {
-        *pool = Some(Pool { name: DEFAULT.to_owned(), slots, paused: false });
+        *pool = Some(Pool { name: DEFAULT.to_owned(), slots, paused: false, again_at: None });
     }
     world.stir(DEFAULT);
     Ok(())
