@@ -1,6 +1,6 @@
 //! A life before it is lived: its script and how badly its drivers behave, all from one seed.
 
-use crate::random::Random;
+use crate::random::{Random, roll};
 use crate::script::{Ask, Child, CommitFault, Ends, Label, Op, Timed};
 use longhaul_core::spec::{JobSpec, Retry};
 use longhaul_core::time::Millis;
@@ -51,7 +51,7 @@ impl Plan {
         let faults = if random.chance(15) { Faults::default() } else { faults(&mut random) };
         let restart_at_end = random.chance(50);
         let jobs_max = if random.chance(30) { random.between(2, 8) } else { 10_000 };
-        let script = Writer { random, hosts, jobs: 0, script: Vec::new() }.write();
+        let script = Writer { seed, random, hosts, jobs: 0, script: Vec::new() }.write();
         Self { seed, hosts, faults, restart_at_end, jobs_max, script }
     }
 
@@ -74,6 +74,7 @@ fn faults(random: &mut Random) -> Faults {
 }
 
 struct Writer {
+    seed: u64,
     random: Random,
     hosts: usize,
     jobs: u32,
@@ -176,6 +177,11 @@ impl Writer {
                 if self.random.chance(70) { ask.after.push(on) } else { ask.after_any.push(on) }
             }
             ask.parent = self.random.chance(25).then(|| self.known());
+            // Parents are only names: they may be the job itself, or one that comes later.
+            let odd = roll(self.seed, &[u64::from(self.jobs)]) % 50;
+            if odd < 2 {
+                ask.parent = Some(Label(self.jobs + u32::from(odd == 1)));
+            }
         }
         if self.random.chance(20) {
             let key = self.random.below(3);

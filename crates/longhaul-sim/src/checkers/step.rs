@@ -56,7 +56,9 @@ fn wants(seen: &Seen<'_>) -> Result<(), Broken> {
 /// Nothing of this host is overdue when a step is over, and the step says when the next one is.
 fn dues(seen: &Seen<'_>) -> Result<(), Broken> {
     let mine = seen.after.jobs.values().map(|kept| &kept.job).filter(|job| is_mine(seen, job));
-    let first = mine.filter_map(|job| Some((naive::due(job)?, &job.id))).min();
+    let jobs = mine.filter_map(|job| Some((naive::due(job)?, job.id.as_str())));
+    let pools = seen.after.pools.values().filter_map(|pool| Some((pool.again_at?, &*pool.name)));
+    let first = jobs.chain(pools).min();
     let said = seen.step.next_due;
     let at_once = said == Some(seen.now);
     holds(

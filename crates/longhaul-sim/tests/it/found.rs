@@ -10,14 +10,14 @@ use longhaul_store::MemoryStore;
 use std::collections::BTreeMap;
 
 /// An engine over a memory store, with the hands of a person.
-struct Hands {
-    store: MemoryStore,
+pub(crate) struct Hands {
+    pub(crate) store: MemoryStore,
     place: Place,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 impl Hands {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let retention = Retention {
             keep: Millis::from_secs(1_000),
             keep_failed: Millis::from_secs(1_000),
@@ -31,13 +31,13 @@ impl Hands {
         hands
     }
 
-    fn put(&mut self, batch: Vec<Command>) -> Step {
+    pub(crate) fn put(&mut self, batch: Vec<Command>) -> Step {
         let engine = Engine::new(self.place.clone());
         engine.step(&mut self.store, batch, self.now).expect("memory does not fail")
     }
 
     /// Lets a job run and end well, and be cleaned.
-    fn finish(&mut self, id: &JobId) {
+    pub(crate) fn finish(&mut self, id: &JobId) {
         let exit = Exit {
             how: How::Exited(0),
             stopped: None,
@@ -67,11 +67,11 @@ fn host(number: u32) -> HostId {
     HostId::parse(&format!("host_{number:026}")).expect("digits")
 }
 
-fn id(number: u32) -> JobId {
+pub(crate) fn id(number: u32) -> JobId {
     JobId::parse(&format!("job_{number:026}")).expect("digits")
 }
 
-fn ask(number: u32, dress: impl FnOnce(&mut Submission)) -> Submission {
+pub(crate) fn ask(number: u32, dress: impl FnOnce(&mut Submission)) -> Submission {
     let mut submission = Submission {
         id: id(number),
         spec: JobSpec::new(vec!["true".to_owned()], "/".to_owned()),
@@ -85,11 +85,11 @@ fn ask(number: u32, dress: impl FnOnce(&mut Submission)) -> Submission {
     submission
 }
 
-fn submit(number: u32) -> Command {
+pub(crate) fn submit(number: u32) -> Command {
     Command::Submit(vec![ask(number, |_| ())])
 }
 
-fn cancel(number: u32, tree: bool) -> Command {
+pub(crate) fn cancel(number: u32, tree: bool) -> Command {
     Command::Cancel { job: id(number), reason: None, by_force: false, tree }
 }
 

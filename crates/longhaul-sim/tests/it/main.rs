@@ -1,6 +1,7 @@
 //! Lives, and what must be caught in them.
 
 mod found;
+mod limits;
 mod lives;
 mod mutants;
 mod stores;
