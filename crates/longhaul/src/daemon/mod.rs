@@ -177,6 +177,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 const WORKERS: usize = 2;
 /// Threads that may block at the same time.
 const BLOCKING_MAX: usize = 64;
+/// How long such a thread stays when it has nothing to do: its stack is most of what idling costs.
+const BLOCKING_IDLE_MAX: Duration = Duration::from_secs(1);
 /// With fewer descriptors than this one reader has to do for all.
 const DESCRIPTORS_FEW: u64 = 128;
 
@@ -188,6 +190,7 @@ pub fn run_blocking(options: &DaemonOptions) -> Result<(), DaemonError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING_MAX)
+        .thread_keep_alive(BLOCKING_IDLE_MAX)
         .enable_all()
         .build()
         .map_err(|source| DaemonError::io(&options.home, source))?;

@@ -50,20 +50,26 @@ impl Readers {
         });
         match done.await {
             Ok(Some(result)) => result.map_err(|error| unreadable(&error)),
-            Ok(None) => Err(AskError::Bug("an earlier read panicked with its reader".to_owned())),
+            Ok(None) => Err(reader_lost()),
             Err(error) => Err(AskError::Bug(format!("a read came to no end: {error}"))),
         }
     }
 }
 
 impl Readers {
-    /// As [`Self::read`], for a thread that may block.
-    pub(super) fn read_blocking<T, F>(&self, read: F) -> Result<T, AskError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
-    {
-        tokio::runtime::Handle::current().block_on(self.read(read))
+    /// As [`Self::read`], on this thread, which may block.
+    pub(super) fn read_blocking<T>(
+        &self,
+        read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError>,
+    ) -> Result<T, AskError> {
+        let waiting = self.shared.permits.acquire();
+        let _permit = tokio::runtime::Handle::current()
+            .block_on(waiting)
+            .expect("the semaphore is never closed");
+        let Some(mut reader) = self.shared.take() else { return Err(reader_lost()) };
+        let result = read(&mut *reader);
+        self.shared.put_back(reader);
+        result.map_err(|error| unreadable(&error))
     }
 }
 
@@ -75,6 +81,10 @@ impl Shared {
     fn put_back(&self, reader: Box<dyn Reader>) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
+}
+
+fn reader_lost() -> AskError {
+    AskError::Bug("an earlier read panicked with its reader".to_owned())
 }
 
 /// What a store's error means for who asked.

@@ -180,15 +180,12 @@ impl Supervisor {
         self.tasks.spawn(async move {
             let want = order.want.clone();
             let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
-            let acting = tokio::task::spawn_blocking(move || {
-                let seen = perform(&site, &order);
-                drop(permit);
-                seen
-            });
+            let acting = tokio::task::spawn_blocking(move || perform(&site, &order));
             let seen = acting.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "an act panicked");
                 Seen::Doubt
             });
+            drop(permit);
             Done::Acted(want, seen)
         });
     }
