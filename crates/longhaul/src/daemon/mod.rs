@@ -176,7 +176,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// Threads that run futures; deciding and blocking have their own.
 const WORKERS: usize = 2;
 /// Threads that may block at the same time.
-const BLOCKING_MAX: usize = 64;
+const BLOCKING_MAX: usize = 16;
 /// How long such a thread stays when it has nothing to do: its stack is most of what idling costs.
 const BLOCKING_IDLE_MAX: Duration = Duration::from_secs(1);
 /// With fewer descriptors than this one reader has to do for all.

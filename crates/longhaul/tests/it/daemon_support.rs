@@ -13,6 +13,20 @@ use std::time::Duration;
 
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at what other processes do.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Asks again until it is so. For what other processes do, which send no event to wait for.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let looks = PATIENCE.as_millis() / LOOK_EVERY.as_millis();
+    for _ in 0..looks {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    panic!("waited in vain: {what}");
+}
 
 /// A home that goes with the test.
 pub(crate) struct Place {

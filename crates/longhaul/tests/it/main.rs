@@ -6,6 +6,7 @@ mod cli_jobs;
 mod cli_manual;
 mod cli_options;
 mod cli_run;
+mod daemon_crash;
 mod daemon_life;
 mod daemon_support;
 mod harness;
