@@ -171,15 +171,18 @@ impl Work {
         }
         match self.step_until_settled(&commands, now) {
             Ok(mut step) => {
-                failpoint::at("engine.after_commit");
+                // The interesting moment is one at which somebody waits to be told.
+                if !answers.is_empty() {
+                    failpoint::at("engine.after_commit");
+                }
                 self.host_up = None;
                 if woke.is_some() {
                     self.told_slept(slept);
                 }
                 let mut replies: Vec<Option<Result<Reply, Refused>>> =
                     std::mem::take(&mut step.replies).into_iter().map(Some).collect();
-                failpoint::at("engine.before_reply");
                 for (index, answer) in answers {
+                    failpoint::at("engine.before_reply");
                     let reply = replies[index].take().expect("each reply has one asker");
                     // Whoever asked may have gone; what was decided stays decided.
                     let _ = answer.send(reply.map_err(AskError::Refused));

@@ -6,8 +6,11 @@ mod cli_jobs;
 mod cli_manual;
 mod cli_options;
 mod cli_run;
+#[cfg(test)]
 mod daemon_crash;
+#[cfg(test)]
 mod daemon_life;
+#[cfg(test)]
 mod daemon_support;
 mod harness;
 #[cfg(test)]
