@@ -8,6 +8,12 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
+
+/// Tries for the lock.
+const LOCK_TRIES: u32 = 50;
+/// Between two tries.
+const LOCK_RETRY: Duration = Duration::from_millis(10);
 
 /// Held for as long as this is alive: no other daemon uses the home.
 #[derive(Debug)]
@@ -21,20 +27,29 @@ impl HomeLock {
         let path = home.lock();
         let failed = |source| DaemonError::io(&path, source);
         let mut file = private_options().read(true).create(true).open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                // The other one may just be writing it.
-                let _ = file.read_to_string(&mut pid);
-                return Err(DaemonError::AlreadyRunning { pid: pid.trim().parse().ok() });
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        if !try_patiently(&file).map_err(failed)? {
+            let mut pid = String::new();
+            // The other one may just be writing it.
+            let _ = file.read_to_string(&mut pid);
+            return Err(DaemonError::AlreadyRunning { pid: pid.trim().parse().ok() });
         }
         file.set_len(0).map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
         Ok(Self { _file: file })
     }
+}
+
+/// Tries for the lock a little longer than a dead daemon can hold it: one that was killed while it
+/// started a shim lives on in that process until its exec closes the file.
+fn try_patiently(file: &File) -> io::Result<bool> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_RETRY),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// The home's secret, made when it is first needed. Only under the lock.
