@@ -188,6 +188,9 @@ pub enum StoreError {
     /// No space or quota left: refuse asks, keep reports coming back until there is.
     #[error("the store has no space left: {0}")]
     Full(String),
+    /// Made by a newer version of this program: leave it alone.
+    #[error("{0}")]
+    Newer(String),
     /// Damaged: stop, report, and let a person decide; never start over silently.
     #[error("the store is damaged: {0}")]
     Corrupt(String),

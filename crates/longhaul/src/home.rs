@@ -46,6 +46,21 @@ pub enum HomeError {
     },
 }
 
+impl HomeError {
+    /// What to do next, where there is something.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { .. } => Some(
+                "a home is a folder of yours alone: `chmod go-w` it, or name another with \
+                 `LONGHAUL_HOME`",
+            ),
+            Self::Io { .. } => Some("`LONGHAUL_HOME` names another"),
+            Self::Unknown | Self::TooLong { .. } => None,
+        }
+    }
+}
+
 /// A home that was checked: ours, a real folder, closed to everybody else's writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
@@ -189,7 +204,7 @@ fn check_ours(path: &Path) -> Result<(), HomeError> {
     }
     let others = Mode::WGRP | Mode::WOTH;
     if Mode::from_raw_mode(about.mode()).intersects(others) {
-        return refuse("others may write to it; `chmod go-w` makes it yours alone");
+        return refuse("others may write to it");
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ fn apply(connection: &mut Connection, path: &Path, all: &[&str]) -> Result<(), S
     let known = u32::try_from(all.len()).expect("migrations are a handful");
     let version: u32 = number(connection, "user_version")?;
     if version > known {
-        return Err(StoreError::Failed(format!(
+        return Err(StoreError::Newer(format!(
             "the database has version {version}, and this program knows versions up to {known}"
         )));
     }
@@ -157,7 +157,7 @@ mod tests {
         apply(&mut connection, &path, &STEPS[..3]).unwrap();
         let refused = apply(&mut connection, &path, &STEPS[..1]).unwrap_err();
         let text = "the database has version 3, and this program knows versions up to 1";
-        assert_eq!(refused, StoreError::Failed(text.into()));
+        assert_eq!(refused, StoreError::Newer(text.into()));
         assert_eq!(number::<u32>(&connection, "user_version").unwrap(), 3);
     }
 

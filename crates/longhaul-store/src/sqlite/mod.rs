@@ -58,8 +58,8 @@ pub struct Checkpoint {
 ///
 /// Gives [`StoreError::Corrupt`] if there was a store and it is gone, empty, cut short, or not what
 /// it was: ask a person, `quarantine` it, and never start over silently. Gives
-/// [`StoreError::Failed`] for a database of a newer version (its text names both), for a symbolic
-/// link, and for what the file system refuses.
+/// [`StoreError::Newer`] for a database of a newer version (its text names both), and
+/// [`StoreError::Failed`] for a symbolic link and for what the file system refuses.
 pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     // SQLite refuses a link anywhere in the path when told not to follow; those above are not ours.
     let folder = files::folder_of(path);

@@ -122,6 +122,7 @@ fn kind(result: &Result<(), StoreError>) -> &'static str {
         Ok(()) => "done",
         Err(StoreError::Conflict) => "conflict",
         Err(StoreError::Full(_)) => "full",
+        Err(StoreError::Newer(_)) => "newer",
         Err(StoreError::Corrupt(_)) => "corrupt",
         Err(StoreError::Failed(_)) => "failed",
     }

@@ -97,7 +97,7 @@ fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     newer.close().unwrap();
     let text = "the database has version 99, and this program knows versions up to 1";
     let refused = longhaul_store::open(&path).unwrap_err();
-    assert_eq!(refused, StoreError::Failed(text.into()));
+    assert_eq!(refused, StoreError::Newer(text.into()));
     let same = rusqlite::Connection::open(&path).unwrap();
     let version: u32 = same.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 99);

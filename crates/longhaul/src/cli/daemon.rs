@@ -178,5 +178,8 @@ pub(super) fn is_held(home: &Home) -> Result<bool, CliError> {
 /// The home that the environment names.
 pub(super) fn home() -> Result<Home, CliError> {
     let open = || -> Result<Home, HomeError> { Home::open(&Home::locate()?) };
-    open().map_err(|error| CliError::refused("bad_home", error.to_string()))
+    open().map_err(|error| {
+        let refused = CliError::refused("bad_home", error.to_string());
+        error.hint().map_or_else(|| refused.clone(), |hint| refused.clone().hint(hint))
+    })
 }

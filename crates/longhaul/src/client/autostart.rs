@@ -2,6 +2,7 @@
 //! one of them starts it, the others wait for it, and all end up connected to the same.
 
 use super::error::{ClientError, ErrorKind};
+use crate::api::ErrorBody;
 use crate::home::Home;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
@@ -22,6 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const LOOKS_AFTER_LEAVING: u32 = 100;
 /// Bytes of the log's end that are shown when a start failed.
 const LOG_BYTES_SHOWN: u64 = 2_048;
+/// Bytes of what a daemon says first.
+const WORD_BYTES_MAX: usize = 16 * 1_024;
 /// Variables that make a process part of a job. A daemon with them would be ended with that job.
 const OF_A_JOB: [&str; 4] =
     ["LONGHAUL_JOB_ID", "LONGHAUL_ATTEMPT", "LONGHAUL_SOCKET", "LONGHAUL_JOB_TOKEN"];
@@ -95,6 +98,13 @@ where
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+    // It says in JSON why it leaves, so that the reason keeps its code. That another daemon has the
+    // home is no failure: we only have to find it.
+    let why: Option<ErrorBody> = word.ok().and_then(|word| serde_json::from_slice(&word).ok());
+    if let Some(ErrorBody { error }) = why.filter(|why| why.error.code != "already_running") {
+        let failed = ClientError::new(ErrorKind::Unavailable, &error.code, error.message);
+        return Err(ClientError { hint: error.hint, ..failed });
+    }
     for _ in 0..LOOKS_AFTER_LEAVING {
         if let Some(found) = look().await {
             return Ok(found);
@@ -113,7 +123,7 @@ where
 fn spawn(what: &Start<'_>, log: File) -> io::Result<Child> {
     let mut command = Command::new(what.program);
     command
-        .args(["daemon", "run", "--background"])
+        .args(["--json", "daemon", "run", "--background"])
         .env("LONGHAUL_HOME", what.home.path())
         .current_dir("/")
         .stdin(Stdio::null())
@@ -125,7 +135,7 @@ fn spawn(what: &Start<'_>, log: File) -> io::Result<Child> {
     command.spawn()
 }
 
-/// What the daemon says first: `ready` once it listens, or nothing if it leaves.
+/// What the daemon says first: `ready` once it listens, or the error that it leaves with.
 async fn first_word(child: &mut Child) -> io::Result<Vec<u8>> {
     let stdout = child.stdout.take().expect("it was asked for when it was spawned");
     let mut pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout))?;
@@ -134,7 +144,7 @@ async fn first_word(child: &mut Child) -> io::Result<Vec<u8>> {
     loop {
         let count = pipe.read(&mut piece).await?;
         word.extend_from_slice(&piece[..count]);
-        if count == 0 || word.contains(&b'\n') || word.len() > 4_096 {
+        if count == 0 || word.contains(&b'\n') || word.len() > WORD_BYTES_MAX {
             return Ok(word);
         }
     }

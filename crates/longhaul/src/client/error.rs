@@ -99,6 +99,7 @@ impl ClientError {
 
 impl From<HomeError> for ClientError {
     fn from(error: HomeError) -> Self {
-        Self::new(ErrorKind::Refused, "bad_home", error.to_string())
+        let refused = Self::new(ErrorKind::Refused, "bad_home", error.to_string());
+        Self { hint: error.hint().map(str::to_owned), ..refused }
     }
 }

@@ -264,7 +264,7 @@ impl Work {
     /// are derived again from evidence. Gives back what cannot be gone on with.
     fn recover(&mut self, error: StoreError, now: Timestamp) -> Result<(), StoreError> {
         match error {
-            StoreError::Corrupt(_) => Err(error),
+            StoreError::Corrupt(_) | StoreError::Newer(_) => Err(error),
             StoreError::Conflict | StoreError::Full(_) | StoreError::Failed(_) => {
                 tracing::error!(%error, "a step was not committed");
                 let again_at = now.plus(RECOVER_AFTER);

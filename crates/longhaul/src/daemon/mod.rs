@@ -118,7 +118,10 @@ pub enum DaemonError {
     /// The store is damaged. Nothing was changed; nothing is started over silently.
     #[error("{0}")]
     Damaged(String),
-    /// The store cannot be used: of a newer version, or refused by the system.
+    /// The store was made by a newer version of this program. Nothing was changed.
+    #[error("{0}")]
+    Newer(String),
+    /// The store cannot be used: the system refused.
     #[error("{0}")]
     Store(String),
     /// The system refused.
@@ -140,6 +143,7 @@ impl DaemonError {
             Self::Home(_) => "bad_home",
             Self::Config(_) => "bad_config",
             Self::Damaged(_) => "store_damaged",
+            Self::Newer(_) => "newer_database",
             Self::Store(_) => "store_failed",
             Self::Io { .. } => "unavailable",
         }
@@ -151,7 +155,9 @@ impl DaemonError {
         match self {
             Self::AlreadyRunning { .. } => Some("`longhaul daemon stop` stops it; jobs go on"),
             Self::Damaged(_) => Some("`longhaul doctor --fix` puts it aside and saves what it can"),
-            Self::Home(_) | Self::Config(_) | Self::Store(_) | Self::Io { .. } => None,
+            Self::Newer(_) => Some("run the longhaul that made it, or put back a backup beside it"),
+            Self::Home(error) => error.hint(),
+            Self::Config(_) | Self::Store(_) | Self::Io { .. } => None,
         }
     }
 
@@ -164,6 +170,7 @@ impl From<StoreError> for DaemonError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt(_) => Self::Damaged(error.to_string()),
+            StoreError::Newer(_) => Self::Newer(error.to_string()),
             StoreError::Conflict | StoreError::Full(_) | StoreError::Failed(_) => {
                 Self::Store(error.to_string())
             }

@@ -91,6 +91,7 @@ fn reader_lost() -> AskError {
 pub(super) fn unreadable(error: &StoreError) -> AskError {
     let code = match error {
         StoreError::Full(_) => "disk_full",
+        StoreError::Newer(_) => "newer_database",
         StoreError::Conflict | StoreError::Failed(_) => "store_failed",
         StoreError::Corrupt(_) => "store_damaged",
     };

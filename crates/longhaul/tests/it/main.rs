@@ -1,5 +1,7 @@
 //! Walks through the real program: real daemons, real shims, real children.
 
+#[cfg(test)]
+mod bad_days;
 mod cli_batch;
 mod cli_daemon;
 mod cli_jobs;

@@ -123,7 +123,7 @@ async fn a_daemon_that_does_not_come_up_says_why() {
     Home::open(&place.home()).unwrap();
     std::fs::write(place.home().join("config.toml"), "slotz = 3\n").unwrap();
     let error = tokio::time::timeout(PATIENCE, connect(&place, true)).await.unwrap().unwrap_err();
-    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Unavailable, "start_failed"));
+    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Unavailable, "bad_config"));
     assert!(error.message.contains("slotz"), "{}", error.message);
 }
 
