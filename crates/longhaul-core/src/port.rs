@@ -233,6 +233,11 @@ pub trait Store: Send {
     fn begin(&mut self) -> Result<Box<dyn Tx + '_>, StoreError>;
     /// Opens another reader, which sees whole commits only.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+    /// Puts everything in its place and ends; readers should have ended before. Without it nothing
+    /// that was committed is lost, only the next opening has more to do.
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// One step's transaction. Every scan is ordered with a unique tie-break, so that all stores agree,

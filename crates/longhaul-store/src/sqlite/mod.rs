@@ -209,4 +209,8 @@ impl Store for SqliteStore {
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(self.open_reader()?))
     }
+
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        Self::close(*self)
+    }
 }

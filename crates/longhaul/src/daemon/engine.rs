@@ -66,6 +66,9 @@ impl EngineThread {
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
             let _guard = AbortOnPanic;
             work.run();
+            if let Err(error) = work.parts.store.close() {
+                tracing::warn!(%error, "the store was not put away; the next start does it");
+            }
         })?;
         Ok(Self { inbox, thread, fatal })
     }

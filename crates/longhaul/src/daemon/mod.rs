@@ -348,6 +348,9 @@ impl Daemon {
             tracing::warn!("the supervisor did not come to its end");
         }
         listen::remove(&self.ports.home);
+        if tokio::time::timeout(DRAIN_MAX, self.ports.readers.close()).await.is_err() {
+            tracing::warn!("somebody still reads; the store is put away at the next start");
+        }
         let engine = self.engine;
         let finished = tokio::task::spawn_blocking(move || engine.finish()).await;
         if let Err(error) = self.ports.clock.save() {

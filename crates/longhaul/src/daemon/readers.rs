@@ -1,7 +1,6 @@
 //! Reads beside the writer. A few readers, made once; a read borrows one for as long as it takes.
 
-use super::handle::AskError;
-use super::handle::DISK_RETRY_MS;
+use super::handle::{AskError, DISK_RETRY_MS, stopping};
 use longhaul_core::port::{Reader, StoreError};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -16,14 +15,16 @@ pub struct Readers {
 }
 
 struct Shared {
+    readers: usize,
     idle: Mutex<Vec<Box<dyn Reader>>>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn new(readers: Vec<Box<dyn Reader>>) -> Self {
-        let permits = Arc::new(Semaphore::new(readers.len()));
-        Self { shared: Arc::new(Shared { idle: Mutex::new(readers), permits }) }
+        let count = readers.len();
+        let permits = Arc::new(Semaphore::new(count));
+        Self { shared: Arc::new(Shared { readers: count, idle: Mutex::new(readers), permits }) }
     }
 
     /// Reads. `read` runs on a thread that may block; it should come back soon, since few run at
@@ -38,7 +39,7 @@ impl Readers {
         F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
     {
         let permits = Arc::clone(&self.shared.permits);
-        let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
+        let permit = permits.acquire_owned().await.map_err(|_| stopping())?;
         let shared = Arc::clone(&self.shared);
         // The permit goes along: this future may be dropped while the read still has the reader.
         let done = tokio::task::spawn_blocking(move || {
@@ -57,15 +58,25 @@ impl Readers {
 }
 
 impl Readers {
+    /// Ends all readers, once what is being read has been. Whoever asks later is told that the
+    /// daemon stops. The store can only be put away when nobody reads it any more.
+    pub(super) async fn close(&self) {
+        let all = u32::try_from(self.shared.readers).expect("a handful");
+        // Closed meanwhile by somebody else: they are doing it.
+        if let Ok(_permits) = self.shared.permits.acquire_many(all).await {
+            self.shared.permits.close();
+            self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
     /// As [`Self::read`], on this thread, which may block.
     pub(super) fn read_blocking<T>(
         &self,
         read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError>,
     ) -> Result<T, AskError> {
         let waiting = self.shared.permits.acquire();
-        let _permit = tokio::runtime::Handle::current()
-            .block_on(waiting)
-            .expect("the semaphore is never closed");
+        let _permit =
+            tokio::runtime::Handle::current().block_on(waiting).map_err(|_| stopping())?;
         let Some(mut reader) = self.shared.take() else { return Err(reader_lost()) };
         let result = read(&mut *reader);
         self.shared.put_back(reader);
