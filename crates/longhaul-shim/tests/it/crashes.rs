@@ -7,7 +7,7 @@ use longhaul_shim::evidence::{self, Buried, Evidence, Tombstone};
 use longhaul_shim::files::{How, Process, TOKEN_VARIABLE};
 use longhaul_shim::orphans;
 
-use crate::harness::{Attempt, sh, until};
+use crate::harness::{Attempt, eventually, sh};
 
 fn kill(pid: i32) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
@@ -19,7 +19,7 @@ fn tombstone(lost: Option<&str>) -> Tombstone {
 
 /// Waits until no shim of the folder is left, nor a child that has not become its program.
 fn until_nobody(attempt: &Attempt) {
-    until("everybody to leave", || attempt.shims().is_empty().then_some(()));
+    eventually("everybody to leave", || attempt.shims().is_empty().then_some(()));
 }
 
 #[test]
@@ -39,7 +39,8 @@ fn a_shim_that_dies_before_pid_json_takes_its_child_with_it() {
 fn a_shim_killed_while_its_child_waits_at_the_gate_is_no_different() {
     let attempt = sh("touch ran");
     attempt.launch_with("shim.after_spawn=pause");
-    let pair = until("shim and child", || Some(attempt.shims()).filter(|pids| pids.len() == 2));
+    let pair =
+        eventually("shim and child", || Some(attempt.shims()).filter(|pids| pids.len() == 2));
     assert_eq!(evidence::look(&attempt.folder), Evidence::Alive(None));
     kill(pair[0].min(pair[1]));
     until_nobody(&attempt);
@@ -59,7 +60,7 @@ fn what_a_dead_shim_left_is_ended_by_its_token_and_nothing_else_is() {
         |token: &str| Command::new("sleep").arg("60").env(TOKEN_VARIABLE, token).spawn().unwrap();
     let mut strangers = [stranger(&format!("{}x", attempt.token)), stranger(&attempt.token[..5])];
     kill(record.shim.pid);
-    until("the lock to be free", || {
+    eventually("the lock to be free", || {
         (evidence::look(&attempt.folder) == Evidence::ShimDied(record.clone())).then_some(())
     });
     assert!(record.child.is_alive(), "the child lives on");
@@ -112,7 +113,7 @@ fn a_second_shim_leaves_without_touching_anything() {
     attempt.launch().until_says("once");
     let record = attempt.until_begun();
     attempt.launch();
-    until("the second to leave", || (attempt.shims() == [record.shim.pid]).then_some(()));
+    eventually("the second to leave", || (attempt.shims() == [record.shim.pid]).then_some(()));
     assert_eq!(attempt.until_begun(), record);
     assert_eq!(attempt.out(), "once\n");
 }
@@ -150,7 +151,7 @@ fn a_tombstone_bars_a_late_shim() {
 fn nothing_is_buried_while_a_shim_holds_the_lock() {
     let attempt = sh("true");
     attempt.launch_with("shim.after_lock=pause");
-    until("the lock to be held", || {
+    eventually("the lock to be held", || {
         (evidence::look(&attempt.folder) == Evidence::Alive(None)).then_some(())
     });
     assert_eq!(

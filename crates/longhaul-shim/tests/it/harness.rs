@@ -95,7 +95,7 @@ impl Attempt {
     }
 
     pub(crate) fn until_over(&self) -> ExitRecord {
-        until("the outcome", || match evidence::look(&self.folder) {
+        eventually("the outcome", || match evidence::look(&self.folder) {
             Evidence::Over(record) => Some(record),
             Evidence::Alive(_)
             | Evidence::NeverBegun
@@ -105,12 +105,12 @@ impl Attempt {
     }
 
     pub(crate) fn until_begun(&self) -> PidRecord {
-        until("pid.json", || self.folder.read_pid().unwrap())
+        eventually("pid.json", || self.folder.read_pid().unwrap())
     }
 
     /// Waits until the child has written this to `out`.
     pub(crate) fn until_says(&self, text: &str) -> &Self {
-        until(text, || self.out().contains(text).then_some(()));
+        eventually(text, || self.out().contains(text).then_some(()));
         self
     }
 
@@ -155,7 +155,7 @@ impl Drop for Attempt {
 }
 
 /// Waits until the answer is there; a test that waits too long has failed.
-pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
         if let Some(answer) = answer() {
             return answer;

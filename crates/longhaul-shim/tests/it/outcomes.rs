@@ -5,7 +5,7 @@ use std::process::Command;
 
 use longhaul_shim::files::{How, Leftovers};
 
-use crate::harness::{attempt, program, sh, until};
+use crate::harness::{attempt, eventually, program, sh};
 
 fn spawn_failure(argv: &[&str]) -> (i32, String) {
     let record = attempt(argv, |_| {}).run();
@@ -174,7 +174,7 @@ fn a_hint_comes_at_the_start_and_at_the_end() {
     socket.set_nonblocking(true).unwrap();
     for _ in 0..2 {
         let mut bytes = [0; 32];
-        let got = until("a hint", || socket.recv(&mut bytes).ok());
+        let got = eventually("a hint", || socket.recv(&mut bytes).ok());
         assert_eq!(&bytes[..got], b"job_1.1");
     }
 }
@@ -183,6 +183,6 @@ fn a_hint_comes_at_the_start_and_at_the_end() {
 fn the_shim_leaves_when_the_attempt_is_over() {
     let attempt = sh("true");
     attempt.run();
-    until("the shim to leave", || attempt.shims().is_empty().then_some(()));
+    eventually("the shim to leave", || attempt.shims().is_empty().then_some(()));
     assert!(!attempt.path("exit.tmp").exists());
 }

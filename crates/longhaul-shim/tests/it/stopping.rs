@@ -3,7 +3,7 @@
 use longhaul_shim::files::{How, Stopped};
 use longhaul_shim::identity::Ask;
 
-use crate::harness::{sh, until};
+use crate::harness::{eventually, sh};
 
 #[test]
 fn a_child_that_listens_ends_in_its_own_way() {
@@ -30,7 +30,7 @@ fn a_stopped_child_is_continued_to_hear_it() {
     let attempt = sh("echo ready; kill -STOP $$; sleep 60");
     attempt.launch().until_says("ready");
     let child = attempt.until_begun().child;
-    until("the child to stand still", || {
+    eventually("the child to stand still", || {
         let line = std::fs::read_to_string(format!("/proc/{}/stat", child.pid)).ok()?;
         line.contains(") T ").then_some(())
     });
@@ -68,7 +68,7 @@ fn a_child_that_ended_by_itself_keeps_its_outcome() {
     let attempt = sh("setsid -f sleep 60; exit 4");
     attempt.launch();
     let child = attempt.until_begun().child;
-    until("the child to end", || (!child.is_alive()).then_some(()));
+    eventually("the child to end", || (!child.is_alive()).then_some(()));
     // The leftover may hold the shim a moment longer; whether or not the ask still reaches it.
     attempt.ask(Ask::End);
     let record = attempt.until_over();
@@ -80,6 +80,6 @@ fn a_child_that_ended_by_itself_keeps_its_outcome() {
 fn an_ask_after_the_end_reaches_nobody() {
     let attempt = sh("true");
     attempt.run();
-    until("the shim to leave", || attempt.shims().is_empty().then_some(()));
+    eventually("the shim to leave", || attempt.shims().is_empty().then_some(()));
     assert!(!attempt.ask(Ask::End));
 }
