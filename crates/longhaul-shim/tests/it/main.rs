@@ -7,5 +7,6 @@ mod harness;
 mod leftovers;
 mod limits;
 mod outcomes;
+mod shapes;
 mod stopping;
 mod terminal;
