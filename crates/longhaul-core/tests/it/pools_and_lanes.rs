@@ -134,3 +134,70 @@ fn a_dependency_named_in_both_lists_counts_once_and_strictly() {
     "#]],
     );
 }
+
+#[test]
+fn who_waits_for_a_lane_or_another_pool_holds_nobody_up() {
+    play(
+        "slots small 1\n submit a lane=x\n submit b lane=x\n submit c pool=small\n submit d pool=small\n submit e",
+        &expect![[r#"
+            slots small 1                nothing
+            submit a lane=x              a starting · want start a#1
+            submit b lane=x              b behind
+            submit c pool=small          c starting · want start c#1
+            submit d pool=small          d ready
+            submit e                     e starting · want start e#1
+        "#]],
+    );
+}
+
+#[test]
+fn one_that_ignores_its_cancel_keeps_its_slot_and_nobody_else_waiting() {
+    play(
+        "submit a\n started a\n cancel a\n submit b\n submit c\n started b\n exited b 0\n +10s\n submit d\n signal a 9 stopped",
+        &expect![[r#"
+            submit a                     a starting · want start a#1
+            started a                    a running · want watch a#1
+            cancel a                     a stopping · want stop a#1
+            submit b                     b starting · want start b#1
+            submit c                     c ready
+            started b                    b running · want watch b#1
+            exited b 0                   b ended succeeded cleanup pending · c starting · want start c#1 · want clean b#1
+            +10s                         a stopping by force · want kill a#1 · want clean b#1
+            submit d                     d ready
+            signal a 9 stopped           a ended cancelled cleanup pending · d starting · want start d#1 · want clean a#1
+        "#]],
+    );
+}
+
+#[test]
+fn many_that_ignore_their_cancel_are_all_asked_and_killed_at_once() {
+    play(
+        "slots default 3\n batch a | b | c\n started a\n started b\n started c\n cancel a\n cancel b\n cancel c\n +10s\n +5s",
+        &expect![[r#"
+            slots default 3              nothing
+            batch a | b | c              a starting · b starting · c starting · want start a#1 · want start b#1 · want start c#1
+            started a                    a running · want watch a#1
+            started b                    b running · want watch b#1
+            started c                    c running · want watch c#1
+            cancel a                     a stopping · want stop a#1
+            cancel b                     b stopping · want stop b#1
+            cancel c                     c stopping · want stop c#1
+            +10s                         a stopping by force · b stopping by force · c stopping by force · want kill a#1 · want kill b#1 · want kill c#1
+            +5s                          want kill a#1 · want kill b#1 · want kill c#1
+        "#]],
+    );
+}
+
+#[test]
+fn of_two_that_race_for_the_last_slot_one_starts_and_one_waits() {
+    play(
+        "slots default 1\n batch a | b\n exited a 0\n cancel b\n submit c",
+        &expect![[r#"
+            slots default 1              nothing
+            batch a | b                  a starting · b ready · want start a#1
+            exited a 0                   a ended succeeded cleanup pending · b starting · want start b#1 · want clean a#1
+            cancel b                     b stopping · want stop b#1
+            submit c                     c ready
+        "#]],
+    );
+}

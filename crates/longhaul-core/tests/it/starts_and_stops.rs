@@ -270,3 +270,17 @@ fn a_tree_is_cancelled_with_what_descends_from_it() {
         "#]],
     );
 }
+
+#[test]
+fn silence_alone_ends_nobody_who_did_not_ask_for_it() {
+    play(
+        "submit a\n started a\n quiet a 9999s\n +9999s\n exited a 0",
+        &expect![[r#"
+        submit a                     a starting · want start a#1
+        started a                    a running · want watch a#1
+        quiet a 9999s                nothing
+        +9999s                       nothing
+        exited a 0                   a ended succeeded cleanup pending · want clean a#1
+    "#]],
+    );
+}
