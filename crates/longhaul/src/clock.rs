@@ -5,10 +5,11 @@
 //! [`Slew`] decides, over readings that are its arguments; [`Clock`] takes the readings and keeps an
 //! anchor on disk, so that a daemon started again in the same boot goes on where the last one was.
 
+use fs_err::os::unix::fs::OpenOptionsExt;
 use longhaul_core::time::{Millis, Timestamp};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -202,7 +203,9 @@ impl Clock {
         };
         let bytes = serde_json::to_vec(&anchor).map_err(io::Error::other)?;
         let temporary = self.shared.file.with_extension("tmp");
-        fs_err::write(&temporary, bytes)?;
+        let mut private = fs_err::OpenOptions::new();
+        private.write(true).create(true).truncate(true).mode(0o600);
+        private.open(&temporary)?.write_all(&bytes)?;
         fs_err::rename(&temporary, &self.shared.file)
     }
 
