@@ -16,6 +16,16 @@ mod daemon_life;
 mod daemon_support;
 mod harness;
 #[cfg(test)]
+mod scenarios_cancel;
+#[cfg(test)]
+mod scenarios_http_bytes;
+#[cfg(test)]
+mod scenarios_reads;
+#[cfg(test)]
+mod scenarios_recovery;
+#[cfg(test)]
+mod scenarios_slots;
+#[cfg(test)]
 mod serve_client;
 #[cfg(test)]
 mod serve_fuzz;
