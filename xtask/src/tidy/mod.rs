@@ -18,6 +18,7 @@ mod names;
 mod paths;
 mod purity;
 mod repo;
+mod scenarios;
 mod sleeps;
 mod source;
 mod suites;
@@ -49,6 +50,7 @@ const CHECKS: &[Check] = &[
     ("limits are documented and used", limits::check),
     ("every suite is declared", suites::check),
     ("every refusal has its page", errors_page::check),
+    ("every scenario is tested or answered", scenarios::check),
 ];
 
 /// Runs every check, prints each violation as `path:line: message`, and fails if there was one.
