@@ -4,7 +4,7 @@
 //! job without a memory limit has no timer at all.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitStatus, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitStatus, kill_process, kill_process_group, waitid};
 
 use crate::cgroup::Cgroup;
 use crate::clock::boot_ms;
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
             match signal {
                 libc::SIGTERM => {
                     self.asked = true;
-                    if self.child_runs() && self.terminate() {
+                    if self.child_runs() && terminate(self.child) {
                         self.stopped.get_or_insert(Stopped::Asked);
                     }
                 }
@@ -166,16 +166,6 @@ impl<'a> Run<'a> {
         matches!(waitid(WaitId::Pid(pid), look), Ok(None))
     }
 
-    /// Asks the child's group to end; false if that reached nobody. The group's number cannot be
-    /// anybody else's, because its leader has not been reaped.
-    fn terminate(&self) -> bool {
-        let Some(group) = Pid::from_raw(self.child) else { return false };
-        let reached = kill_process_group(group, Signal::TERM).is_ok();
-        // A stopped process would not see the TERM before somebody continues it.
-        let _ = kill_process_group(group, Signal::CONT);
-        reached
-    }
-
     fn stop_by_force(&mut self, why: Stopped) {
         if self.child_runs() {
             self.stopped.get_or_insert(why);
@@ -195,7 +185,7 @@ impl<'a> Run<'a> {
             let bytes = self.folder.spool_bytes("out").max(self.folder.spool_bytes("err"));
             if bytes > bytes_max && self.stopped.is_none() && self.child_runs() {
                 self.stopped = Some(Stopped::OutputLimit);
-                self.terminate();
+                terminate(self.child);
                 self.force_at = Some(now + STOP_GRACE_MS);
             }
         }
@@ -292,8 +282,37 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Asks a child's group to end; false if that reached nobody. The group's number cannot be anybody
+/// else's, because its leader has not been reaped.
+fn terminate(child: i32) -> bool {
+    let Some(group) = Pid::from_raw(child) else { return false };
+    // A child that has only just been forked has not made its group yet, and the ask comes once:
+    // sent to the child alone it waits there until the child lets signals through.
+    let reached = kill_process_group(group, Signal::TERM)
+        .or_else(|_| kill_process(group, Signal::TERM))
+        .is_ok();
+    // A stopped process would not see the TERM before somebody continues it.
+    let _ = kill_process_group(group, Signal::CONT);
+    reached
+}
+
 fn name(status: &crate::platform::Status) -> String {
     let mut name = format!("{}({})", status.comm, status.process.pid);
     record::limit(&mut name, NAME_BYTES_MAX);
     name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use super::terminate;
+
+    #[test]
+    fn a_child_that_has_no_group_of_its_own_yet_hears_the_ask() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(terminate(i32::try_from(child.id()).unwrap()));
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
+    }
 }
