@@ -16,6 +16,7 @@ pub mod limits;
 pub mod outcome;
 pub mod port;
 pub mod record;
+pub mod restore;
 pub mod schedule;
 pub mod spec;
 pub mod time;

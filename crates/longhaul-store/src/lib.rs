@@ -13,5 +13,6 @@ mod sqlite;
 pub use faulty::Faulty;
 pub use memory::{MemoryReader, MemoryStore};
 pub use sqlite::{
-    Checkpoint, Salvaged, SqliteReader, SqliteStore, backups, open, quarantine, salvage,
+    Checkpoint, Salvaged, SqliteReader, SqliteStore, backups, is_replacing, open, quarantine,
+    rebuild, replace, salvage,
 };

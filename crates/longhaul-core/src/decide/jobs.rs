@@ -250,6 +250,18 @@ pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
     Ok(())
 }
 
+/// `gone` will never be heard of again: whoever waits for it waits no more.
+pub(crate) fn abandon(world: &mut World<'_>, gone: &JobId) -> Result<(), Fault> {
+    let rows = world.scan()?.children(Table::Dependency, gone.as_str(), limits::DEPENDENTS_MAX)?;
+    let waiting = rows.iter().map(|row| row.split_once(':').map_or(row.as_str(), |(job, _)| job));
+    for waiting in job_ids(waiting.map(str::to_owned).collect())? {
+        if release(world, &waiting, gone, false, "was lost with a damaged store")? {
+            settle(world, &waiting)?;
+        }
+    }
+    Ok(())
+}
+
 /// Lets `waiting` go on, or end, now that `on` has ended. Gives whether it ended.
 fn release(
     world: &mut World<'_>,

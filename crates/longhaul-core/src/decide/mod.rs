@@ -5,7 +5,8 @@ mod jobs;
 mod pools;
 mod reports;
 
-pub(crate) use jobs::settle;
+pub(crate) use jobs::{abandon, settle};
+pub(crate) use pools::DEFAULT as DEFAULT_POOL;
 
 use crate::command::{Command, Reply};
 use crate::event::Fact;

@@ -8,7 +8,7 @@ use crate::record::Pool;
 use crate::world::{Fault, World};
 
 /// The pool of jobs that name none.
-pub(super) const DEFAULT: &str = "default";
+pub(crate) const DEFAULT: &str = "default";
 
 /// Makes or changes a pool. A new one needs its slots.
 pub(super) fn set(

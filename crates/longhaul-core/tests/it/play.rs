@@ -5,9 +5,11 @@ use longhaul_core::command::{
     Command, Exit, How, Place, Refused, Retention, StoppedBy, Submission, Want,
 };
 use longhaul_core::engine::{Engine, Step};
+use longhaul_core::event::{Event, NewEvent};
 use longhaul_core::id::{HostId, JobId};
 use longhaul_core::job::{Job, JobState};
-use longhaul_core::port::{Record, Store, Table};
+use longhaul_core::port::{Position, Record, Store, Table};
+use longhaul_core::restore::{Remains, abandon, restore};
 use longhaul_core::spec::{Environment, JobSpec};
 use longhaul_core::time::{Millis, Timestamp};
 use longhaul_store::MemoryStore;
@@ -72,9 +74,46 @@ impl Stage {
             let step = engine.reconcile(&mut self.store, self.now).expect("memory does not fail");
             return self.tell(&step);
         }
+        if words[0] == "mend" {
+            let gone: Vec<JobId> = words[1..].iter().map(|name| self.id(name)).collect();
+            let step = self.mend(&gone);
+            return self.tell(&step);
+        }
         let command = self.command(&words);
         let step = self.run(vec![command]);
         self.tell(&step)
+    }
+
+    /// Puts everything but the rows of these jobs into a new store.
+    fn mend(&mut self, gone: &[JobId]) -> Step {
+        let mut remains = Remains::default();
+        let mut reader = self.store.reader().expect("memory");
+        for table in Table::ALL {
+            for id in reader.ids(table, "", 1_000).expect("memory") {
+                let row = reader.load(table, &id).expect("memory").expect("it was listed");
+                if table != Table::Job || !gone.iter().any(|job| job.as_str() == id) {
+                    remains.rows.push((table, row));
+                }
+            }
+        }
+        remains.events = reader.events(None, Position(0), 1_000).expect("memory");
+        let restored = restore(remains);
+        self.store = MemoryStore::new();
+        let mut tx = self.store.begin().expect("memory");
+        for (table, row) in &restored.rows {
+            tx.save(*table, row, true).expect("what is restored obeys the rules");
+        }
+        let entry = |event: &Event| NewEvent {
+            job: event.job.clone(),
+            seq: event.seq,
+            at: event.at,
+            body: event.body.clone(),
+        };
+        tx.append(&restored.events.iter().map(entry).collect::<Vec<_>>()).expect("memory");
+        tx.commit().expect("memory");
+        let wrong = self.store.reader().expect("memory").check().expect("memory");
+        assert_eq!(wrong, [""; 0]);
+        abandon(&mut self.store, &self.place, &restored.gone, self.now).expect("memory")
     }
 
     fn command(&mut self, words: &[&str]) -> Command {

@@ -148,11 +148,25 @@ pub(super) fn check_header(path: &Path, size: u64) -> Result<(), StoreError> {
 ///
 /// No process may have the database open.
 pub fn quarantine(path: &Path, into: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    fs_err::create_dir_all(into).map_err(|error| file_error(&error))?;
-    let private = std::fs::Permissions::from_mode(0o700);
-    fs_err::set_permissions(into, private).map_err(|error| file_error(&error))?;
+    make_folder(into)?;
     // The marker goes last: until then an interrupted move still reads as a damaged store.
-    let all = ["-wal", "-shm", "", ".born"].map(|suffix| beside(path, suffix));
+    move_aside(path, &["-wal", "-shm", "", ".born"], into)
+}
+
+/// Makes a private folder, unless it is there.
+pub(super) fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    fs_err::create_dir_all(folder).map_err(|error| file_error(&error))?;
+    let private = std::fs::Permissions::from_mode(0o700);
+    fs_err::set_permissions(folder, private).map_err(|error| file_error(&error))
+}
+
+/// Moves the files beside `path` with these suffixes, in this order, and overwrites none.
+pub(super) fn move_aside(
+    path: &Path,
+    suffixes: &[&str],
+    into: &Path,
+) -> Result<Vec<PathBuf>, StoreError> {
+    let all: Vec<PathBuf> = suffixes.iter().map(|suffix| beside(path, suffix)).collect();
     let mut moves = Vec::new();
     for from in all.iter().filter(|from| from.symlink_metadata().is_ok()) {
         let name = from.file_name().ok_or_else(|| StoreError::Failed("no file name".into()))?;

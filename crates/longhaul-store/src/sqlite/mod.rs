@@ -8,6 +8,7 @@ mod migrate;
 #[cfg(test)]
 mod plans;
 mod reader;
+mod rebuild;
 mod row;
 mod salvage;
 mod sql;
@@ -16,6 +17,7 @@ mod tx;
 pub use files::quarantine;
 pub use migrate::backups;
 pub use reader::SqliteReader;
+pub use rebuild::{is_replacing, rebuild, replace};
 pub use salvage::{Salvaged, salvage};
 
 use error::{corrupt, file_error, store_error};

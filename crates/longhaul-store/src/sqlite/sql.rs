@@ -160,3 +160,19 @@ pub(super) const SALVAGE_EVENTS: [&str; 2] = [
     "SELECT position, job, seq, at, body FROM event NOT INDEXED ORDER BY position",
     "SELECT position, job, seq, at, body FROM event NOT INDEXED ORDER BY position DESC",
 ];
+
+/// As for jobs; these tables lie in the order of their ids.
+pub(super) const fn salvage(table: Table) -> [&'static str; 2] {
+    [
+        for_table!(table, concat!("SELECT ", columns!(), " FROM "), " NOT INDEXED ORDER BY id"),
+        for_table!(
+            table,
+            concat!("SELECT ", columns!(), " FROM "),
+            " NOT INDEXED ORDER BY id DESC"
+        ),
+    ]
+}
+
+pub(super) const SALVAGE_FLOOR: &str = "SELECT value FROM tally WHERE name = 'journal_floor'";
+pub(super) const RAISE_FLOOR: &str =
+    "UPDATE tally SET value = max(value, ?1) WHERE name = 'journal_floor'";

@@ -1,8 +1,8 @@
 //! A damaged store is found at open and never emptied silently; what can be read comes out.
 
 use crate::sample::{event, insert, job, job_id, step};
-use longhaul_core::port::{Phase, Row, StoreError};
-use longhaul_store::{quarantine, salvage};
+use longhaul_core::port::{Filter, Phase, Position, Row, Store, StoreError, Table};
+use longhaul_store::{is_replacing, quarantine, rebuild, replace, salvage};
 use std::path::{Path, PathBuf};
 
 const JOBS: u64 = 200;
@@ -153,4 +153,60 @@ fn a_database_cut_in_half_still_gives_its_first_rows() {
     fs_err::write(&path, "no database at all").unwrap();
     let salvaged = salvage(&path).unwrap();
     assert!(salvaged.jobs.is_empty() && !salvaged.damage.is_empty());
+}
+
+/// Salvages, and builds a new store of it beside the damaged one.
+fn rebuilt(folder: &Path, path: &Path) -> PathBuf {
+    let salvaged = salvage(path).unwrap();
+    let fresh = folder.join("fresh.db");
+    let rows: Vec<_> = salvaged.jobs.into_iter().map(|row| (Table::Job, row)).collect();
+    let events: Vec<_> = salvaged.events;
+    assert_eq!(rebuild(&fresh, &rows, &events, salvaged.floor).unwrap(), Vec::<String>::new());
+    fresh
+}
+
+#[test]
+fn a_rebuilt_store_has_what_was_read_and_uses_no_position_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let middle = usize::try_from(fs_err::metadata(&path).unwrap().len() / 4_096 / 2).unwrap();
+    overwrite(&path, middle, middle + 2);
+    let fresh = rebuilt(folder.path(), &path);
+    let into = folder.path().join("damaged");
+    assert!(!is_replacing(&path, &fresh).unwrap());
+    assert!(replace(&path, &fresh, &into).unwrap().contains(&into.join("state.db")));
+    let mut store = longhaul_store::open(&path).unwrap();
+    let mut reader = store.reader().unwrap();
+    assert!(reader.load(Table::Job, &job_id(JOBS)).unwrap().is_some());
+    let events = reader.events(None, Position(0), 1_000).unwrap();
+    assert_eq!(events.last().unwrap().position, Position(JOBS));
+    let next = step(&mut store, |tx| tx.append(&[event(1, 2)])).unwrap();
+    assert!(next.0 > JOBS, "{next} was used before");
+}
+
+#[test]
+fn a_replacing_cut_off_anywhere_never_passes_for_an_empty_store_and_is_finished() {
+    // Before the marker, before the old files, before the new one is in place.
+    for cut in 0..3 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = filled(folder.path());
+        overwrite(&path, 20, 22);
+        let fresh = rebuilt(folder.path(), &path);
+        if cut >= 1 {
+            fs_err::rename(folder.path().join("fresh.db.born"), marker(&path)).unwrap();
+            assert!(is_found(&path), "cut at {cut}");
+        }
+        if cut >= 2 {
+            fs_err::remove_file(&path).unwrap();
+            assert!(is_found(&path), "cut at {cut}");
+        }
+        assert_eq!(is_replacing(&path, &fresh).unwrap(), cut >= 1, "cut at {cut}");
+        replace(&path, &fresh, &folder.path().join("damaged")).unwrap();
+        let store = longhaul_store::open(&path).unwrap();
+        assert_eq!(store.reader().unwrap().list(&Filter::default(), None, 1).unwrap().len(), 1);
+    }
+}
+
+fn marker(path: &Path) -> PathBuf {
+    path.with_extension("db.born")
 }

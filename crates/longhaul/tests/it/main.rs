@@ -16,6 +16,8 @@ mod daemon_life;
 mod daemon_support;
 mod harness;
 #[cfg(test)]
+mod mending;
+#[cfg(test)]
 mod scenarios_cancel;
 #[cfg(test)]
 mod scenarios_http_bytes;
