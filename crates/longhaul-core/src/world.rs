@@ -64,11 +64,13 @@ struct Rows<R> {
     slots: BTreeMap<String, Slot<R>>,
     /// Rows that the command which is being decided touched.
     touched: Vec<String>,
+    /// Rows that may differ from what was written: a scan must not cost the whole step again.
+    unwritten: BTreeSet<String>,
 }
 
 impl<R: Record> Rows<R> {
     const fn new() -> Self {
-        Self { slots: BTreeMap::new(), touched: Vec::new() }
+        Self { slots: BTreeMap::new(), touched: Vec::new(), unwritten: BTreeSet::new() }
     }
 
     fn slot(&mut self, tx: &mut dyn Tx, id: &str) -> Result<&mut Slot<R>, StoreError> {
@@ -87,6 +89,7 @@ impl<R: Record> Rows<R> {
         if self.slot(tx, id)?.before.is_none() {
             self.touched.push(id.to_owned());
         }
+        self.unwritten.insert(id.to_owned());
         let slot = self.slots.get_mut(id).expect("it was loaded above");
         if slot.before.is_none() {
             slot.before = Some(slot.current.clone());
@@ -114,7 +117,10 @@ impl<R: Record> Rows<R> {
     }
 
     fn flush(&mut self, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        self.slots.iter_mut().try_for_each(|(id, slot)| slot.write(tx, id))
+        while let Some(id) = self.unwritten.pop_first() {
+            self.write(tx, &id)?;
+        }
+        Ok(())
     }
 }
 
