@@ -1,15 +1,19 @@
 //! "Does a long queue slow me down?" The same submit, with more and more waiting before it.
 
-use super::{missing, submit};
+use super::missing;
 use crate::bench::Bench;
+use crate::clock::timed;
 use crate::contest::{self, Contender};
+use crate::http::Connection;
 use crate::peers::{Kind, Peer, Pueue};
 use crate::report::{Figure, Line, Reach};
+use crate::stats::Samples;
 use crate::subject::{self, Subject};
 use anyhow::Result;
 
 const NAME: &str = "queue";
 const SAMPLES: usize = 300;
+const WARM_UP: usize = 20;
 /// What the deepest queue may cost, in times of an empty one.
 const TIMES_MAX: f64 = 1.5;
 /// pueue's queues: each task is a process to submit, so they cannot be as deep.
@@ -22,35 +26,41 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
+/// An empty queue and a deep one, of two daemons, take turns: the disk drifts over the minutes that
+/// filling takes, and would be taken for the queue's doing.
 fn longhaul(bench: &Bench) -> Result<Vec<Line>> {
-    let subject = Subject::start(bench, "queue")?;
-    let mut connection = subject.connect()?;
-    subject::pause(&mut connection, true)?;
+    let shallow = Subject::start(bench, "queue-shallow")?;
+    let deep = Subject::start(bench, "queue-deep")?;
+    let (mut shallow, mut deep) = (shallow.connect()?, deep.connect()?);
+    subject::pause(&mut shallow, true)?;
+    subject::pause(&mut deep, true)?;
     let mut lines = vec![];
-    let mut shallow = None;
-    for depth in [0, bench.args.depth / 10, bench.args.depth] {
-        let queued = subject::count(&mut connection, "queued")?;
+    for depth in [bench.args.depth / 10, bench.args.depth] {
+        let queued = subject::count(&mut deep, "queued")?;
         let more = vec![subject::noop(); depth.saturating_sub(queued)];
-        subject::submit_all(&mut connection, &more)?;
-        let (submits, appends) = submit::beside_appends(bench, &mut connection, SAMPLES)?;
-        let what = format!("submit behind {depth} queued");
-        let line = Line::new(NAME, what, Figure::latencies(&submits));
-        // The disk drifts over the minutes that filling takes, so each depth is held against the
-        // disk of its own moment.
-        let price = submits.median() / appends.median();
-        lines.push(match shallow {
-            None => line,
-            Some(base) => line.reach(Reach::at_most(
-                "≤ 1.5 × the first, each over its own append",
-                price / base,
-                TIMES_MAX,
-            )),
-        });
-        let what = format!("append 300 B + fdatasync, in turns with it at {depth}");
-        lines.push(Line::new(NAME, what, Figure::latencies(&appends)).beside(submits.median()));
-        shallow = shallow.or(Some(price));
+        subject::submit_all(&mut deep, &more)?;
+        let (base, price) = in_turns(&mut shallow, &mut deep)?;
+        let times = price.median() / base.median();
+        let reach = Reach::at_most("p50 ≤ 1.5 × an empty queue's", times, TIMES_MAX);
+        lines.push(Line::new(NAME, "submit to an empty queue", Figure::latencies(&base)));
+        let what = format!("in turns with it, submit behind {depth} queued");
+        lines.push(Line::new(NAME, what, Figure::latencies(&price)).reach(reach));
     }
     Ok(lines)
+}
+
+fn in_turns(shallow: &mut Connection, deep: &mut Connection) -> Result<(Samples, Samples)> {
+    let spec = subject::noop();
+    let (mut base, mut price) = (Samples::default(), Samples::default());
+    for sample in 0..WARM_UP + SAMPLES {
+        let first = timed(|| subject::submit(shallow, &spec))?;
+        let second = timed(|| subject::submit(deep, &spec))?;
+        if sample >= WARM_UP {
+            base.push(first);
+            price.push(second);
+        }
+    }
+    Ok((base, price))
 }
 
 fn pueue(bench: &Bench) -> Result<Vec<Line>> {

@@ -31,7 +31,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Line>> {
 }
 
 /// Latencies of submits and of synced appends, which take turns.
-pub(super) fn beside_appends(
+fn beside_appends(
     bench: &Bench,
     connection: &mut Connection,
     samples: usize,
