@@ -7,20 +7,33 @@ use std::time::Duration;
 
 use crate::clock;
 
+/// What a tick of `stat` stands for: USER_HZ is 100 wherever Linux runs.
+const TICK_NS: u64 = 10_000_000;
+
 /// A process that was alive when it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Process(pub(crate) i32);
 
 impl Process {
-    /// Nanoseconds on a core, of all its threads.
+    /// Nanoseconds on a core, of all the threads it ever had.
     ///
-    /// From `schedstat`: the ticks of `stat` are 10 ms, and a hundred quiet processes would each
-    /// round to nothing.
+    /// Of a single thread the kernel tells nanoseconds; a hundred quiet processes, counted in
+    /// ticks, would each round to nothing. With more threads only the ticks also count those that
+    /// have ended.
     pub(crate) fn cpu_ns(self) -> Result<u64> {
-        self.sum_of_threads("schedstat", |text| text.split(' ').next()?.parse().ok())
+        let threads = fs_err::read_dir(format!("/proc/{}/task", self.0))?.count();
+        if threads == 1 {
+            return self.sum_of_threads("schedstat", |text| text.split(' ').next()?.parse().ok());
+        }
+        let stat = fs_err::read_to_string(format!("/proc/{}/stat", self.0))?;
+        // The name in brackets may hold blanks and brackets; user and system time are 14 and 15.
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks = ticks.sum::<Result<u64, _>>().with_context(|| format!("odd: {stat}"))?;
+        Ok(ticks * TICK_NS)
     }
 
-    /// How often its threads gave up the core by themselves.
+    /// How often its threads gave up the core by themselves; those that have ended do not count.
     pub(crate) fn voluntary_switches(self) -> Result<u64> {
         self.sum_of_threads("status", |text| {
             let line = text.lines().find(|line| line.starts_with("voluntary_ctxt_switches:"))?;
@@ -41,6 +54,17 @@ impl Process {
     /// Whether it runs this program.
     pub(crate) fn runs(self, program: &Path) -> bool {
         fs_err::read_link(format!("/proc/{}/exe", self.0)).is_ok_and(|exe| exe == program)
+    }
+
+    /// How many other processes it holds a handle of (a pidfd), as one who waits for their end does.
+    pub(crate) fn process_handles(self) -> Result<usize> {
+        let mut handles = 0;
+        for entry in fs_err::read_dir(format!("/proc/{}/fd", self.0))? {
+            // It may close one between the listing and the look.
+            let target = fs_err::read_link(entry?.path()).unwrap_or_default();
+            handles += usize::from(target == Path::new("anon_inode:[pidfd]"));
+        }
+        Ok(handles)
     }
 
     /// Sends SIGKILL; one that is gone already is no error.
@@ -129,7 +153,7 @@ mod tests {
         assert!(own.is_alive());
         assert!(own.resident_mib().unwrap() > 0.1);
         assert!(own.private_mib().unwrap() > 0.0);
-        assert!(own.cpu_ns().unwrap() > 0);
+        own.cpu_ns().unwrap();
         own.voluntary_switches().unwrap();
     }
 }

@@ -52,8 +52,8 @@ impl Figure {
     pub(crate) fn runs(samples: &Samples, unit: Unit) -> Self {
         let (low, high) = (samples.min(), samples.max());
         let spread = match samples.len() {
-            1 => "one run".to_owned(),
-            runs => format!("{} – {}, {runs} runs", short(low), short(high)),
+            1 => "once".to_owned(),
+            times => format!("{} – {}, {times} times", short(low), short(high)),
         };
         Self { unit, middle: samples.median(), spread, low, high, samples: samples.len() }
     }

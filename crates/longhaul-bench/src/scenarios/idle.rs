@@ -12,8 +12,8 @@ use std::time::Duration;
 const NAME: &str = "idle";
 const JOBS: usize = 100;
 const QUIET: Duration = Duration::from_secs(20);
-/// Until all that starting left to do is done.
-const REST: Duration = Duration::from_secs(5);
+/// Until all that starting left to do is done, and threads that were only needed for it are gone.
+const REST: Duration = Duration::from_secs(12);
 const PERCENT_MAX: f64 = 0.5;
 
 pub(super) fn measure(bench: &Bench) -> Result<Vec<Line>> {
@@ -97,9 +97,9 @@ fn over_a_while(processes: &[Process]) -> Result<Cost> {
     clock::rest(QUIET);
     let after = sum()?;
     let ms = started.elapsed_ms();
-    // A thread that ended takes its past with it; then the difference means nothing.
-    let ns = after.0.checked_sub(before.0).context("a thread ended meanwhile")?;
-    let switches = after.1.checked_sub(before.1).context("a thread ended meanwhile")?;
+    let ns = after.0.checked_sub(before.0).context("a process ended meanwhile")?;
+    // A thread that ended meanwhile takes its past switches with it.
+    let switches = after.1.saturating_sub(before.1);
     Ok(Cost {
         percent: ns as f64 / (ms * 1e6) * 100.0,
         switches_per_second: switches as f64 * 1000.0 / ms,

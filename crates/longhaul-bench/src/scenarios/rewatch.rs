@@ -78,10 +78,15 @@ fn once(bench: &Bench, run: u32) -> Result<Once> {
     // What ended meanwhile is reported, and nothing else is taken for ended.
     subject.settled(&mut connection, "ended", ORPHANS)?;
     let running = subject::count(&mut connection, "running")?;
-    let watched_ms = started.elapsed_ms();
     anyhow::ensure!(running == JOBS - ORPHANS, "{running} jobs are running");
+    // Rows say that a job runs, not that anybody looks. The daemon waits for each shim's end with a
+    // handle of its process: as many handles, as many are watched.
+    let daemon = subject.daemon()?;
+    clock::until("every shim is watched", LOOK, || {
+        Ok((daemon.process_handles()? >= JOBS - ORPHANS).then_some(()))
+    })?;
+    let watched_ms = started.elapsed_ms();
 
-    // The last of the list: had it not been watched yet, its end would only be told by a later look.
     let ended = Started::now();
     gates.open(Gate::Last)?;
     subject.settled(&mut connection, "ended", ORPHANS + 1)?;
