@@ -4,7 +4,7 @@ use super::around::Glance;
 use super::body::parse;
 use super::error::{Answer, Failure};
 use super::query::Query;
-use super::resolve::{find, load, reread};
+use super::resolve::{find, load};
 use super::{Shared, spec, views};
 use crate::api::{CancelAsk, Cancelled, JobView, JobsPage, OutcomeKind, Spec, State, Submitted};
 use crate::daemon::AskError;
@@ -41,8 +41,8 @@ pub(super) async fn accept(
     let reply = ports.engine.ask(Command::Submit(vec![submission])).await?;
     let Reply::Submitted(jobs) = reply else { return Err(odd_reply()) };
     let Some((id, created)) = jobs.into_iter().next() else { return Err(odd_reply()) };
-    let job = reread(ports, &id).await?.ok_or_else(|| Failure::not_found(id.as_str()))?;
-    let job = views::show(ports, job).await?;
+    let stored = views::show_stored(ports, &id).await?;
+    let job = stored.ok_or_else(|| Failure::not_found(id.as_str()))?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Submitted { job, created })))
 }
@@ -147,9 +147,12 @@ pub(super) async fn cancel(
     let Reply::Cancelled { changed } = ports.engine.ask(command).await? else {
         return Err(odd_reply());
     };
-    // Removed between the two: what was read before is the last that is known.
-    let job = reread(&ports, &id).await?.unwrap_or(job);
-    Ok(Json(Cancelled { job: views::show(&ports, job).await?, changed }))
+    let job = match views::show_stored(&ports, &id).await? {
+        Some(job) => job,
+        // Removed between the two: what was read before is the last that is known.
+        None => views::show(&ports, job).await?,
+    };
+    Ok(Json(Cancelled { job, changed }))
 }
 
 /// Reads many jobs by id, in order; those that are not there are left out.

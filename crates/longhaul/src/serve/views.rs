@@ -4,11 +4,13 @@
 use super::Shared;
 use super::around::{Glance, around};
 use super::error::Answer;
+use super::resolve::load;
 use crate::api::{
     Attach, AttemptView, CleanupState, CleanupView, EventView, JobView, Leftovers, LeftoversView,
     OriginView, OutcomeKind, OutcomeView, Size, Span, Spec, State, Stored, Terminal, Time,
 };
 use longhaul_core::event::{self, Event};
+use longhaul_core::id::JobId;
 use longhaul_core::job::{self, Attempt, Job, JobState};
 use longhaul_core::limits;
 use longhaul_core::outcome::{Ending, Outcome};
@@ -17,6 +19,7 @@ use longhaul_core::schedule::waits_for;
 use longhaul_core::spec::{JobSpec, LeftoverRule};
 use longhaul_core::time::{Millis, Timestamp};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// A job as it is shown, with what it waits for but without attempts and history.
 pub(super) async fn show(ports: &Shared, job: Job) -> Answer<JobView> {
@@ -29,6 +32,20 @@ pub(super) async fn show(ports: &Shared, job: Job) -> Answer<JobView> {
         None
     };
     Ok(view(ports, &job, waiting_for))
+}
+
+/// A stored job as whoever just changed it is answered; `None` if it is not there.
+///
+/// One visit to a reader, since each costs the wake-ups of two threads. And no more than a glance
+/// at what it waits for: counting who is ahead of it reads the whole queue, and submitting to a
+/// long queue would cost more than to an empty one.
+pub(super) async fn show_stored(ports: &Shared, id: &JobId) -> Answer<Option<JobView>> {
+    let (reading, id) = (Arc::clone(ports), id.clone());
+    let read = ports.readers.read(move |reader| {
+        let Some(job) = load(reader, &id)? else { return Ok(None) };
+        show_in_list(&reading, reader, &mut Glance::default(), &job).map(Some)
+    });
+    Ok(read.await?)
 }
 
 /// A job as it is shown in a list.
