@@ -144,7 +144,9 @@ impl Line {
 
     /// Sets this line's figure beside longhaul's own for the same thing.
     pub(crate) fn beside(mut self, ours: f64) -> Self {
-        self.beside = self.figure.as_ref().ok().map(|figure| figure.middle / ours);
+        let ratio = self.figure.as_ref().ok().map(|figure| figure.middle / ours);
+        // Nothing is any number of times nothing.
+        self.beside = ratio.filter(|ratio| ratio.is_finite());
         self
     }
 
@@ -214,6 +216,7 @@ pub(crate) fn ledger(lines: &[Line]) -> Value {
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         size if !size.is_finite() => "–".to_owned(),
+        0.0 => "0".to_owned(),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         size if size >= 1.0 => format!("{value:.2}"),

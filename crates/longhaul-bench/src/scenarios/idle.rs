@@ -6,7 +6,7 @@ use crate::peers::{Kind, Pueue};
 use crate::processes::Process;
 use crate::report::{Figure, Line, Reach, Unit};
 use crate::subject::{self, Subject};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::time::Duration;
 
 const NAME: &str = "idle";
@@ -20,22 +20,24 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Line>> {
     let subject = Subject::start(bench, "idle")?;
     let mut connection = subject.connect()?;
     clock::rest(REST);
-    let alone = over_a_while(&[subject.daemon()?])?;
+    let daemon = subject.daemon()?;
+    let alone = over_a_while(&[daemon])?;
 
     subject::slots(&mut connection, JOBS)?;
     subject::submit_all(&mut connection, &vec![subject::sleeper(); JOBS])?;
     subject.settled(&mut connection, "running", JOBS)?;
     clock::rest(REST);
-    let all = subject.own_processes()?;
+    let mut all = subject.own_processes()?;
     anyhow::ensure!(all.len() == JOBS + 1, "{} processes hold {JOBS} jobs", all.len());
-    let daemon = over_a_while(&[subject.daemon()?])?;
+    all.retain(|process| *process != daemon);
+    all.insert(0, daemon);
     let busy = over_a_while(&all)?;
 
     let reach = |cost: &Cost| Reach::at_most("< 0.5 %", cost.percent, PERCENT_MAX);
     let with = |what: &str| format!("{what}, {JOBS} quiet jobs, 20 s");
     let mut lines = vec![
         Line::new(NAME, with("daemon and shims"), busy.figure()).reach(reach(&busy)),
-        Line::new(NAME, with("of that, the daemon"), daemon.figure()),
+        Line::new(NAME, with("of that, the daemon"), Figure::once(busy.first, Unit::Percent)),
         Line::new(NAME, with("voluntary switches of all"), busy.switches()),
         Line::new(NAME, "daemon without jobs, 20 s", alone.figure()).reach(reach(&alone)),
         Line::new(NAME, "voluntary switches of it", alone.switches()),
@@ -67,8 +69,10 @@ fn pueue(bench: &Bench, alone: &Cost, busy: &Cost) -> Result<Vec<Line>> {
 
 /// What processes cost over a quiet interval.
 struct Cost {
-    /// Of one core.
+    /// Of one core, all together.
     percent: f64,
+    /// Of one core, the first of them.
+    first: f64,
     switches_per_second: f64,
 }
 
@@ -84,24 +88,23 @@ impl Cost {
 
 #[expect(clippy::cast_precision_loss, reason = "twenty seconds of nanoseconds")]
 fn over_a_while(processes: &[Process]) -> Result<Cost> {
-    let sum = || -> Result<(u64, u64)> {
-        let mut sum = (0, 0);
-        for process in processes {
-            sum.0 += process.cpu_ns()?;
-            sum.1 += process.voluntary_switches()?;
-        }
-        Ok(sum)
+    let look = || -> Result<Vec<(u64, u64)>> {
+        processes.iter().map(|one| Ok((one.cpu_ns()?, one.voluntary_switches()?))).collect()
     };
     let started = Started::now();
-    let before = sum()?;
+    let before = look()?;
     clock::rest(QUIET);
-    let after = sum()?;
+    let after = look()?;
     let ms = started.elapsed_ms();
-    let ns = after.0.checked_sub(before.0).context("a process ended meanwhile")?;
-    // A thread that ended meanwhile takes its past switches with it.
-    let switches = after.1.saturating_sub(before.1);
+    // A thread that ended meanwhile takes its past with it.
+    let spent: Vec<(u64, u64)> = std::iter::zip(&before, &after)
+        .map(|(before, after)| (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1)))
+        .collect();
+    let percent = |ns: u64| ns as f64 / (ms * 1e6) * 100.0;
+    let switches: u64 = spent.iter().map(|(_, switches)| switches).sum();
     Ok(Cost {
-        percent: ns as f64 / (ms * 1e6) * 100.0,
+        percent: percent(spent.iter().map(|(ns, _)| ns).sum()),
+        first: percent(spent.first().map_or(0, |(ns, _)| *ns)),
         switches_per_second: switches as f64 * 1000.0 / ms,
     })
 }

@@ -1,7 +1,7 @@
 //! "Does my job write slower?" The writer times itself; the same program writes to a plain file.
 
 use crate::bench::Bench;
-use crate::clock::{self, timed};
+use crate::clock::timed;
 use crate::program;
 use crate::report::{Figure, Line, Reach, Unit};
 use crate::stats::Samples;
@@ -12,7 +12,6 @@ use fs_err::OpenOptions;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 const NAME: &str = "output";
 /// What writing as a job may cost, in times of writing to a plain file.
@@ -66,10 +65,14 @@ fn as_job(bench: &Bench, subject: &Subject) -> Result<f64> {
     let command = writer::command(bench, &report)?;
     let spec = json!({ "command": command, "cwd": "/", "max_output": "64G" });
     let id = subject::submit(&mut connection, &spec)?;
-    let job = clock::until("the writing job ends", Duration::from_millis(10), || {
-        let job = connection.get(&format!("/v1/jobs/{id}"))?;
-        Ok((job["state"] == "ended").then_some(job))
-    })?;
+    // One question that is answered at the end: asking again and again would take the core that
+    // the job writes with.
+    let job = loop {
+        let job = connection.get(&format!("/v1/jobs/{id}/wait?timeout_ms=60000"))?;
+        if job["state"] == "ended" {
+            break job;
+        }
+    };
     let written = job["stdout_bytes"].as_u64();
     anyhow::ensure!(written == Some(bench.args.bytes), "the job has {written:?} bytes");
     drop_output(&mut connection, &id)?;
