@@ -6,7 +6,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use longhaul_shim::evidence::{Evidence, look};
 use longhaul_shim::files::{ExitRecord, How, LeftoversPolicy, Pty, Stopped};
+use longhaul_shim::folder::{Folder, FolderError};
 use longhaul_shim::identity::{self, Ask};
+use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::Value;
 
 use crate::harness::{Attempt, attempt, sh};
@@ -95,6 +98,66 @@ fn what_a_later_release_wrote_is_refused_not_guessed_at() {
     }
 }
 
+/// Reads the file as what its name says it is: whether it was taken, or why not.
+fn read(attempt: &Attempt, name: &str) -> Result<bool, FolderError> {
+    let folder = &attempt.folder;
+    match name {
+        "spec.json" => folder.read_spec().map(|found| found.is_some()),
+        "pid.json" => folder.read_pid().map(|found| found.is_some()),
+        _ => folder.read_exit().map(|found| found.is_some()),
+    }
+}
+
+/// Every fixture, with the name it has in a folder.
+fn shapes() -> Vec<(&'static str, &'static str)> {
+    let specs = SPECS.map(|text| ("spec.json", text));
+    let exits = EXITS.map(|text| ("exit.json", text));
+    [&specs[..], &exits[..], &[("pid.json", PID)]].concat()
+}
+
+#[test]
+fn a_file_cut_short_anywhere_is_never_taken_for_a_whole_one() {
+    let attempt = sh("true");
+    for (name, text) in shapes() {
+        let text = text.trim_end();
+        for end in 0..text.len() {
+            put(&attempt, name, &text[..end]);
+            assert!(read(&attempt, name).is_err(), "{name} cut to {end} bytes: {text}");
+        }
+        put(&attempt, name, text);
+        assert!(read(&attempt, name).unwrap());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn no_bytes_in_a_file_make_its_reader_panic_or_guess(
+        which in 0..8_usize,
+        harms in proptest::collection::vec((any::<Index>(), any::<u8>()), 1..8),
+        more in proptest::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let attempt = sh("true");
+        let (name, text) = shapes()[which];
+        let mut bytes = text.as_bytes().to_vec();
+        for (at, with) in harms {
+            let at = at.index(bytes.len());
+            bytes[at] = with;
+        }
+        bytes.extend(more);
+        let path = attempt.path(name);
+        fs::write(&path, &bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let taken = read(&attempt, name);
+        let is_json = serde_json::from_slice::<Value>(&bytes).is_ok();
+        prop_assert!(taken.is_err() || is_json, "{:?}", String::from_utf8_lossy(&bytes));
+        let verdict = look(&attempt.folder);
+        let is_unknown = matches!(verdict, Evidence::Unknown(_));
+        prop_assert!(name == "spec.json" || taken.is_ok() || is_unknown, "{:?}", verdict);
+    }
+}
+
 #[test]
 fn a_record_of_another_boot_or_another_pid_namespace_reaches_nobody() {
     let attempt = attempt(&["sleep", "60"], |_| {});
@@ -113,4 +176,17 @@ fn a_record_of_another_boot_or_another_pid_namespace_reaches_nobody() {
     assert!(record.shim.is_alive() && record.child.is_alive());
     assert!(identity::ask_shim(&attempt.folder, &record, Ask::EndByForce).unwrap());
     assert_eq!(attempt.until_over().stopped, Some(Stopped::Asked));
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_refused_whatever_it_holds() {
+    let attempt = sh("true");
+    let mut foreign = attempt.path("");
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&foreign, Some(12_345), Some(12_345)).unwrap();
+    } else {
+        foreign = "/usr".into();
+    }
+    assert_ne!(fs::metadata(&foreign).unwrap().uid(), rustix::process::geteuid().as_raw());
+    assert!(matches!(Folder::open(&foreign), Err(FolderError::Refused { .. })));
 }
