@@ -36,8 +36,8 @@ impl Hands {
         engine.step(&mut self.store, batch, self.now).expect("memory does not fail")
     }
 
-    /// Lets a job run and end well, and be cleaned.
-    pub(crate) fn finish(&mut self, id: &JobId) {
+    /// Lets a job run and end well.
+    pub(crate) fn end(&mut self, id: &JobId) {
         let exit = Exit {
             how: How::Exited(0),
             stopped: None,
@@ -51,10 +51,13 @@ impl Hands {
             artifacts: Vec::new(),
             warnings: Vec::new(),
         };
-        self.put(vec![
-            Command::Exited { job: id.clone(), attempt: 1, exit },
-            Command::Cleaned { job: id.clone(), failure: None },
-        ]);
+        self.put(vec![Command::Exited { job: id.clone(), attempt: 1, exit }]);
+    }
+
+    /// Lets a job run and end well, and be cleaned.
+    pub(crate) fn finish(&mut self, id: &JobId) {
+        self.end(id);
+        self.put(vec![Command::Cleaned { job: id.clone(), failure: None }]);
     }
 
     fn phase_of(&self, id: &JobId) -> Option<&'static str> {
