@@ -44,11 +44,14 @@ fn a_job_is_recognised_from_another_time_zone_and_language() {
 fn a_lock_file_that_names_a_living_stranger_keeps_nobody_out() {
     let home = Home::new();
     let id = submit_gated(&home);
+    let lock = home.path().join("lock");
+    let inode = std::fs::metadata(&lock).unwrap().ino();
     // The lock is the kernel's; what the file says is for people. Our own process lives, too.
     for content in [format!("{}\n", std::process::id()), String::new(), "1\n".into(), "?".into()] {
         kill_daemon(&home);
-        std::fs::write(home.path().join("lock"), content).unwrap();
+        std::fs::write(&lock, content).unwrap();
         assert_eq!(home.show(&id)["state"], "running");
+        assert_eq!(std::fs::metadata(&lock).unwrap().ino(), inode, "it was made anew");
     }
     home.write("go", "");
     assert_eq!(home.run(&["wait", &id]).code, 7);
@@ -119,8 +122,9 @@ fn everything_in_a_home_is_its_users_alone() {
 #[test]
 fn artifacts_that_cannot_be_had_are_told_and_fail_nothing() {
     let home = Home::new();
-    let script = "echo 42 > good.txt; ln -s /etc/passwd bad.txt; mkdir dir.txt";
-    let patterns = ["--artifact", "*.txt", "--artifact", "missing/*.log"];
+    let script = "mkdir good good/dir.txt; echo 42 > good/a.txt; ln -s /etc/passwd good/b.txt
+        : > \"$(printf 'good/not\\377text.txt')\"; ln -s /etc away";
+    let patterns = ["--artifact", "good/*.txt", "--artifact", "away/*", "--artifact", "none/*"];
     let id = home.submit(&[&patterns[..], &["--", "sh", "-c", script]].concat());
     assert_eq!(home.run(&["wait", &id]).code, 0);
     let job = home.show(&id);
@@ -128,6 +132,26 @@ fn artifacts_that_cannot_be_had_are_told_and_fail_nothing() {
     let listed = home.json(&["artifacts", &id]);
     let names: Vec<&Value> =
         listed["artifacts"].as_array().unwrap().iter().map(|artifact| &artifact["name"]).collect();
-    assert_eq!(names, ["good.txt"], "{listed}");
-    assert!(!job.to_string().contains("root:"), "{job}");
+    assert_eq!(names, ["good/a.txt"], "{listed}");
+    let warnings = job["attempts"][0]["warnings"].to_string();
+    assert!(warnings.contains("`away`") && warnings.contains("not UTF-8"), "{job}");
+}
+
+#[test]
+fn what_still_runs_after_a_store_was_put_aside_is_named_and_left_alone() {
+    let home = Home::new();
+    let id = submit_gated(&home);
+    let pid = i32::try_from(home.show(&id)["pid"].as_i64().unwrap()).unwrap();
+    home.run(&["daemon", "stop"]).ok();
+    std::fs::write(home.path().join("longhaul.db"), "no database ".repeat(1_000)).unwrap();
+    // Until somebody decides nothing starts at all, so no slot can be given away twice.
+    home.run(&["submit", "--", "true"]).fails(4, "damaged");
+    home.run(&["doctor", "--fix"]).ok();
+    home.run(&["list"]).ok();
+    let doctor = home.run(&["doctor"]);
+    assert!(doctor.text().contains(&format!("{id}.1")), "{doctor:?}");
+    assert!(Path::new(&format!("/proc/{pid}")).exists(), "it was ended without being known");
+    home.write("go", "");
+    let record = home.path().join(format!("attempts/{id}.1/exit.json"));
+    eventually("its end is on record", || record.exists());
 }
