@@ -5,7 +5,7 @@
 
 use super::items;
 use super::repo::{File, Repo, Violation};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 const PAGE: &str = "docs/scenarios.md";
 /// What a row without a test begins with.
@@ -40,10 +40,7 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn complaints(
-        &self,
-        tests: &BTreeMap<String, BTreeSet<String>>,
-    ) -> impl Iterator<Item = String> {
+    fn complaints(&self, tests: &BTreeSet<String>) -> impl Iterator<Item = String> {
         let named = named(self.shown);
         let mut words = vec![];
         if self.holds.is_empty() {
@@ -56,10 +53,8 @@ impl Row<'_> {
                 REASONS.join("` or `")
             ));
         }
-        for (krate, test) in named {
-            if !tests.get(krate).is_some_and(|names| names.contains(test)) {
-                words.push(format!("{} names `{test}`, which is no test of {krate}", self.number));
-            }
+        for path in named.into_iter().filter(|path| !tests.contains(&short(path))) {
+            words.push(format!("{} names `{path}`, which is no test", self.number));
         }
         words.into_iter()
     }
@@ -111,25 +106,33 @@ fn unanswered(page: &File, numbers: &[u32], prefix: &str, rows: &[Row<'_>]) -> V
     found
 }
 
-/// The tests that a cell names, each as its crate (as code spells it) and its function.
-fn named(cell: &str) -> Vec<(&str, &str)> {
-    let quoted = cell.split('`').skip(1).step_by(2);
-    quoted.filter_map(|path| Some((path.split_once("::")?.0, path.rsplit_once("::")?.1))).collect()
+/// The tests that a cell names.
+fn named(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).filter(|quoted| quoted.contains("::")).collect()
 }
 
-/// Every test function by its crate, whose name is spelled as in code.
-fn tests(repo: &Repo) -> BTreeMap<String, BTreeSet<String>> {
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+/// Crate, module and function of a path; what stands between is for people.
+fn short(path: &str) -> String {
+    let parts: Vec<&str> = path.split("::").collect();
+    match parts[..] {
+        [krate, .., module, test] => format!("{krate}::{module}::{test}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// Every test function as [`short`] gives it: a file is a module.
+fn tests(repo: &Repo) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
     for file in repo.rust() {
         let Some(folder) =
             file.path.strip_prefix("crates/").and_then(|rest| rest.split('/').next())
         else {
             continue;
         };
+        let place = format!("{}::{}", folder.replace('-', "_"), file.stem());
         let functions = items::functions(file).into_iter();
-        let names = functions.filter(|function| is_test(file, function.first));
-        let of_crate = found.entry(folder.replace('-', "_")).or_default();
-        of_crate.extend(names.map(|function| function.name.to_owned()));
+        let tests = functions.filter(|function| is_test(file, function.first));
+        found.extend(tests.map(|test| format!("{place}::{}", test.name)));
     }
     found
 }
@@ -183,9 +186,12 @@ mod tests {
 
     #[test]
     fn tests_that_do_not_exist_are_found() {
-        for wrong in
-            ["longhaul_core::a::it_held", "longhaul_core::a::helps", "longhaul::a::it_holds"]
-        {
+        for wrong in [
+            "longhaul_core::a::it_held",
+            "longhaul_core::a::helps",
+            "longhaul::a::it_holds",
+            "longhaul_core::b::it_holds",
+        ] {
             let rows = format!("{WHOLE}{G}").replace("longhaul_core::a::it_holds", wrong);
             let found = page(&rows);
             assert!(found[0].contains(":5: 1 names `"), "{wrong}: {found:?}");
