@@ -4,7 +4,9 @@
 //! job without a memory limit has no timer at all.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitStatus, kill_process, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitStatus, kill_process, kill_process_group, waitid,
+};
 
 use crate::cgroup::Cgroup;
 use crate::clock::boot_ms;
