@@ -233,6 +233,12 @@ pub trait Store: Send {
     fn begin(&mut self) -> Result<Box<dyn Tx + '_>, StoreError>;
     /// Opens another reader, which sees whole commits only.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+    /// Sees to it that what was removed can be read nowhere any more, if that is still to be done.
+    /// For quiet moments: it may cost syncs. [`StoreError::Conflict`] says that a reader still needs
+    /// an old copy: ask again later.
+    fn erase(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Puts everything in its place and ends; readers should have ended before. Without it nothing
     /// that was committed is lost, only the next opening has more to do.
     fn close(self: Box<Self>) -> Result<(), StoreError> {

@@ -23,6 +23,7 @@ pub use salvage::{Salvaged, salvage};
 use error::{corrupt, file_error, store_error};
 use longhaul_core::port::{Reader, Store, StoreError, Tx};
 use rusqlite::{Connection, OpenFlags};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ const STATEMENTS: usize = 96;
 pub struct SqliteStore {
     connection: Connection,
     path: PathBuf,
+    /// Whether the WAL may hold copies of secrets that are removed.
+    has_traces: Cell<bool>,
 }
 
 /// How far a checkpoint came.
@@ -90,7 +93,7 @@ pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         Some(_) => return Err(lost(&path, "the file is not the store that was born here")),
         None => files::write_marker(&path, &store_id)?,
     }
-    Ok(SqliteStore { connection, path })
+    Ok(SqliteStore { connection, path, has_traces: Cell::new(wal.is_some()) })
 }
 
 /// The error for a store that is not there as it should be.
@@ -105,7 +108,7 @@ fn create(path: &Path) -> Result<SqliteStore, StoreError> {
     let mut connection = connect(path)?;
     migrate::migrate(&mut connection, path)?;
     let store_id = store_id(&connection)?;
-    let store = SqliteStore { connection, path: path.to_owned() };
+    let store = SqliteStore { connection, path: path.to_owned(), has_traces: Cell::new(false) };
     // The marker promises that the file is not empty, so nothing may be in the WAL alone.
     store.truncate_wal()?;
     files::sync_folder_of(path)?;
@@ -181,6 +184,22 @@ impl SqliteStore {
         self.run_checkpoint("PRAGMA wal_checkpoint(TRUNCATE)").map(|_| ())
     }
 
+    /// Empties the WAL if a removed secret may still be in it. A reader in the middle of an answer
+    /// keeps it; it is not waited for.
+    fn erase_traces(&self) -> Result<(), StoreError> {
+        if !self.has_traces.get() {
+            return Ok(());
+        }
+        let wait =
+            |ms| self.connection.busy_timeout(Duration::from_millis(ms)).map_err(store_error);
+        wait(0)?;
+        let emptied = self.truncate_wal();
+        wait(BUSY_MS)?;
+        emptied?;
+        self.has_traces.set(false);
+        Ok(())
+    }
+
     /// Lets the database grow to this many pages of 4 KiB; growing further is [`StoreError::Full`].
     /// For a home with a quota of its own, and for tests of a full disk.
     pub fn limit_pages(&self, pages_max: u32) -> Result<(), StoreError> {
@@ -205,11 +224,15 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn begin(&mut self) -> Result<Box<dyn Tx + '_>, StoreError> {
-        Ok(Box::new(tx::SqliteTx::begin(&self.connection)?))
+        Ok(Box::new(tx::SqliteTx::begin(&self.connection, &self.has_traces)?))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(self.open_reader()?))
+    }
+
+    fn erase(&mut self) -> Result<(), StoreError> {
+        self.erase_traces()
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

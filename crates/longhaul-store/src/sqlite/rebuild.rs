@@ -24,7 +24,7 @@ pub fn rebuild(
 ) -> Result<Vec<String>, StoreError> {
     let store = open(path)?;
     let mut refused = Vec::new();
-    let mut tx = SqliteTx::begin(&store.connection)?;
+    let mut tx = SqliteTx::begin(&store.connection, &store.has_traces)?;
     for (table, row) in rows {
         // A rule that says no undoes its own statement and nothing else.
         match tx.save(*table, row, true) {

@@ -9,18 +9,24 @@ use longhaul_core::id::{HostId, JobId};
 use longhaul_core::port::{Position, Row, StoreError, Table, Tx};
 use longhaul_core::time::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
+use std::cell::Cell;
 
 pub(super) struct SqliteTx<'a> {
     connection: &'a Connection,
+    has_traces: &'a Cell<bool>,
     is_open: bool,
 }
 
 impl<'a> SqliteTx<'a> {
     /// Begins; waits for the busy timeout if another process writes, then gives `Conflict`.
-    pub(super) fn begin(connection: &'a Connection) -> Result<Self, StoreError> {
+    /// `has_traces` is set once a secret has been removed.
+    pub(super) fn begin(
+        connection: &'a Connection,
+        has_traces: &'a Cell<bool>,
+    ) -> Result<Self, StoreError> {
         let mut begin = connection.prepare_cached("BEGIN IMMEDIATE").map_err(store_error)?;
         begin.execute([]).map_err(store_error)?;
-        Ok(Self { connection, is_open: true })
+        Ok(Self { connection, has_traces, is_open: true })
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
@@ -69,6 +75,9 @@ impl Tx for SqliteTx<'_> {
 
     fn remove(&mut self, table: Table, id: &str) -> Result<(), StoreError> {
         self.prepare(sql::remove(table))?.execute([id]).map_err(store_error)?;
+        if table == Table::Environment {
+            self.has_traces.set(true);
+        }
         Ok(())
     }
 

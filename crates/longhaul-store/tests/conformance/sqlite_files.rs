@@ -185,3 +185,23 @@ fn a_removed_environment_is_overwritten_in_the_file() {
     store.close().unwrap();
     assert!(!holds(&path));
 }
+
+#[test]
+fn a_removed_environment_leaves_no_trace_beside_the_file_once_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, mut store) = store_in(folder.path());
+    let row = Row::kept(job_id(1), "{\"TOKEN\":\"s3cr3t-\"}".to_owned());
+    step(&mut store, |tx| tx.save(Table::Environment, &row, true)).unwrap();
+    step(&mut store, |tx| tx.remove(Table::Environment, &row.id)).unwrap();
+    let holds = || {
+        let files = fs_err::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        files
+            .into_iter()
+            .any(|file| fs_err::read(file).unwrap().windows(7).any(|bytes| bytes == b"s3cr3t-"))
+    };
+    assert!(holds(), "the test looks for the wrong bytes");
+    Store::erase(&mut store).unwrap();
+    assert!(!holds());
+    // The store goes on as before.
+    insert(&mut store, &[job(1, Phase::Ready)]);
+}

@@ -23,6 +23,9 @@ use std::time::Duration;
 const RECOVER_AFTER: Millis = Millis::from_secs(1);
 /// How often retention is looked at, while jobs change.
 const RETAIN_EVERY: Millis = Millis::from_secs(60);
+/// How long after a commit the store erases the traces of secrets, unless more work comes first; and
+/// at most this often.
+const ERASE_AFTER: Millis = Millis::from_secs(1);
 /// The longest the thread waits for a row that is due: the wait does not count suspended time, the
 /// rows' deadlines do.
 const WAIT_MAX: Millis = Millis::from_secs(60);
@@ -62,6 +65,7 @@ impl EngineThread {
             reconcile_at: Some(Timestamp::from_millis(0)),
             retain_at: None,
             retained_at: Timestamp::from_millis(0),
+            erase_at: None,
         };
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
             let _guard = AbortOnPanic;
@@ -106,6 +110,8 @@ struct Work {
     /// When retention is looked at; `None` while nothing changed since.
     retain_at: Option<Timestamp>,
     retained_at: Timestamp,
+    /// When the store erases what it no longer needs; `None` while nothing was committed since.
+    erase_at: Option<Timestamp>,
 }
 
 impl Work {
@@ -128,7 +134,7 @@ impl Work {
 
     /// How long to wait for commands; `None` is for ever.
     fn patience(&self) -> Option<Duration> {
-        let timers = [self.next_due, self.reconcile_at, self.retain_at];
+        let timers = [self.next_due, self.reconcile_at, self.retain_at, self.erase_at];
         let at = timers.into_iter().flatten().min()?;
         let wait = at.since(self.parts.clock.now()).min(WAIT_MAX);
         Some(Duration::from_millis(wait.get()))
@@ -138,6 +144,7 @@ impl Work {
     fn turn(&mut self, batch: Batch) -> Result<(), StoreError> {
         let now = self.parts.clock.now();
         let slept = self.parts.clock.slept_since_last();
+        let is_quiet = batch.entries.is_empty();
         let is_due = self.next_due.is_some_and(|at| at <= now);
         if !batch.entries.is_empty() || is_due || slept > Millis::ZERO || self.host_up.is_some() {
             self.step(batch.entries, slept, now)?;
@@ -147,6 +154,10 @@ impl Work {
         }
         if self.retain_at.is_some_and(|at| at <= now) {
             self.retain(now)?;
+        }
+        // Nobody who asks for something waits for it: with work at hand the next turn tries again.
+        if is_quiet && self.erase_at.is_some_and(|at| at <= now) {
+            self.erase(now)?;
         }
         if let Err(error) = self.parts.clock.save_if_old() {
             tracing::warn!(%error, "the clock's anchor could not be saved");
@@ -233,6 +244,9 @@ impl Work {
         if !step.changed.is_empty() && self.retain_at.is_none() {
             self.retain_at = Some(now.max(self.retained_at.plus(RETAIN_EVERY)));
         }
+        if !step.changed.is_empty() && self.erase_at.is_none() {
+            self.erase_at = Some(now.plus(ERASE_AFTER));
+        }
         self.parts.journal.publish(step.head, &step.changed);
         self.parts.board.pin(step.wants);
     }
@@ -260,6 +274,21 @@ impl Work {
                 Ok(())
             }
             Err(error) => self.recover(error, now),
+        }
+    }
+
+    fn erase(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.erase_at = None;
+        match self.parts.store.erase() {
+            Ok(()) => Ok(()),
+            Err(StoreError::Conflict) => {
+                self.erase_at = Some(now.plus(ERASE_AFTER));
+                Ok(())
+            }
+            Err(error) => {
+                self.erase_at = Some(now.plus(RETAIN_EVERY));
+                self.recover(error, now)
+            }
         }
     }
 
