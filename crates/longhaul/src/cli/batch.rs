@@ -23,8 +23,11 @@ pub(super) async fn submit(file: &Path, caller: &Caller) -> Result<Leave, CliErr
     let answer = client.submit_batch(batch).await.map_err(|error| {
         let line = error.index.and_then(|index| lines.get(index)).copied();
         let error = CliError::from(error);
+        // The daemon counts jobs from zero; people count the lines of their file.
+        let what =
+            error.message.split_once(" of the batch: ").map_or(&*error.message, |(_, it)| it);
         match line {
-            Some(line) => CliError { message: format!("line {line}: {}", error.message), ..error }
+            Some(line) => CliError { message: format!("line {line}: {what}"), ..error.clone() }
                 .hint("nothing of the batch was submitted"),
             None => error,
         }

@@ -13,7 +13,7 @@ const CLEAN: [&str; 6] = ["PATH", "HOME", "LANG", "USER", "SHELL", "TERM"];
 const OURS: &str = "LONGHAUL_";
 
 /// The options that decide a job's environment.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct EnvironmentOptions {
     /// Set a variable of the job; may be repeated
     #[arg(long = "env", value_name = "K=V", help_heading = "Environment")]
@@ -59,8 +59,8 @@ impl EnvironmentOptions {
         }
         for pair in &self.set {
             let (name, value) = split_pair(pair).ok_or_else(|| {
-                let name = pair.split('=').next().unwrap_or_default();
-                CliError::usage(format!("`--env {name}` is not NAME=VALUE"))
+                // Not repeated: what has no name may be nothing but a secret.
+                CliError::usage("what follows `--env` is not NAME=VALUE")
                     .hint("`--env NAME=` sets an empty value")
             })?;
             environment.set.insert(name.to_owned(), value.to_owned());

@@ -156,6 +156,11 @@ impl From<ClientError> for CliError {
 /// Renders a failed parse of the command line in our form instead of clap's.
 pub(super) fn from_clap(error: &clap::Error) -> CliError {
     let text = error.render().to_string();
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // What was rendered is the whole help, which says nothing about what is wrong.
+        return CliError::usage("no command was given")
+            .hint("`longhaul --help` lists the commands");
+    }
     let mut paragraphs = text.split("\n\n");
     let first = paragraphs.next().unwrap_or_default();
     let message: Vec<&str> = first.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

@@ -41,7 +41,7 @@ pub(super) struct List {
     #[arg(long, value_name = "O")]
     owner: Option<String>,
     /// At most this many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// Go on where an earlier list ended: its `next_cursor`
     #[arg(long, value_name = "C")]

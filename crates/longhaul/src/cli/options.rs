@@ -10,7 +10,7 @@ const FILES: &str = "Files";
 const LIMITS: &str = "Limits";
 
 /// What a job shall be, as given on the command line.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct JobOptions {
     /// Name the job, for people; serves wherever an id does
     #[arg(long, value_name = "N")]
@@ -40,7 +40,7 @@ pub(super) struct JobOptions {
 }
 
 /// What decides when a job starts.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct WhenOptions {
     /// Take a slot of this pool
     #[arg(long, value_name = "P", help_heading = WHEN)]
@@ -58,7 +58,7 @@ pub(super) struct WhenOptions {
     #[arg(long, value_name = "JOB", num_args = 1.., help_heading = WHEN)]
     pub(super) after_any: Vec<String>,
     /// Start this long from now at the earliest, such as `10m`
-    #[arg(long, value_name = "D", help_heading = WHEN)]
+    #[arg(long, value_name = "D", help_heading = WHEN, conflicts_with = "at")]
     pub(super) delay: Option<Span>,
     /// Start at this time at the earliest, such as `2026-05-01T08:00:00Z`
     #[arg(long, value_name = "T", help_heading = WHEN)]
@@ -66,7 +66,7 @@ pub(super) struct WhenOptions {
 }
 
 /// What decides how a job ends, and what follows.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct EndOptions {
     /// Stop an attempt that runs longer than this
     #[arg(long, value_name = "D", help_heading = ENDS)]
@@ -85,6 +85,7 @@ pub(super) struct EndOptions {
     pub(super) retry_delay: Option<Span>,
     /// Retry only after these exit codes
     #[arg(long, value_name = "CODE", value_delimiter = ',', help_heading = ENDS)]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..=255))]
     pub(super) retry_on: Vec<i32>,
     /// Tell this sink when the job has ended; may be repeated
     #[arg(long, value_name = "SINK", help_heading = ENDS)]
@@ -95,7 +96,7 @@ pub(super) struct EndOptions {
 }
 
 /// What a job reads and leaves.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct FileOptions {
     /// Give the job this file on its standard input; `-` stands for the caller's
     #[arg(long, value_name = "FILE|-", help_heading = FILES)]
@@ -112,7 +113,7 @@ pub(super) struct FileOptions {
 }
 
 /// What a job may use.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct LimitOptions {
     /// Stop the job when one of its streams is larger than this [default: 1G]
     #[arg(long, value_name = "SIZE", help_heading = LIMITS)]

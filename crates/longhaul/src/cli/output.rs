@@ -115,6 +115,13 @@ impl Output {
         }
     }
 
+    /// Says something to a person who watches, where stderr otherwise belongs to a job.
+    pub(super) fn aside(&self, text: &str) {
+        if io::stderr().is_terminal() {
+            self.note(text);
+        }
+    }
+
     /// Says what went wrong: on stderr for people, and with `--json` on stdout for programs.
     pub(super) fn error(&self, error: &CliError) {
         if error.kind == Kind::Closed {

@@ -61,7 +61,7 @@ impl Run {
             }
         };
         let id = submitted.job.id;
-        caller.output.note(&id);
+        caller.output.aside(&id);
         let job = Job { id: &id, client: &client, caller };
         job.follow_to_the_end(&mut signals).await
     }
@@ -85,9 +85,12 @@ impl Job<'_> {
             match self.follow(&mut pieces, signals).await? {
                 Followed::Ended(job) => return self.ended(&job),
                 Followed::ReaderGone => return Ok(PIPE_CLOSED),
-                Followed::Left(number) => return Ok(left_by(number)),
+                Followed::Left(number) => {
+                    self.say_detached("");
+                    return Ok(left_by(number));
+                }
                 Followed::Interrupted => {
-                    self.say_detached();
+                    self.say_detached(", as Ctrl-C once more does now");
                     if timeout(AGAIN, signals.interrupt.recv()).await.is_err() {
                         return Ok(left_by(SignalKind::interrupt().as_raw_value()));
                     }
@@ -132,11 +135,11 @@ impl Job<'_> {
             .map_err(|error| CliError::bug(format!("the writer broke: {error}")))?
     }
 
-    fn say_detached(&self) {
+    fn say_detached(&self, also: &str) {
         let id = self.id;
         self.caller.output.note(&format!(
             "detached; {id} goes on\n  longhaul logs -f {id}   follows it\n  longhaul cancel {id}    \
-             ends it, as Ctrl-C once more does now"
+             ends it{also}"
         ));
     }
 

@@ -21,7 +21,7 @@ A line of a batch is a job spec in JSON, such as {\"command\":[\"make\",\"test\"
 jobs of a batch are accepted or none; ids are printed in order.")]
 pub(super) struct Submit {
     /// Read one job spec a line from a file, or from stdin with `-`; submits all or none
-    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["command", "JobOptions"])]
+    #[arg(long, value_name = "FILE|-", conflicts_with = "command")]
     batch: Option<PathBuf>,
     #[command(flatten)]
     options: JobOptions,
@@ -33,6 +33,10 @@ pub(super) struct Submit {
 impl Submit {
     pub(super) async fn run(self, caller: &Caller) -> Result<Leave, CliError> {
         if let Some(file) = &self.batch {
+            if self.options != JobOptions::default() {
+                return Err(CliError::usage("`--batch` takes no options of a job beside it")
+                    .hint("each line of the batch says what its job shall be"));
+            }
             return batch::submit(file, caller).await;
         }
         let submission = Submission::prepare(&self.options, self.command, caller)?;

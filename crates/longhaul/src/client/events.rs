@@ -60,7 +60,11 @@ impl<'c> Events<'c> {
             }
             let Some(answer) = &mut self.answer else { continue };
             match answer.piece().await {
-                Ok(Some(bytes)) => self.pending.extend_from_slice(&bytes),
+                Ok(Some(bytes)) => {
+                    // Even a sign of life in a time without events says that somebody is there.
+                    self.empty_tries = 0;
+                    self.pending.extend_from_slice(&bytes);
+                }
                 // The daemon ends a stream only when there is nothing more to come.
                 Ok(None) => self.is_over = true,
                 Err(_) => self.answer = None,

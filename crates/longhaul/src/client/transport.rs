@@ -14,6 +14,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,7 +22,11 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::AbortHandle;
 
 /// How often a request is repeated on a new connection before we say that nobody answers.
-const TRIES_MAX: u32 = 5;
+const TRIES_MAX: u32 = 20;
+/// How often a daemon may go away in the middle of its answer.
+const ANSWER_TRIES_MAX: u32 = 5;
+/// A daemon that had a question for this long did not go away because of it: tries count anew.
+const STEADY: Duration = Duration::from_secs(1);
 /// How long a daemon that was there and went away is waited for when we may not start one.
 const RETURN_MAX: Duration = Duration::from_secs(10);
 /// Between two looks whether somebody listens.
@@ -133,7 +138,7 @@ impl Transport {
     pub(super) async fn ask(&self, ask: Ask) -> Result<(StatusCode, Bytes), ClientError> {
         let mut busy_tries = 0;
         let mut tries = 0;
-        while tries < TRIES_MAX {
+        while tries < ANSWER_TRIES_MAX {
             let answer = self.open(&ask).await?;
             match self.collect(answer).await {
                 Ok((status, body)) if status.is_success() => return Ok((status, body)),
@@ -169,7 +174,9 @@ impl Transport {
     /// Sends until somebody answers.
     async fn open(&self, ask: &Ask) -> Result<Answer, ClientError> {
         let mut last = None;
-        for _ in 0..TRIES_MAX {
+        let mut tries = 0;
+        while tries < TRIES_MAX {
+            tries += 1;
             let (mut connection, is_kept) = match self.take_idle() {
                 Some(connection) => (connection, true),
                 None => (self.reach(true).await?, false),
@@ -178,7 +185,16 @@ impl Transport {
             if connection.sender.ready().await.is_err() {
                 continue;
             }
-            match connection.sender.send_request(request).await {
+            let mut sent = pin!(connection.sender.send_request(request));
+            let answered = match tokio::time::timeout(STEADY, &mut sent).await {
+                Ok(answered) => answered,
+                // Some questions are answered when a job has ended, after many lives of daemons.
+                Err(_) => {
+                    tries = 0;
+                    sent.await
+                }
+            };
+            match answered {
                 Ok(response) => return Ok(Answer { response, connection }),
                 // On a kept connection this is how a daemon that went away long ago shows itself.
                 Err(error) if ask.is_repeatable || (is_kept && error.is_canceled()) => {

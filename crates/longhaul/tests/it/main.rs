@@ -14,6 +14,10 @@ mod daemon_crash;
 mod daemon_life;
 #[cfg(test)]
 mod daemon_support;
+#[cfg(test)]
+mod found_asking;
+#[cfg(test)]
+mod found_privacy;
 mod harness;
 #[cfg(test)]
 mod mending;
