@@ -107,8 +107,17 @@ impl Engine {
         let (mut jobs, mut bytes) = world.scan()?.ended_totals()?;
         let is_over = |jobs: u64, bytes: u64| jobs > rule.jobs_max || bytes > rule.bytes_max;
         let mut picked = 0;
-        if is_over(jobs, bytes) {
-            let oldest = job_ids(world.scan()?.oldest_ended(limits::STEP_PURGE_MAX)?)?;
+        let mut looked_at = 0;
+        // Those that cannot go, because something is owed for them or they are stuck, may be many,
+        // and must not keep the others here for ever.
+        while is_over(jobs, bytes) && picked == 0 && looked_at < limits::RETAIN_SCAN_MAX {
+            let most = looked_at + limits::STEP_PURGE_MAX;
+            let mut oldest = job_ids(world.scan()?.oldest_ended(most)?)?;
+            let oldest = oldest.split_off(oldest.len().min(looked_at as usize));
+            if oldest.is_empty() {
+                break;
+            }
+            looked_at = most;
             // Those on their way make room already; taking others for them is taking too many.
             for id in &oldest {
                 if let Some(job) = world.find_job(id)?.filter(|job| job.is_purge_wanted()) {

@@ -65,6 +65,8 @@ pub const STEP_DUE_MAX: u32 = 256;
 pub const STEP_PLACE_MAX: u32 = 256;
 /// Ended jobs that retention picks in one step, so that it is never in the way.
 pub const STEP_PURGE_MAX: u32 = 100;
+/// Ended jobs that retention looks at in one step while none of them may go.
+pub const RETAIN_SCAN_MAX: u32 = 5_000;
 /// Highest priority; zero is the lowest.
 pub const PRIORITY_MAX: u8 = 9;
 /// Priority of a job that names none.

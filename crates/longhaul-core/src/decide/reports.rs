@@ -112,14 +112,14 @@ pub(super) fn emit(
 
 /// The machine slept: every active attempt's deadlines move by as much.
 pub(super) fn woke(world: &mut World<'_>, slept: Millis) -> Result<Reply, Fault> {
-    let host = &world.place().host;
+    let (host, now) = (&world.place().host, world.now());
     let mut after = String::new();
     loop {
         let ids = world.scan()?.active_on(host, &after, limits::STEP_DUE_MAX)?;
         let Some(last) = ids.last() else { break };
         after.clone_from(last);
         for id in job_ids(ids)? {
-            world.job(&id)?.woke(slept);
+            world.job(&id)?.woke(slept, now);
         }
     }
     world.record_general(&Fact::Woke { slept });

@@ -43,10 +43,14 @@ impl Job {
             rss_bytes_max: 0,
             leftovers: None,
             warnings: Vec::new(),
+            slept: None,
         });
     }
 
     /// Its process runs, since `at`. Refuses `Stale` for another attempt, `Repeat` if that is known.
+    ///
+    /// A sleep that the machine woke from after `at` is no running time, although nobody knew of the
+    /// start when it did.
     pub fn started(&mut self, attempt: u32, at: Timestamp, pid: u32) -> Result<(), Refused> {
         self.fence(attempt)?;
         let at = at.max(self.current_mut().placed_at);
@@ -61,7 +65,9 @@ impl Job {
             self.state,
             JobState::Starting { .. } | JobState::Stopping { then: Then::Again, .. }
         ) {
-            let stop_at = self.spec.timeout.map(|timeout| at.plus(timeout));
+            let slept = self.current_mut().slept.as_ref().filter(|slept| at < slept.until);
+            let slept = slept.map_or(Millis::ZERO, |slept| slept.span);
+            let stop_at = self.spec.timeout.map(|timeout| at.plus(timeout).plus(slept));
             self.state = JobState::Running { stop_at };
         }
         self.launches = 0;
@@ -167,6 +173,8 @@ impl Job {
         match outcome {
             Some(outcome) if self.retries(&outcome) => {
                 self.failures += 1;
+                // The next attempt is a round of its own: launches that fail are counted anew.
+                self.launches = 0;
                 let retry = &self.spec.retry;
                 let pause = backoff::delay(
                     self.id.as_str(),

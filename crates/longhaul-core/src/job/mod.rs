@@ -180,6 +180,18 @@ pub struct Attempt {
     pub leftovers: Option<Leftovers>,
     /// What went wrong around it.
     pub warnings: Vec<String>,
+    /// How the machine slept between its slot and the news of its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slept: Option<Slept>,
+}
+
+/// Sleeps of the machine, taken together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slept {
+    /// For how long, all of them.
+    pub span: Millis,
+    /// When that of the last was known.
+    pub until: Timestamp,
 }
 
 impl Job {
@@ -321,7 +333,12 @@ impl Job {
 
     /// Moves every deadline of the attempt by how long the machine slept: a closed lid is neither
     /// running time nor a reason to kill.
-    pub fn woke(&mut self, slept: Millis) {
+    pub fn woke(&mut self, slept: Millis, now: Timestamp) {
+        // Its process may run already, and have begun before the sleep: its start will say.
+        if let Some(current) = self.attempts.last_mut().filter(|last| last.started_at.is_none()) {
+            let known = current.slept.as_ref().map_or(Millis::ZERO, |slept| slept.span);
+            current.slept = Some(Slept { span: known.plus(slept), until: now });
+        }
         match &mut self.state {
             JobState::Starting { give_up_at: at }
             | JobState::Running { stop_at: Some(at) }

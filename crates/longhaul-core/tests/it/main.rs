@@ -5,6 +5,7 @@ mod after_the_end;
 mod play;
 mod pools_and_lanes;
 mod restored;
+mod retention;
 mod retries;
 mod starts_and_stops;
 mod submits;

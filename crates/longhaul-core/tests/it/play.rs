@@ -141,7 +141,12 @@ impl Stage {
             "cancel" => {
                 Command::Cancel { job, reason: None, by_force: has("now"), tree: has("tree") }
             }
-            "started" => Command::Started { job, attempt, at: self.now, pid: 7 },
+            "started" => {
+                let ago = words.iter().find_map(|word| word.strip_prefix("ago="));
+                let ago = ago.map_or(0, |span| span_of(span).get().cast_signed());
+                let at = Timestamp::from_millis(self.now.as_millis() - ago);
+                Command::Started { job, attempt, at, pid: 7 }
+            }
             "exited" => {
                 let exit = self.exit(How::Exited(rest[1].parse().expect("a code")), words);
                 Command::Exited { job, attempt, exit }

@@ -60,3 +60,29 @@ fn cancelling_between_attempts_ends_it() {
     "#]],
     );
 }
+
+#[test]
+fn launches_that_fail_are_counted_anew_for_each_attempt() {
+    play(
+        "submit a retry=1\n never a\n +2s\n never a\n +4s\n never a\n +8s\n never a\n +16s\n never a\n +32s\n never a\n +2s\n never a\n +4s\n started a\n exited a 0",
+        &expect![[r#"
+            submit a retry=1             a starting · want start a#1
+            never a                      a delayed
+            +2s                          a starting · want start a#2
+            never a                      a delayed
+            +4s                          a starting · want start a#3
+            never a                      a delayed
+            +8s                          a starting · want start a#4
+            never a                      a delayed
+            +16s                         a starting · want start a#5
+            never a                      a delayed
+            +32s                         a starting · want start a#6
+            never a                      a delayed
+            +2s                          a starting · want start a#7
+            never a                      a delayed
+            +4s                          a starting · want start a#8
+            started a                    a running · want watch a#8
+            exited a 0                   a ended succeeded cleanup pending · want clean a#8
+        "#]],
+    );
+}

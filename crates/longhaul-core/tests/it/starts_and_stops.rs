@@ -284,3 +284,31 @@ fn silence_alone_ends_nobody_who_did_not_ask_for_it() {
     "#]],
     );
 }
+
+#[test]
+fn a_sleep_before_the_news_of_the_start_is_no_running_time() {
+    play(
+        "submit a timeout=10s\n +1s\n woke 100s\n started a ago=1s\n +8s\n +99s\n +2s",
+        &expect![[r#"
+            submit a timeout=10s         a starting · want start a#1
+            +1s                          nothing
+            woke 100s                    want start a#1
+            started a ago=1s             a running · want watch a#1
+            +8s                          nothing
+            +99s                         nothing
+            +2s                          a stopping · want stop a#1
+        "#]],
+    );
+    // One that began after the sleep has nothing to be forgiven.
+    play(
+        "submit a timeout=10s\n woke 20s\n +1s\n started a\n +9s\n +1s",
+        &expect![[r#"
+            submit a timeout=10s         a starting · want start a#1
+            woke 20s                     want start a#1
+            +1s                          nothing
+            started a                    a running · want watch a#1
+            +9s                          nothing
+            +1s                          a stopping · want stop a#1
+        "#]],
+    );
+}

@@ -179,6 +179,7 @@ impl Story {
             }
             Fact::Retrying { not_before, failures } => {
                 (self.not_before, self.failures) = (Some(*not_before), *failures);
+                self.launches = 0;
                 self.state = "queued";
             }
             Fact::Relaunching { not_before, launches, .. } => {

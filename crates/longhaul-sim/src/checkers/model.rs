@@ -237,6 +237,7 @@ impl<'a> Model<'a> {
         };
         if told.may_retry(&outcome) {
             told.failures += 1;
+            told.launches = 0;
             told.is = Is::Queued;
         } else {
             self.end(id, outcome);

@@ -9,7 +9,7 @@ use longhaul_core::job::{Job, JobState, Purge, Then};
 use longhaul_core::limits;
 use longhaul_core::outcome::{Ending, Reason};
 use longhaul_core::port::Phase;
-use longhaul_core::time::Timestamp;
+use longhaul_core::time::{Millis, Timestamp};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -87,8 +87,13 @@ fn hours(seen: &Seen<'_>) -> Result<(), Broken> {
                 (Some(*give_up_at), Some(now.plus(limits::START_MAX)))
             }
             JobState::Running { stop_at } if was != "running" => {
-                let began = job.current().and_then(|attempt| attempt.started_at);
-                let right = began.zip(job.spec.timeout).map(|(at, timeout)| at.plus(timeout));
+                let attempt = job.current();
+                let began = attempt.and_then(|attempt| attempt.started_at);
+                let slept = attempt.and_then(|attempt| attempt.slept.as_ref());
+                let right = began.zip(job.spec.timeout).map(|(at, timeout)| {
+                    let slept = slept.filter(|slept| at < slept.until);
+                    at.plus(timeout).plus(slept.map_or(Millis::ZERO, |slept| slept.span))
+                });
                 (*stop_at, right)
             }
             JobState::Stopping { then, by_force, again_at }
