@@ -233,7 +233,8 @@ pub trait Store: Send {
     fn begin(&mut self) -> Result<Box<dyn Tx + '_>, StoreError>;
     /// Opens another reader, which sees whole commits only.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
-    /// Sees to it that what was removed can be read nowhere any more, if that is still to be done.
+    /// Sees to it that what was removed can be read nowhere any more, if that is still to be done,
+    /// and does now what a later commit would otherwise have to do beside its own work.
     /// For quiet moments: it may cost syncs. [`StoreError::Conflict`] says that a reader still needs
     /// an old copy: ask again later.
     fn erase(&mut self) -> Result<(), StoreError> {
