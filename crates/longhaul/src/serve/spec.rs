@@ -194,6 +194,20 @@ mod tests {
     }
 
     #[test]
+    fn what_becomes_of_leftovers_is_the_settings_choice_unless_the_job_says() {
+        let said = |leftovers, default| {
+            let command = vec!["x".into()];
+            job_spec(Spec { command, leftovers, ..Spec::default() }, default).leftovers
+        };
+        assert_eq!(said(None, LeftoverRule::Report), LeftoverRule::Report);
+        assert_eq!(said(None, LeftoverRule::Kill), LeftoverRule::Kill);
+        let kill = Some(api::Leftovers::Kill);
+        assert_eq!(said(kill, LeftoverRule::Report), LeftoverRule::Kill);
+        let report = Some(api::Leftovers::Report);
+        assert_eq!(said(report, LeftoverRule::Kill), LeftoverRule::Report);
+    }
+
+    #[test]
     fn numbers_out_of_range_reach_core_as_such() {
         let spec = Spec {
             command: vec!["x".into()],

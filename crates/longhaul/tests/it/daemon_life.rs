@@ -1,8 +1,9 @@
 //! Jobs from submission to their end, and across restarts of the daemon.
 
-use crate::daemon_support::{Place, job, outcome, submit, until};
+use crate::daemon_support::{Place, eventually, job, outcome, submit, until};
 use longhaul::daemon::Stream;
 use longhaul_core::command::Command;
+use longhaul_core::id::JobId;
 use longhaul_core::job::CleanupState;
 use longhaul_core::outcome::{Ending, Reason};
 use longhaul_core::spec::Retry;
@@ -45,7 +46,9 @@ async fn a_cancelled_job_is_asked_and_then_killed() {
     let mut spec = place.shell("trap '' TERM; echo ready; while :; do sleep 1; done");
     spec.grace = Millis::new(200);
     let id = submit(&daemon.ports, spec).await;
-    until(&daemon.ports, &id, |job| job.state_name() == "running").await;
+    let job = until(&daemon.ports, &id, |job| job.state_name() == "running").await;
+    let is_ready = || daemon.ports.spools.sizes(&job).0 > 0;
+    tokio::task::block_in_place(|| eventually("it hears no TERM", is_ready));
     let reason = Some("enough".to_owned());
     let cancel = Command::Cancel { job: id.clone(), reason, by_force: false, tree: false };
     daemon.ports.engine.ask(cancel).await.unwrap();
@@ -120,5 +123,57 @@ async fn what_a_job_brought_along_is_erased_after_its_end() {
     };
     tokio::time::timeout(crate::daemon_support::PATIENCE, gone).await.unwrap();
     assert!(!folder.exists());
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_moment_puts_commits_into_the_database_itself() {
+    let place = Place::new();
+    let daemon = place.start();
+    let id = submit(&daemon.ports, place.shell("exit 0")).await;
+    outcome(&daemon.ports, &id).await;
+    let path = daemon.ports.home.db();
+    let is_there = || {
+        let bytes = std::fs::read(&path).unwrap();
+        bytes.windows(id.as_str().len()).any(|at| at == id.as_str().as_bytes())
+    };
+    assert!(!is_there(), "a commit did it, and nothing is left to see");
+    tokio::task::block_in_place(|| eventually("it lies in the database", is_there));
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_whose_large_files_are_read_hold_up_no_stop() {
+    let place = Place::new();
+    let daemon = place.start();
+    let many = Command::SetPool { pool: "default".to_owned(), slots: Some(20), paused: None };
+    daemon.ports.engine.ask(many).await.unwrap();
+    let stubborn = submit(&daemon.ports, place.shell("sleep 600")).await;
+    until(&daemon.ports, &stubborn, |job| job.state_name() == "running").await;
+    std::fs::File::create(place.root.path().join("large")).unwrap().set_len(100 << 20).unwrap();
+    let mut readers = Vec::new();
+    // More than may act at once.
+    for _ in 0..12 {
+        let mut spec = place.shell("touch ran-$LONGHAUL_JOB_ID");
+        spec.artifacts = vec!["large".to_owned()];
+        readers.push(submit(&daemon.ports, spec).await);
+    }
+    let ran = |id: &JobId| place.root.path().join(format!("ran-{id}")).exists();
+    tokio::task::block_in_place(|| eventually("all ran", || readers.iter().all(ran)));
+    let cancel =
+        Command::Cancel { job: stubborn.clone(), reason: None, by_force: true, tree: false };
+    daemon.ports.engine.ask(cancel).await.unwrap();
+    outcome(&daemon.ports, &stubborn).await;
+    let mut unread = 0;
+    for id in &readers {
+        unread += u32::from(job(&daemon.ports, id).await.outcome().is_none());
+    }
+    assert!(unread > 0, "reading was over before the stop, which proves nothing");
+    for id in &readers {
+        assert_eq!(
+            until(&daemon.ports, id, |job| job.outcome().is_some()).await.artifacts.len(),
+            1
+        );
+    }
     daemon.finish().await.unwrap();
 }

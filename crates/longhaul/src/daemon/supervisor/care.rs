@@ -107,7 +107,7 @@ impl Care {
                     }
                 }
                 Seen::Launched => self.launched_at = Some(awake_ms),
-                Seen::Over | Seen::Soon | Seen::Done | Seen::Doubt => {}
+                Seen::Over | Seen::Soon | Seen::Done | Seen::Doubt | Seen::Left(_) => {}
             }
         }
         // A want that came meanwhile counts as something that happened.

@@ -1,7 +1,6 @@
 //! From what a folder proves to what the engine is told. Only an outcome in the folder is reported
 //! as an end; what cannot be believed is a doubt, which a person sees and nobody acts on.
 
-use super::artifacts;
 use super::site::Site;
 use longhaul_core::command::{Command, Exit, How, StoppedBy};
 use longhaul_core::event::Leftovers;
@@ -46,6 +45,20 @@ pub(super) enum Seen {
     Done,
     /// Nothing can be said or done; reconciling asks again.
     Doubt,
+    /// It is over, and before that is reported the files that it left are to be read.
+    Left(Box<Left>),
+}
+
+/// An end that is known and not yet reported.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Left {
+    pub(super) subject: Subject,
+    /// What is reported with it and before it.
+    pub(super) start: Option<Command>,
+    pub(super) exit: Exit,
+    /// Where files are looked for, and which.
+    pub(super) cwd: String,
+    pub(super) patterns: Vec<String>,
 }
 
 /// Which clock a record's times are taken from.
@@ -78,7 +91,7 @@ impl Subject {
         boot: Boot,
         tell_start: bool,
     ) -> Seen {
-        let mut exit = exit_of(site, record, boot);
+        let exit = exit_of(site, record, boot);
         let job = match site.job(&self.job) {
             Ok(Some(job)) => job,
             Ok(None) => return Seen::Over,
@@ -87,27 +100,28 @@ impl Subject {
                 return Seen::Doubt;
             }
         };
-        if !job.spec.artifacts.is_empty() && exit.started_at.is_some() {
-            let found = artifacts::collect(job.spec.cwd.as_ref(), &job.spec.artifacts);
-            exit.artifacts = found.artifacts;
-            exit.warnings.extend(found.warnings);
-        }
-        let mut reports = Vec::new();
+        let mut start = None;
         let ran = matches!(exit.how, How::Exited(_) | How::Signaled(_) | How::Lost(_));
         if tell_start
             && ran
             && let (Some(at), Ok(Some(pid))) = (exit.started_at, folder.read_pid())
         {
             let pid = pid.child.pid.unsigned_abs();
-            reports.push(Command::Started {
-                job: self.job.clone(),
-                attempt: self.attempt,
-                at,
-                pid,
-            });
+            start =
+                Some(Command::Started { job: self.job.clone(), attempt: self.attempt, at, pid });
         }
-        reports.push(self.exited(exit));
-        site.engine.report(reports);
+        if !job.spec.artifacts.is_empty() && exit.started_at.is_some() {
+            let (cwd, patterns) = (job.spec.cwd, job.spec.artifacts);
+            let left = Left { subject: self.clone(), start, exit, cwd, patterns };
+            return Seen::Left(Box::new(left));
+        }
+        self.ended(site, start, exit)
+    }
+
+    /// Reports an end, and the start that belongs before it.
+    pub(super) fn ended(&self, site: &Site, start: Option<Command>, exit: Exit) -> Seen {
+        let exited = self.exited(exit);
+        site.engine.report(start.into_iter().chain([exited]).collect());
         site.doubts.settle(&self.job, self.attempt);
         Seen::Over
     }

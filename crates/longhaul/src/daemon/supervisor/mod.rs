@@ -20,7 +20,7 @@ mod watch;
 pub(super) use site::Site;
 
 use self::care::{Care, Order};
-use self::evidence::{Seen, Subject};
+use self::evidence::{Left, Seen, Subject};
 use super::board::Board;
 use super::stop::StopSwitch;
 use longhaul_core::command::Want;
@@ -35,6 +35,9 @@ use tokio::task::JoinSet;
 
 /// Acts that block at the same time: launches above all, each of which forks twice.
 const ACTS_MAX: usize = 8;
+/// Jobs whose artifacts are read at the same time, beside the acts: large files may take minutes,
+/// in which other jobs must start and stop.
+const READINGS_MAX: usize = 2;
 /// File descriptors that are left for everything but watching shims.
 const DESCRIPTORS_KEPT: u64 = 256;
 /// Bytes of a hint; longer ones are none of ours.
@@ -47,6 +50,7 @@ pub(super) struct Supervisor {
     hints: Option<UnixDatagram>,
     stop: StopSwitch,
     permits: Arc<Semaphore>,
+    readings: Arc<Semaphore>,
     cares: BTreeMap<JobId, Care>,
     /// Shims that are waited for by handle, and how many may be.
     handles: u64,
@@ -90,6 +94,7 @@ impl Supervisor {
             hints,
             stop,
             permits: Arc::new(Semaphore::new(ACTS_MAX)),
+            readings: Arc::new(Semaphore::new(READINGS_MAX)),
             cares: BTreeMap::new(),
             handles: 0,
             handles_max: descriptors_max.saturating_sub(DESCRIPTORS_KEPT),
@@ -177,15 +182,15 @@ impl Supervisor {
         let Some(care) = self.cares.get_mut(job) else { return };
         let Some(order) = care.begin(self.site.clock.awake_ms()) else { return };
         let (site, permits) = (Arc::clone(&self.site), Arc::clone(&self.permits));
+        let readings = Arc::clone(&self.readings);
         self.tasks.spawn(async move {
-            let want = order.want.clone();
-            let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
-            let acting = tokio::task::spawn_blocking(move || perform(&site, &order));
-            let seen = acting.await.unwrap_or_else(|error| {
-                tracing::error!(%error, "an act panicked");
-                Seen::Doubt
-            });
-            drop(permit);
+            let (want, here) = (order.want.clone(), Arc::clone(&site));
+            let seen = match blocking(&permits, move || perform(&here, &order)).await {
+                Seen::Left(left) => {
+                    blocking(&readings, move || read_and_report(&site, *left)).await
+                }
+                seen => seen,
+            };
             Done::Acted(want, seen)
         });
     }
@@ -213,6 +218,7 @@ impl Supervisor {
             | Seen::Runs(..)
             | Seen::Soon
             | Seen::Launched
+            | Seen::Left(_)
             | Seen::Doubt => {}
         }
         if again {
@@ -242,6 +248,24 @@ impl Supervisor {
             care.sampler = Some(self.tasks.spawn(sampling));
         }
     }
+}
+
+/// Runs what blocks, as soon as there is a permit for it.
+async fn blocking(permits: &Semaphore, act: impl FnOnce() -> Seen + Send + 'static) -> Seen {
+    let _permit = permits.acquire().await.expect("the semaphore is never closed");
+    tokio::task::spawn_blocking(act).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "an act panicked");
+        Seen::Doubt
+    })
+}
+
+/// Reads the files that an attempt left, and reports its end with them. Blocks, perhaps for long.
+fn read_and_report(site: &Site, left: Left) -> Seen {
+    let mut exit = left.exit;
+    let found = artifacts::collect(left.cwd.as_ref(), &left.patterns);
+    exit.artifacts = found.artifacts;
+    exit.warnings.extend(found.warnings);
+    left.subject.ended(site, left.start, exit)
 }
 
 /// Does what is wanted, as far as the folder says that it is missing. Blocks.
