@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
 fn id(number: u32) -> JobId {
-    JobId::parse(&format!("job_{number:026}")).unwrap()
+    JobId::parse(&format!("job_{number:026}")).expect("26 digits")
 }
 
 fn submission(number: u32) -> Submission {
