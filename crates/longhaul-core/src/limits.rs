@@ -67,6 +67,10 @@ pub const STEP_PLACE_MAX: u32 = 256;
 pub const STEP_PURGE_MAX: u32 = 100;
 /// Ended jobs that retention looks at in one step while none of them may go.
 pub const RETAIN_SCAN_MAX: u32 = 5_000;
+/// Stored content that one sweep looks at.
+pub const SWEEP_LOOKED_AT_MAX: usize = 100_000;
+/// Stored content that one sweep removes.
+pub const SWEEP_REMOVED_MAX: usize = 1_000;
 /// Highest priority; zero is the lowest.
 pub const PRIORITY_MAX: u8 = 9;
 /// Priority of a job that names none.

@@ -22,6 +22,8 @@ pub struct Config {
     pub cgroup: Cgroup,
     /// Bytes that must be free where the home lies for anything to be submitted.
     pub low_disk_bytes: u64,
+    /// How long stored content that no job names is kept.
+    pub blob_grace: Millis,
 }
 
 /// Whether attempts get a cgroup of their own.
@@ -71,6 +73,7 @@ struct File {
     leftovers: Option<LeftoverRule>,
     cgroup: Option<Cgroup>,
     low_disk_bytes: Option<u64>,
+    blob_grace_secs: Option<u64>,
     retention: FileRetention,
 }
 
@@ -93,6 +96,8 @@ const JOBS_MAX: u64 = 100_000;
 const BYTES_MAX: u64 = 20 * 1_024 * 1_024 * 1_024;
 /// Room for the outcomes of a thousand attempts and for the database's own writing.
 const LOW_DISK_BYTES: u64 = 16 * 1_024 * 1_024;
+/// Between storing content and naming it lies one request, or a person who retries an upload.
+const BLOB_GRACE_SECS: u64 = 3_600;
 /// Even on one processor a job that waits for the network must not hold up the next.
 const SLOTS_MIN: u32 = 2;
 
@@ -132,6 +137,7 @@ impl Config {
             leftovers: file.leftovers.unwrap_or(LeftoverRule::Kill),
             cgroup: file.cgroup.unwrap_or(Cgroup::Auto),
             low_disk_bytes: file.low_disk_bytes.unwrap_or(LOW_DISK_BYTES),
+            blob_grace: Millis::from_secs(file.blob_grace_secs.unwrap_or(BLOB_GRACE_SECS)),
         })
     }
 }

@@ -8,6 +8,7 @@ use super::inbox::{Batch, Entry, Inbox};
 use super::journal::Journal;
 use super::readers::unreadable;
 use super::stop::StopSwitch;
+use super::stored::Stored;
 use crate::clock::Clock;
 use longhaul_core::command::{Command, Refused, Reply};
 use longhaul_core::engine::{Engine, RECONCILE_EVERY, Step};
@@ -40,6 +41,7 @@ pub(super) struct EngineParts {
     pub(super) inbox: Arc<Inbox>,
     pub(super) journal: Journal,
     pub(super) board: Arc<Board>,
+    pub(super) stored: Stored,
     pub(super) clock: Clock,
     pub(super) stop: StopSwitch,
 }
@@ -266,6 +268,7 @@ impl Work {
     fn retain(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.retain_at = None;
         self.retained_at = now;
+        self.parts.stored.tick();
         match self.parts.engine.retain(&mut *self.parts.store, now) {
             Ok((step, more)) => {
                 self.tell(step, now);

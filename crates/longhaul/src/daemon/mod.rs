@@ -19,6 +19,7 @@ mod readable;
 mod readers;
 mod spools;
 mod stop;
+mod stored;
 mod supervisor;
 mod tokens;
 
@@ -29,6 +30,8 @@ pub use mend::{inspect, repair};
 pub use readers::Readers;
 pub use spools::{Growth, Spools, Stream};
 pub use stop::StopSwitch;
+pub(crate) use stored::DRAFT;
+pub use stored::Stored;
 pub use tokens::Tokens;
 
 use self::board::Board;
@@ -62,6 +65,8 @@ pub struct Ports {
     pub readers: Readers,
     /// Reads what jobs wrote.
     pub spools: Spools,
+    /// Inputs and attachments.
+    pub stored: Stored,
     /// Checks what jobs prove themselves with.
     pub tokens: Tokens,
     /// Attempts that nothing can be done about.
@@ -304,12 +309,14 @@ impl Daemon {
             default_slots: config.default_slots,
             retention: config.retention.clone(),
         };
+        let stored = Stored::new(home.clone(), config.blob_grace);
         let parts = EngineParts {
             engine: Engine::new(place),
             store,
             inbox,
             journal: journal.clone(),
             board: Arc::clone(&board),
+            stored: stored.clone(),
             clock: clock.clone(),
             stop: stop.clone(),
         };
@@ -318,6 +325,7 @@ impl Daemon {
             journal,
             readers: Readers::new(readers),
             spools: Spools::new(home.clone()),
+            stored: stored.clone(),
             tokens,
             doubts: Doubts::default(),
             started_at: clock.now(),
@@ -334,6 +342,9 @@ impl Daemon {
         let driver = Supervisor::new(site, board, hints, ports.stop.clone(), descriptors_max);
         let mut supervisor = JoinSet::new();
         supervisor.spawn(driver.run());
+        let (readers, clock, stop) =
+            (ports.readers.clone(), ports.clock.clone(), ports.stop.clone());
+        supervisor.spawn(stored.run(readers, clock, stop));
         Ok(Self { ports, engine, supervisor, _lock: lock })
     }
 
@@ -343,7 +354,8 @@ impl Daemon {
     /// What made the engine stop by itself, if that is why.
     pub async fn finish(mut self) -> Result<(), DaemonError> {
         self.ports.stop.stop();
-        let drained = tokio::time::timeout(DRAIN_MAX, self.supervisor.join_next()).await;
+        let all = async { while self.supervisor.join_next().await.is_some() {} };
+        let drained = tokio::time::timeout(DRAIN_MAX, all).await;
         if drained.is_err() {
             tracing::warn!("the supervisor did not come to its end");
         }

@@ -4,6 +4,7 @@
 use super::Shared;
 use super::digest::{Digest, is_sha256};
 use super::error::{Answer, Failure};
+use crate::daemon::DRAFT;
 use crate::home::Home;
 use crate::ids;
 use axum::body::{Body, BodyDataStream};
@@ -27,7 +28,7 @@ pub(super) async fn store(
         return Err(Failure::bad_request("content is named by 64 lower-case hexadecimal digits"));
     }
     let pieces = body.into_data_stream();
-    let is_known = fs_err::symlink_metadata(ports.home.blob(&sha256)).is_ok_and(|a| a.is_file());
+    let is_known = ports.stored.keep(&sha256).map_err(|error| disk(&error))?.is_some();
     if is_known {
         // Taken and thrown away: an answer before the end would look like a broken connection.
         receive(pieces, |_| Ok(())).await?;
@@ -85,7 +86,7 @@ impl Draft {
             Ok(()) | Err(_) => {}
         }
         // Its own name each, so that two who send the same do not write into each other.
-        let path = folder.join(format!("draft.{}", ids::job_id()?));
+        let path = folder.join(format!("{DRAFT}{}", ids::job_id()?));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(Self { path, file, folder })
     }
@@ -100,7 +101,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Gone already if it was kept; otherwise what is left is found by `doctor`.
+        // Gone already if it was kept; what is left otherwise is swept one day.
         let _ = fs_err::remove_file(&self.path);
     }
 }

@@ -154,8 +154,11 @@ pub(super) fn check_blobs(ports: &Shared, spec: &JobSpec) -> Answer<()> {
         if !super::digest::is_sha256(&blob.sha256) {
             return Err(Failure::bad_spec("stored content is named by 64 lower-case digits"));
         }
-        let about = fs_err::symlink_metadata(ports.home.blob(&blob.sha256));
-        if !about.is_ok_and(|about| about.is_file() && about.len() == blob.size) {
+        let size = ports.stored.keep(&blob.sha256).map_err(|error| {
+            let message = format!("content {} cannot be looked at: {error}", blob.sha256);
+            Failure::unavailable("unavailable", message, 1_000)
+        })?;
+        if size != Some(blob.size) {
             let message = format!("content {} of {} bytes is not stored", blob.sha256, blob.size);
             return Err(Failure::refused("no_blob", message)
                 .hint(format!("store it with `PUT /v1/blobs/{}` first", blob.sha256)));

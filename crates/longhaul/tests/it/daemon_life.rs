@@ -6,7 +6,7 @@ use longhaul_core::command::Command;
 use longhaul_core::id::JobId;
 use longhaul_core::job::CleanupState;
 use longhaul_core::outcome::{Ending, Reason};
-use longhaul_core::spec::Retry;
+use longhaul_core::spec::{Blob, Retry};
 use longhaul_core::time::Millis;
 use std::io::Read;
 
@@ -175,5 +175,30 @@ async fn jobs_whose_large_files_are_read_hold_up_no_stop() {
             1
         );
     }
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_content_that_nobody_names_goes_after_its_grace() {
+    let place = Place::new();
+    let blobs = place.home().join("blobs");
+    let daemon = place.start();
+    let old = |name: &str| {
+        let path = blobs.join(name);
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        path
+    };
+    let (unnamed, named) = (old(&"a".repeat(64)), old(&"b".repeat(64)));
+    let (draft, foreign) = (old("draft.job_x"), old("README"));
+    let young = blobs.join("c".repeat(64));
+    std::fs::write(&young, "").unwrap();
+    let mut spec = place.shell("cat");
+    spec.stdin = Some(Blob { sha256: "b".repeat(64), size: 0 });
+    let id = submit(&daemon.ports, spec).await;
+    let is_swept = || !unnamed.exists() && !draft.exists();
+    tokio::task::block_in_place(|| eventually("old content goes", is_swept));
+    assert!(named.exists() && young.exists() && foreign.exists());
+    assert_eq!(outcome(&daemon.ports, &id).await.kind, Ending::Succeeded);
     daemon.finish().await.unwrap();
 }
