@@ -146,19 +146,33 @@ pub(super) async fn stop(caller: &Caller) -> Result<bool, CliError> {
         Err(error) if error.code == "not_running" => return Ok(false),
         Err(error) => return Err(error),
     };
+    let pid = client.status().await?.pid;
     client.stop().await?;
+    let home = home()?;
     let gone = tokio::time::timeout(STOP_MAX, async {
-        while is_held(&home()?)? {
+        while is_held(&home)? {
+            // Whoever follows a job starts the next daemon at once; ours is gone all the same.
+            if holder(&home).is_some_and(|holder| holder != pid) {
+                return Ok(true);
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        Ok::<(), CliError>(())
+        Ok::<bool, CliError>(false)
     });
-    gone.await.map_err(|_| {
+    let is_followed = gone.await.map_err(|_| {
         let seconds = STOP_MAX.as_secs();
         CliError::unavailable("unavailable", format!("the daemon has not left in {seconds} s"))
             .hint("`longhaul daemon status` says which process it is; killing it is safe")
     })??;
+    if is_followed {
+        caller.output.note("another was started at once by a command that follows a job");
+    }
     Ok(true)
+}
+
+/// The process that the home's lock names, if it can be read.
+fn holder(home: &Home) -> Option<u32> {
+    std::fs::read_to_string(home.lock()).ok()?.trim().parse().ok()
 }
 
 /// Whether a daemon holds the home. The lock goes with its process, however that ends.

@@ -7,9 +7,12 @@ use crate::api::JobView;
 use crate::client::{Client, OutputAsk, OutputPiece};
 use bytes::Bytes;
 use serde_json::json;
+use std::ops::Range;
 
-/// Bytes at the end of a stream that are first looked through for the last lines.
+/// Bytes at the end of a stream that are first looked through for the last lines, and the most that
+/// are looked through at once.
 const TAIL_BYTES: u64 = 64 * 1_024;
+const TAIL_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
 
 /// Print what a job wrote, byte for byte
 #[derive(Debug, clap::Args)]
@@ -102,8 +105,8 @@ fn sizes(job: &JobView, attempt: u32) -> (u64, u64) {
     }
 }
 
-/// Where the last `lines` lines of a stream of `size` bytes begin. Looks at the end only, and at
-/// twice as much each time that this was too little.
+/// Where the last `lines` lines of a stream of `size` bytes begin. Reads from the end backwards, a
+/// window at a time, and keeps none: one line may be as long as the whole output.
 async fn tail_at(
     client: &Client,
     job: &str,
@@ -112,48 +115,68 @@ async fn tail_at(
     size: u64,
     lines: u64,
 ) -> Result<u64, CliError> {
-    let mut window = TAIL_BYTES;
-    loop {
-        let from = size.saturating_sub(window);
-        let (stdout, stderr) = match stream {
-            Stream::Out => (Some(from), None),
-            Stream::Err => (None, Some(from)),
-        };
-        let ask = OutputAsk {
-            job: job.to_owned(),
-            follow: false,
-            attempt: Some(attempt),
-            stdout,
-            stderr,
-        };
-        let mut pieces = client.output(ask);
-        let mut end = Vec::new();
-        while let Some(piece) = pieces.next().await? {
-            match piece {
-                OutputPiece::Stdout(bytes) | OutputPiece::Stderr(bytes) => end.extend(&bytes[..]),
-                OutputPiece::Attempt(_) | OutputPiece::End(_) => {}
-            }
+    // The break after the last line ends it and begins none.
+    let mut breaks = Breaks { left: lines, ends_at: size.saturating_sub(1) };
+    let (mut to, mut window) = (size, TAIL_BYTES);
+    while to > 0 && lines > 0 {
+        let from = to.saturating_sub(window);
+        let bytes = read(client, job, attempt, stream, from..to).await?;
+        if let Some(begin) = breaks.find(&bytes, from) {
+            return Ok(begin);
         }
-        if let Some(offset) = last_lines(&end, lines) {
-            return Ok(from + offset);
-        }
-        if from == 0 {
-            return Ok(0);
-        }
-        window = window.saturating_mul(2);
+        (to, window) = (from, TAIL_BYTES_MAX.min(window * 2));
     }
+    Ok(to)
 }
 
-/// Where the last `lines` lines of `bytes` begin; `None` if there are not so many. A line that is
-/// not ended counts.
-fn last_lines(bytes: &[u8], lines: u64) -> Option<u64> {
-    if lines == 0 {
-        return Some(bytes.len() as u64);
+/// The bytes of a stream in this range; fewer if there are not so many.
+async fn read(
+    client: &Client,
+    job: &str,
+    attempt: u32,
+    stream: Stream,
+    range: Range<u64>,
+) -> Result<Vec<u8>, CliError> {
+    let (stdout, stderr) = match stream {
+        Stream::Out => (Some(range.start), None),
+        Stream::Err => (None, Some(range.start)),
+    };
+    let attempt = Some(attempt);
+    let ask = OutputAsk { job: job.to_owned(), follow: false, attempt, stdout, stderr };
+    let mut pieces = client.output(ask);
+    let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+    let mut read = Vec::with_capacity(length);
+    // What comes after the range is not waited for.
+    while read.len() < length
+        && let Some(piece) = pieces.next().await?
+    {
+        if let OutputPiece::Stdout(bytes) | OutputPiece::Stderr(bytes) = piece {
+            read.extend(&bytes[..]);
+        }
     }
-    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let mut breaks = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
-    let nth = usize::try_from(lines - 1).ok()?;
-    breaks.nth(nth).map(|(index, _)| index as u64 + 1)
+    read.truncate(length);
+    Ok(read)
+}
+
+/// Counts line breaks from the end of a stream.
+struct Breaks {
+    left: u64,
+    /// Offset of the last byte of all.
+    ends_at: u64,
+}
+
+impl Breaks {
+    /// Where the wanted lines begin, if that is within `bytes`, which stand at `from`.
+    fn find(&mut self, bytes: &[u8], from: u64) -> Option<u64> {
+        let breaks = bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+        for at in breaks.map(|(index, _)| from + index as u64).filter(|at| *at != self.ends_at) {
+            self.left -= 1;
+            if self.left == 0 {
+                return Some(at + 1);
+            }
+        }
+        None
+    }
 }
 
 /// Prints pieces as they come, or collects them for one JSON object.
@@ -224,12 +247,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lines_are_found_from_the_end() {
-        assert_eq!(last_lines(b"a\nb\nc\n", 1), Some(4));
-        assert_eq!(last_lines(b"a\nb\nc", 2), Some(2));
-        assert_eq!(last_lines(b"a\nb\n", 2), None);
-        assert_eq!(last_lines(b"a\n", 0), Some(2));
-        assert_eq!(last_lines(b"", 3), None);
+    fn the_last_lines_are_found_from_the_end_whatever_the_windows() {
+        let find = |text: &[u8], left: u64, window: usize| {
+            let mut breaks = Breaks { left, ends_at: (text.len() as u64).saturating_sub(1) };
+            let mut to = text.len();
+            while to > 0 {
+                let from = to.saturating_sub(window);
+                if let Some(begin) = breaks.find(&text[from..to], from as u64) {
+                    return Some(begin);
+                }
+                to = from;
+            }
+            None
+        };
+        for window in 1..8 {
+            assert_eq!(find(b"a\nb\nc\n", 1, window), Some(4));
+            assert_eq!(find(b"a\nb\nc", 2, window), Some(2));
+            assert_eq!(find(b"a\nb\n", 2, window), None);
+            assert_eq!(find(b"a\n\n", 1, window), Some(2));
+            assert_eq!(find(b"\n", 1, window), None);
+            assert_eq!(find(b"", 3, window), None);
+        }
     }
 
     #[test]

@@ -24,6 +24,22 @@ fn a_waiter_outlives_any_number_of_daemons() {
 }
 
 #[test]
+fn a_daemon_that_followers_start_again_at_once_has_stopped_all_the_same() {
+    let home = Home::new();
+    let id = home.submit(&["--", "sh", "-c", "until [ -e go ]; do sleep 0.05; done"]);
+    let followers: Vec<_> = (0..3).map(|_| home.spawn(&["logs", "-f", &id])).collect();
+    for _ in 0..3 {
+        let pid = home.json(&["daemon", "start"])["pid"].clone();
+        home.run(&["daemon", "stop"]).ok();
+        assert_ne!(home.json(&["daemon", "start"])["pid"], pid);
+    }
+    home.write("go", "");
+    for follower in followers {
+        ran(follower.wait_with_output().unwrap()).ok();
+    }
+}
+
+#[test]
 fn a_job_that_is_cancelled_at_once_does_not_sit_out_its_grace() {
     let home = Home::new();
     for _ in 0..40 {
