@@ -2,7 +2,8 @@
 
 use super::missing;
 use crate::bench::Bench;
-use crate::clock::timed;
+use crate::clock::{self, timed};
+use crate::http::Connection;
 use crate::peers::{self, Kind, Peer, Pueue};
 use crate::program;
 use crate::report::{Figure, Line, Reach, Unit};
@@ -10,6 +11,7 @@ use crate::stats::Samples;
 use crate::subject::Subject;
 use anyhow::{Context, Result};
 use serde_json::Value;
+use std::time::Duration;
 
 const NAME: &str = "noop";
 const JOBS: usize = 1_000;
@@ -57,11 +59,7 @@ fn longhaul(bench: &Bench) -> Result<(Samples, u64)> {
     for run in 0..bench.args.runs {
         let subject = Subject::start(bench, &format!("noop-{run}"))?;
         let mut connection = subject.connect()?;
-        let pools = connection.get("/v1/pools")?;
-        let pool = pools["pools"]
-            .as_array()
-            .and_then(|pools| pools.iter().find(|pool| pool["name"] == "default"));
-        slots = pool.and_then(|pool| pool["slots"].as_u64()).context("no pool `default`")?;
+        slots = default_slots(&mut connection)?;
         let took = timed(|| {
             program::run(&mut subject.command(&["submit", "--batch", batch]))?;
             subject.settled(&mut connection, "ended", JOBS)
@@ -70,6 +68,17 @@ fn longhaul(bench: &Bench) -> Result<(Samples, u64)> {
         rates.push(per_second(JOBS, took));
     }
     Ok((rates, slots))
+}
+
+/// The slots of the default pool. A daemon answers a moment before its first commit, and until then
+/// there is no pool.
+fn default_slots(connection: &mut Connection) -> Result<u64> {
+    clock::until("the default pool is there", Duration::from_millis(2), || {
+        let pools = connection.get("/v1/pools")?;
+        let pools = pools["pools"].as_array().context("the answer has no pools")?;
+        let pool = pools.iter().find(|pool| pool["name"] == "default");
+        Ok(pool.and_then(|pool| pool["slots"].as_u64()))
+    })
 }
 
 /// A rate of jobs that did not run would be worth nothing.
