@@ -115,7 +115,7 @@ pub fn waits_for(job: &Job, around: &Surroundings, now: Timestamp) -> Option<Str
                 Waiting::Retry => "its retry",
                 Waiting::Launch => "another launch",
             };
-            format!("{what}, in {} ms", not_before.since(now).get())
+            format!("{what}, in {}", not_before.since(now))
         }
         Phase::Ready => waits_for_pool(job, around),
         Phase::Kept | Phase::Active | Phase::Ended => return None,

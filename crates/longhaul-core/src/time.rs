@@ -2,6 +2,7 @@
 //! everywhere in this crate, and `longhaul/src/clock.rs` is the only place that makes one.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A point in time: UTC milliseconds since 1970. Has no `now()`.
 #[derive(
@@ -78,9 +79,34 @@ impl Millis {
     }
 }
 
+/// For people: the two largest units that say something, such as `49m 45s`; rounded down.
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 4] =
+            [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+        let Some(first) = UNITS.iter().position(|(size, _)| self.0 >= *size) else {
+            return write!(f, "{}ms", self.0);
+        };
+        let (size, unit) = UNITS[first];
+        write!(f, "{}{unit}", self.0 / size)?;
+        match UNITS.get(first + 1).map(|(next, unit)| (self.0 % size / next, unit)) {
+            Some((rest, unit)) if rest > 0 => write!(f, " {rest}{unit}"),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_is_told_in_the_units_people_use() {
+        let told = |ms| Millis::new(ms).to_string();
+        assert_eq!([told(0), told(300), told(1_008)], ["0ms", "300ms", "1s"]);
+        assert_eq!([told(2_985_096), told(3_600_000)], ["49m 45s", "1h"]);
+        assert_eq!([told(3_630_000), told(187_200_000)], ["1h", "2d 4h"]);
+    }
 
     #[test]
     fn arithmetic_saturates_and_never_goes_below_zero() {

@@ -125,7 +125,7 @@ impl Job {
         if span < stall {
             return Ok(false);
         }
-        let message = format!("no output, no processor time, no report for {} ms", span.get());
+        let message = format!("no output, no processor time, no report for {span}");
         let outcome = Outcome::because(Ending::TimedOut, Reason::Stall, Some(message));
         self.stop(Then::End(outcome), false, now);
         Ok(true)
@@ -144,7 +144,7 @@ impl Job {
                 self.state = JobState::Stopping { then: Then::Again, by_force: false, again_at };
             }
             JobState::Running { .. } => {
-                let message = self.spec.timeout.map(|most| format!("ran for {} ms", most.get()));
+                let message = self.spec.timeout.map(|most| format!("ran for {most}"));
                 let outcome = Outcome::because(Ending::TimedOut, Reason::Runtime, message);
                 self.stop(Then::End(outcome), false, now);
             }
