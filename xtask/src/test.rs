@@ -14,6 +14,9 @@ const LIVES: &str = "20000";
 /// The feature that compiles fault points in; a package opts in by declaring it.
 const FAILPOINTS: &str = "failpoints";
 
+/// The feature that compiles in what mounts a file system of its own and fills it.
+const FULL_DISK: &str = "full-disk";
+
 /// Runs every step in order and stops at the first that fails.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut slow = false;
@@ -35,12 +38,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 fn slow_steps() -> Result<()> {
-    let features = failpoint_features(&workspace::packages()?);
     let as_root = may_mount(&std::fs::read_to_string("/proc/self/status")?);
-    let mut env = vec![("LONGHAUL_TEST_SLOW", "1")];
-    if as_root {
-        env.push(("LONGHAUL_TEST_ROOT", "1"));
-    } else {
+    let wanted: &[&str] = if as_root { &[FAILPOINTS, FULL_DISK] } else { &[FAILPOINTS] };
+    let features = declared(&workspace::packages()?, wanted);
+    if !as_root {
         shell::say("note: mounting is not permitted here, so the full-disk tests were left out");
     }
     if features.is_empty() {
@@ -55,7 +56,7 @@ fn slow_steps() -> Result<()> {
     // Unit tests have run already and learn nothing from a slow run, so only `tests/it` goes again.
     let mut words = vec!["test", "--workspace", "--test", "it"];
     words.extend(&chosen);
-    shell::cargo(&words, &env)?;
+    shell::cargo(&words, &[("LONGHAUL_TEST_SLOW", "1")])?;
     let sim = ["test", "--profile", "sim", "--package", "longhaul-sim"];
     shell::cargo(&sim, &[("LONGHAUL_SIM_LIVES", LIVES)])
 }
@@ -75,10 +76,13 @@ fn clippy(more: &[&str]) -> Result<()> {
 }
 
 /// The value of `--features`, asked of the manifests so that nobody has to keep a list here.
-fn failpoint_features(packages: &[Package]) -> String {
-    let declaring =
-        packages.iter().filter(|package| package.features.iter().any(|f| f == FAILPOINTS));
-    declaring.map(|package| format!("{}/{FAILPOINTS}", package.name)).collect::<Vec<_>>().join(",")
+fn declared(packages: &[Package], wanted: &[&str]) -> String {
+    let mut found = Vec::new();
+    for package in packages {
+        let features = wanted.iter().filter(|name| package.features.iter().any(|f| f == *name));
+        found.extend(features.map(|name| format!("{}/{name}", package.name)));
+    }
+    found.join(",")
 }
 
 #[cfg(test)]
@@ -97,7 +101,8 @@ mod tests {
             package("b", &["x"]),
             package("c", &["failpoints"]),
         ];
-        assert_eq!(failpoint_features(&packages), "a/failpoints,c/failpoints");
+        assert_eq!(declared(&packages, &[FAILPOINTS]), "a/failpoints,c/failpoints");
+        assert_eq!(declared(&packages, &[FAILPOINTS, "x"]), "a/failpoints,a/x,b/x,c/failpoints");
     }
 
     #[test]

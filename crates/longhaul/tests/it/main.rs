@@ -13,11 +13,17 @@ mod daemon_crash;
 #[cfg(test)]
 mod daemon_life;
 #[cfg(test)]
+#[cfg(feature = "failpoints")]
+mod daemon_soak;
+#[cfg(test)]
 mod daemon_support;
 #[cfg(test)]
 mod found_asking;
 #[cfg(test)]
 mod found_privacy;
+#[cfg(test)]
+#[cfg(feature = "full-disk")]
+mod full_disk;
 mod harness;
 #[cfg(test)]
 mod mending;
