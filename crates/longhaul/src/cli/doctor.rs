@@ -12,7 +12,7 @@ use serde_json::json;
 #[command(after_help = "Example:
   longhaul doctor --fix
 
---fix stops the daemon, puts a damaged store aside and saves what can be read of it, and starts the \
+--fix stops the daemon, mends a damaged store with all that can be read of it, and starts the \
 daemon again. Jobs that run go on. Nothing is thrown away.")]
 pub(super) struct Doctor {
     /// Mend what can be mended

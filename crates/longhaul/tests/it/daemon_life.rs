@@ -150,7 +150,7 @@ async fn jobs_whose_large_files_are_read_hold_up_no_stop() {
     daemon.ports.engine.ask(many).await.unwrap();
     let stubborn = submit(&daemon.ports, place.shell("sleep 600")).await;
     until(&daemon.ports, &stubborn, |job| job.state_name() == "running").await;
-    std::fs::File::create(place.root.path().join("large")).unwrap().set_len(100 << 20).unwrap();
+    std::fs::File::create(place.root.path().join("large")).unwrap().set_len(40 << 20).unwrap();
     let mut readers = Vec::new();
     // More than may act at once.
     for _ in 0..12 {
