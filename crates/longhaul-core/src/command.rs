@@ -207,6 +207,9 @@ pub enum Refused {
     /// There is no such pool.
     #[error("there is no pool `{0}`")]
     NoPool(String),
+    /// There is no such sink. A notice that nobody will ever get is not accepted silently.
+    #[error("there is no sink `{0}`")]
+    NoSink(String),
     /// It has ended already.
     #[error("{job} has already ended ({kind})", kind = .outcome.kind.name())]
     Ended {
@@ -275,6 +278,7 @@ impl Refused {
         match self {
             Self::NotFound(_) => "not_found",
             Self::NoPool(_) => "no_pool",
+            Self::NoSink(_) => "no_sink",
             Self::Ended { .. } => "ended",
             Self::NotEnded { .. } => "not_ended",
             Self::NotCleaned { .. } => "not_cleaned",

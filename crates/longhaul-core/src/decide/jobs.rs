@@ -40,6 +40,9 @@ fn submit_one(world: &mut World<'_>, submission: Submission) -> Result<(JobId, b
     if world.pool(&submission.spec.pool)?.is_none() {
         return Err(Refused::NoPool(submission.spec.pool).into());
     }
+    if let Some(sink) = submission.spec.notify.first() {
+        return Err(Refused::NoSink(sink.clone()).into());
+    }
     let now = world.now();
     let (id, lane) = (submission.id.clone(), submission.spec.lane.clone());
     let blocked = depend(world, &submission)?;

@@ -222,10 +222,8 @@ impl Job {
             | JobState::Ended { .. } => None,
         };
         if let Some(reason) = exit.stopped.and_then(limit_reason) {
-            return Some(
-                Outcome::because(Ending::Failed, reason, process.message.clone())
-                    .with_process(process),
-            );
+            let message = Some(self.limit_message(reason));
+            return Some(Outcome::because(Ending::Failed, reason, message).with_process(process));
         }
         // What ended by itself before the stop reached it keeps its own good end.
         if process.is_success() && exit.stopped.is_none() {
@@ -246,6 +244,14 @@ impl Job {
             How::Exited(_) | How::Signaled(_) | How::SpawnFailed(_) | How::Lost(_) => {
                 Some(process.clone())
             }
+        }
+    }
+
+    fn limit_message(&self, reason: Reason) -> String {
+        match (reason, self.spec.memory_bytes_max) {
+            (Reason::Oom, Some(most)) => format!("it used more than {most} bytes of memory"),
+            (Reason::Oom, None) => "the machine had no memory left for it".to_owned(),
+            _ => format!("it wrote more than {} bytes", self.spec.output_bytes_max),
         }
     }
 

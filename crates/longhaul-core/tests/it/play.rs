@@ -189,6 +189,7 @@ impl Stage {
                 "timeout" => spec.timeout = Some(span_of(value)),
                 "stall" => spec.stall = Some(span_of(value)),
                 "keep" => spec.keep = Some(span_of(value)),
+                "notify" => spec.notify.push(value.into()),
                 "key" => key = Some(value.to_owned()),
                 "parent" => parent = Some(self.id(value)),
                 "arg" => spec.command.push(value.into()),

@@ -53,9 +53,10 @@ fn keys_within_a_batch_are_one_job_too() {
 #[test]
 fn what_cannot_be_is_refused_by_name() {
     play(
-        "submit a pool=nope\n submit a prio=10\n submit a after=nope\n slots new 3\n pause nope\n cancel nope\n purge nope",
+        "submit a pool=nope\n submit a notify=nope\n submit a prio=10\n submit a after=nope\n slots new 3\n pause nope\n cancel nope\n purge nope",
         &expect![[r#"
             submit a pool=nope           refused no_pool: there is no pool `nope`
+            submit a notify=nope         refused no_sink: there is no sink `nope`
             submit a prio=10             refused bad_spec: `priority` is not between 0 and 9
             submit a after=nope          refused not_found: there is no job nope
             slots new 3                  nothing

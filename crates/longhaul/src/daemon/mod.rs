@@ -223,6 +223,8 @@ pub async fn run(options: &DaemonOptions) -> Result<(), DaemonError> {
         log::to_terminal();
     }
     let daemon = Daemon::start(options)?;
+    // Whoever is let in finds what the first step makes. What it says is said again to whoever asks.
+    let _ = daemon.ports.engine.ask(longhaul_core::command::Command::Submit(Vec::new())).await;
     let listener = listen::clients(&daemon.ports.home)?;
     if options.background {
         announce(&daemon.ports.home)?;

@@ -133,6 +133,7 @@ fn status_and_hint(refused: &Refused) -> (StatusCode, Option<String>) {
         Refused::NotFound(_) => {
             (StatusCode::NOT_FOUND, hint("`longhaul list` shows what there is"))
         }
+        Refused::NoSink(_) => (StatusCode::NOT_FOUND, hint("leave `--notify` out")),
         Refused::NoPool(name) => {
             let text = format!("`longhaul pool set {name} --slots 4` makes it");
             (StatusCode::NOT_FOUND, Some(text))

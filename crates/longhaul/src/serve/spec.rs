@@ -39,7 +39,17 @@ pub(super) async fn submission(
     let leftovers = ports.config.leftovers;
     let spec = JobSpec { after, after_any, environment: origin, ..job_spec(spec, leftovers) };
     check_blobs(ports, &spec)?;
+    check_globs(&spec)?;
     Ok(Submission { id, spec, environment, key, owner, parent, retry_of: None })
+}
+
+/// A pattern that is none would only be found when the job has ended.
+fn check_globs(spec: &JobSpec) -> Answer<()> {
+    for pattern in &spec.artifacts {
+        globset::Glob::new(pattern)
+            .map_err(|error| Failure::bad_spec(format!("`artifact` is no pattern: {error}")))?;
+    }
+    Ok(())
 }
 
 /// Makes the id of a job whose asker made none.

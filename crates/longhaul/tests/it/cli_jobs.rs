@@ -174,9 +174,11 @@ fn wait_for_several_any_and_not_for_ever() {
     let long = home.submit(&["--", "sleep", "60"]);
     let good = home.submit(&["--", "true"]);
     let bad = home.submit(&["--", "sh", "-c", "exit 9"]);
-    assert_eq!(home.run(&["wait", &good, &bad]).code, 1);
+    assert_eq!(home.run(&["wait", &good, &bad]).code, 0, "they have ended, which was asked");
     assert_eq!(home.run(&["wait", &good]).code, 0);
     assert_eq!(home.run(&["wait", "--any", &long, &good]).code, 0);
+    home.run(&["submit", "--notify", "nobody", "--", "true"]).fails(3, "no sink");
+    home.run(&["submit", "--artifact", "[", "--", "true"]).fails(2, "artifact");
     home.run(&["wait", "--timeout", "100ms", &long]).fails(5, "has not ended");
     home.run(&["wait", "--timeout", "100ms", &good, &long]).fails(5, "1 of 2");
     home.run(&["wait", "nobody"]).fails(3, "nobody");
