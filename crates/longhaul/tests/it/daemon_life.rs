@@ -92,8 +92,9 @@ async fn a_job_that_stands_still_is_stopped_and_a_busy_one_is_not() {
     let daemon = place.start();
     let mut still = place.shell("sleep 60");
     still.stall = Some(Millis::from_secs(1));
-    let mut busy = place.shell("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $i; sleep 0.2; done");
-    busy.stall = Some(Millis::from_secs(1));
+    // Longer than its stall altogether, and each pause far shorter, also on a machine that is busy.
+    let mut busy = place.shell("for i in $(seq 20); do echo $i; sleep 0.2; done");
+    busy.stall = Some(Millis::from_secs(3));
     let still = submit(&daemon.ports, still).await;
     let busy = submit(&daemon.ports, busy).await;
     let ended = outcome(&daemon.ports, &still).await;
