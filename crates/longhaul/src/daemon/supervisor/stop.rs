@@ -4,6 +4,7 @@
 use super::evidence::{Boot, PLANTED, Seen, Subject};
 use super::site::Site;
 use longhaul_shim::evidence::{self, Evidence};
+use longhaul_shim::folder::Folder;
 use longhaul_shim::identity::{Ask, ask_shim};
 
 impl Subject {
@@ -15,7 +16,6 @@ impl Subject {
             Err(error) => return self.doubt(site, &error.to_string()),
         };
         match evidence::look(&folder) {
-            Evidence::Over(record) => self.over(site, &folder, &record, Boot::This, true),
             Evidence::Alive(Some(pid)) => {
                 if tell_start {
                     site.engine.report(vec![self.started(site, &pid)]);
@@ -30,13 +30,7 @@ impl Subject {
                     Err(error) => self.doubt(site, &format!("its shim cannot be told: {error}")),
                 }
             }
-            Evidence::Alive(None) => Seen::Soon,
-            Evidence::NeverBegun if self.is_ours(site, &folder) => self.bar(site, &folder, None),
-            Evidence::ShimDied(pid) if self.is_ours(site, &folder) => {
-                self.shim_died(site, &folder, &pid, true)
-            }
-            Evidence::NeverBegun | Evidence::ShimDied(_) => self.doubt(site, PLANTED),
-            Evidence::Unknown(why) => self.doubt(site, &why),
+            found => self.not_running(site, &folder, found, None),
         }
     }
 
@@ -47,20 +41,34 @@ impl Subject {
             Err(error) => return self.doubt(site, &error.to_string()),
         };
         match evidence::look(&folder) {
-            Evidence::Over(record) => self.over(site, &folder, &record, Boot::This, true),
             Evidence::Alive(Some(pid)) => {
                 site.engine.report(vec![self.started(site, &pid)]);
                 site.doubts.settle(&self.job, self.attempt);
                 self.with_stall(site, pid)
             }
-            Evidence::Alive(None) => Seen::Soon,
-            Evidence::NeverBegun if self.is_ours(site, &folder) => {
-                self.bar(site, &folder, Some("its launch took too long".to_owned()))
+            found => {
+                self.not_running(site, &folder, found, Some("its launch took too long".to_owned()))
             }
-            Evidence::ShimDied(pid) if self.is_ours(site, &folder) => {
-                self.shim_died(site, &folder, &pid, true)
+        }
+    }
+
+    /// What an attempt comes to that shall not go on and whose child is not known to run. `reason`
+    /// is why it is barred if it never began.
+    fn not_running(
+        &self,
+        site: &Site,
+        folder: &Folder,
+        found: Evidence,
+        reason: Option<String>,
+    ) -> Seen {
+        match found {
+            Evidence::Over(record) => self.over(site, folder, &record, Boot::This, true),
+            Evidence::Alive(_) => Seen::Soon,
+            Evidence::NeverBegun | Evidence::ShimDied(_) if !self.is_ours(site, folder) => {
+                self.doubt(site, PLANTED)
             }
-            Evidence::NeverBegun | Evidence::ShimDied(_) => self.doubt(site, PLANTED),
+            Evidence::NeverBegun => self.bar(site, folder, reason),
+            Evidence::ShimDied(pid) => self.shim_died(site, folder, &pid, true),
             Evidence::Unknown(why) => self.doubt(site, &why),
         }
     }
