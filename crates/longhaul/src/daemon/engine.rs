@@ -19,6 +19,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How long a failed step's reports are left alone before they are derived again.
 const RECOVER_AFTER: Millis = Millis::from_secs(1);
@@ -51,6 +52,7 @@ pub(super) struct EngineThread {
     inbox: Arc<Inbox>,
     thread: JoinHandle<()>,
     fatal: Arc<Mutex<Option<StoreError>>>,
+    first_turn: Option<oneshot::Receiver<()>>,
 }
 
 impl EngineThread {
@@ -59,10 +61,12 @@ impl EngineThread {
     pub(super) fn start(parts: EngineParts, host_name: String) -> io::Result<Self> {
         let inbox = Arc::clone(&parts.inbox);
         let fatal = Arc::new(Mutex::new(None));
+        let (turned, first_turn) = oneshot::channel();
         let mut work = Work {
             parts,
             fatal: Arc::clone(&fatal),
             host_up: Some(Command::HostUp { name: host_name }),
+            turned: Some(turned),
             next_due: None,
             reconcile_at: Some(Timestamp::from_millis(0)),
             retain_at: None,
@@ -76,7 +80,15 @@ impl EngineThread {
                 tracing::warn!(%error, "the store was not put away; the next start does it");
             }
         })?;
-        Ok(Self { inbox, thread, fatal })
+        Ok(Self { inbox, thread, fatal, first_turn: Some(first_turn) })
+    }
+
+    /// Comes back once the first turn is over, in which the host says that it is up.
+    pub(super) async fn first_turn(&mut self) {
+        if let Some(turn) = self.first_turn.take() {
+            // An engine that ended before is noticed by whoever asks it for something.
+            let _ = turn.await;
+        }
     }
 
     /// Decides what still waits, closes the store, and gives what made the engine stop by itself.
@@ -106,6 +118,8 @@ struct Work {
     fatal: Arc<Mutex<Option<StoreError>>>,
     /// Not yet committed: nothing is placed before the host is up.
     host_up: Option<Command>,
+    /// Told of the first turn.
+    turned: Option<oneshot::Sender<()>>,
     next_due: Option<Timestamp>,
     /// When active rows are asked what they want; `None` while there are none.
     reconcile_at: Option<Timestamp>,
@@ -127,6 +141,10 @@ impl Work {
             if let Err(error) = self.turn(batch) {
                 self.give_up(error);
                 return;
+            }
+            if let Some(turned) = self.turned.take() {
+                // Nobody has to wait for it.
+                let _ = turned.send(());
             }
             if closed {
                 return;

@@ -42,7 +42,7 @@ use self::supervisor::{Site, Supervisor};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::home::{Home, HomeError};
-use longhaul_core::command::{Command, Place};
+use longhaul_core::command::Place;
 use longhaul_core::engine::Engine;
 use longhaul_core::id::HostId;
 use longhaul_core::port::{Reader, Store, StoreError};
@@ -222,13 +222,9 @@ pub async fn run(options: &DaemonOptions) -> Result<(), DaemonError> {
     } else {
         log::to_terminal();
     }
-    let daemon = Daemon::start(options)?;
-    // Whoever is let in finds what the first step makes. This changes nothing, and is answered after it.
-    let pool = "default".to_owned();
-    let nothing = Command::SetPool { pool, slots: None, paused: None };
-    if let Err(error) = daemon.ports.engine.ask(nothing).await {
-        tracing::warn!(?error, "the first step is not committed yet");
-    }
+    let mut daemon = Daemon::start(options)?;
+    // Whoever is let in finds what the first step makes.
+    daemon.engine.first_turn().await;
     let listener = listen::clients(&daemon.ports.home)?;
     if options.background {
         announce(&daemon.ports.home)?;
