@@ -12,4 +12,5 @@ pub mod config;
 pub mod daemon;
 pub mod home;
 pub mod ids;
+pub mod project;
 pub mod serve;

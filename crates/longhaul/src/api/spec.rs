@@ -77,9 +77,12 @@ pub struct Spec {
     /// Idempotency key.
     #[serde(default)]
     pub key: Option<String>,
-    /// Who asks.
+    /// Who asks, and is told when it has ended; the user at the project of `cwd` if `None`.
     #[serde(default)]
     pub owner: Option<String>,
+    /// The project whose other owners may be told when this one stays away; that of `cwd` if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// The job that this one is submitted from.
     #[serde(default)]
     pub parent: Option<String>,

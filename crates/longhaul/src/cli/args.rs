@@ -12,6 +12,7 @@ const AFTER_HELP: &str = "\
 Environment:
   LONGHAUL_HOME       where everything lies [default: $XDG_STATE_HOME/longhaul, else ~/.local/state/longhaul]
   LONGHAUL_URL        talk to a daemon elsewhere; LONGHAUL_TOKEN is its password
+  LONGHAUL_OWNER      whose jobs are submitted and whose notices are read [default: USER@PROJECT]
   LONGHAUL_AUTOSTART  0: never start a daemon in the background
   NO_COLOR            no colours
 

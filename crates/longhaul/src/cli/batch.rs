@@ -4,6 +4,7 @@
 use super::Caller;
 use super::environment;
 use super::error::{CliError, Leave};
+use super::owner::Owner;
 use super::submission;
 use crate::api::{Batch, Spec, Variables};
 use longhaul_core::limits;
@@ -56,6 +57,7 @@ fn read(file: &Path) -> Result<String, CliError> {
 fn parse(text: &str) -> Result<(Vec<Spec>, Vec<usize>), CliError> {
     let cwd = submission::text_of(submission::working_directory(None)?)?;
     let parent = submission::parent();
+    let caller = Owner::of_caller(None);
     let (mut specs, mut lines) = (Vec::new(), Vec::new());
     let full = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     for (index, line) in full {
@@ -78,6 +80,8 @@ fn parse(text: &str) -> Result<(Vec<Spec>, Vec<usize>), CliError> {
             spec.env_inherited = Some(true);
         }
         spec.parent = spec.parent.or_else(|| parent.clone());
+        spec.owner = spec.owner.or_else(|| Some(caller.name.clone()));
+        spec.project = spec.project.or_else(|| Some(caller.project.clone()));
         specs.push(spec);
         lines.push(number);
         if specs.len() > limits::BATCH_JOBS_MAX {

@@ -21,6 +21,7 @@ mod logs;
 mod man;
 mod options;
 mod output;
+mod owner;
 mod pool;
 mod prune;
 mod retry;

@@ -18,7 +18,8 @@ pub(super) struct JobOptions {
     /// Label the job, to find it by; may be repeated
     #[arg(long = "label", value_name = "K=V")]
     pub(super) labels: Vec<String>,
-    /// Say on whose behalf the job is submitted
+    /// Say on whose behalf the job is submitted, and who is told when it has ended [default:
+    /// LONGHAUL_OWNER, else the user at the project of the current directory]
     #[arg(long, value_name = "O")]
     pub(super) owner: Option<String>,
     /// Make asking twice harmless: same key and same spec give the same job, another spec is refused

@@ -6,6 +6,7 @@ use super::attach::{self, Attached};
 use super::environment::JobEnvironment;
 use super::error::CliError;
 use super::options::JobOptions;
+use super::owner::Owner;
 use super::stdin;
 use crate::api::{Attach, Spec, Stored, Submitted, Terminal, Variables};
 use crate::client::Client;
@@ -73,6 +74,7 @@ fn spec(
     environment: JobEnvironment,
 ) -> Result<Spec, CliError> {
     let JobOptions { when, ends, files, limits, .. } = options;
+    let owner = Owner::of_caller(options.owner.as_deref());
     Ok(Spec {
         id: Some(fresh_id()?),
         command,
@@ -96,7 +98,8 @@ fn spec(
         retry_delay: ends.retry_delay,
         retry_on: ends.retry_on.clone(),
         key: options.key.clone(),
-        owner: options.owner.clone(),
+        owner: Some(owner.name),
+        project: Some(owner.project),
         parent: parent(),
         notify: ends.notify.clone(),
         artifact: files.artifact.clone(),

@@ -28,9 +28,10 @@ pub(super) async fn submit(
     body: Bytes,
 ) -> Answer<(StatusCode, Json<BatchAnswer>)> {
     let (base, specs) = read(&body)?;
+    let mut common = spec::Common { base, ..spec::Common::default() };
     let mut jobs = Vec::with_capacity(specs.len());
     for (index, one) in specs.into_iter().enumerate() {
-        let made = spec::submission(&ports, one, base.as_ref()).await;
+        let made = spec::submission(&ports, one, &mut common).await;
         jobs.push(made.map_err(|failure| failure.at(index))?);
     }
     if jobs.is_empty() {

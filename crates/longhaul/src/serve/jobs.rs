@@ -29,7 +29,7 @@ pub(super) async fn submit(
     body: Bytes,
 ) -> Answer<(StatusCode, Json<Submitted>)> {
     let spec = Spec::parse(&body).map_err(|bad| Failure::bad_spec(bad.message))?;
-    let submission = spec::submission(&ports, spec, None).await?;
+    let submission = spec::submission(&ports, spec, &mut spec::Common::default()).await?;
     accept(&ports, submission).await
 }
 

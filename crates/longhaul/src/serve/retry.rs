@@ -6,6 +6,7 @@ use super::error::{Answer, Failure};
 use super::resolve::find;
 use super::{Shared, jobs, spec};
 use crate::api::{RetryAsk, Submitted, Variables};
+use crate::project::{owner_in, project_of};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -15,6 +16,7 @@ use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
 use longhaul_core::spec::JobSpec;
 use longhaul_core::time::Millis;
+use std::path::Path as FilePath;
 
 /// `POST /v1/jobs/{job}/retry`
 pub(super) async fn retry(
@@ -46,13 +48,15 @@ pub(super) async fn retry(
         ..old.spec
     };
     spec::check_blobs(&ports, &new)?;
+    // A job that was stored before owners were derived has none.
+    let owner = old.owner.unwrap_or_else(|| owner_in(&project_of(FilePath::new(&new.cwd))));
     let submission = Submission {
         id,
         spec: new,
         environment,
         // The key belongs to the old job for ever.
         key: None,
-        owner: old.owner,
+        owner: Some(owner),
         parent: old.parent,
         retry_of: Some(old.id),
     };

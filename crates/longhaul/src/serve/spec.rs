@@ -6,6 +6,7 @@ use super::error::{Answer, Failure};
 use super::resolve::resolve;
 use crate::api::{self, Spec, Variables};
 use crate::ids;
+use crate::project::{Projects, owner_in};
 use longhaul_core::command::Submission;
 use longhaul_core::id::JobId;
 use longhaul_core::limits;
@@ -14,15 +15,25 @@ use longhaul_core::spec::{
 };
 use longhaul_core::time::{Millis, Timestamp};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What a job that brings no environment is given of the daemon's.
 const PLAIN_NAMES: [&str; 6] = ["PATH", "HOME", "LANG", "USER", "SHELL", "TERM"];
 
-/// Makes a submission of `spec`. `base` is the environment of the batch, if it has one.
+/// What the specs of one request share.
+#[derive(Debug, Default)]
+pub(super) struct Common {
+    /// The environment of the batch, if it has one.
+    pub(super) base: Option<Variables>,
+    /// Where those jobs belong whose asker does not say.
+    pub(super) projects: Projects,
+}
+
+/// Makes a submission of `spec`.
 pub(super) async fn submission(
     ports: &Shared,
     spec: Spec,
-    base: Option<&Variables>,
+    common: &mut Common,
 ) -> Answer<Submission> {
     let id = match &spec.id {
         Some(id) => JobId::parse(id).map_err(|bad| Failure::bad_spec(format!("`id` is {bad}")))?,
@@ -34,13 +45,23 @@ pub(super) async fn submission(
         Some(parent) => job_ids(ports, "parent", std::slice::from_ref(parent)).await?.pop(),
         None => None,
     };
-    let (environment, origin) = merge(&spec, base);
-    let (key, owner) = (spec.key.clone(), spec.owner.clone());
+    let (environment, origin) = merge(&spec, common.base.as_ref());
+    let key = spec.key.clone();
+    let owner = Some(owner(&spec, &mut common.projects));
     let leftovers = ports.config.leftovers;
     let spec = JobSpec { after, after_any, environment: origin, ..job_spec(spec, leftovers) };
     check_blobs(ports, &spec)?;
     check_globs(&spec)?;
     Ok(Submission { id, spec, environment, key, owner, parent, retry_of: None })
+}
+
+/// Whose the job is: somebody must be told how it ends.
+fn owner(spec: &Spec, projects: &mut Projects) -> String {
+    if let Some(owner) = &spec.owner {
+        return owner.clone();
+    }
+    let cwd = spec.cwd.clone().unwrap_or_else(home_folder);
+    owner_in(projects.of(Path::new(&cwd)))
 }
 
 /// A pattern that is none would only be found when the job has ended.

@@ -28,6 +28,8 @@ mod harness;
 #[cfg(test)]
 mod mending;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod scenarios_cancel;
 #[cfg(test)]
 mod scenarios_http_bytes;

@@ -1,0 +1,28 @@
+//! Who calls the program: whose jobs it submits, whose notices it reads.
+
+use crate::project::{owner_in, project_of};
+use std::path::PathBuf;
+
+/// Names the caller where the command line does not.
+const VARIABLE: &str = "LONGHAUL_OWNER";
+
+/// A name that jobs and notices go by, and the project that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) name: String,
+    pub(super) project: String,
+}
+
+impl Owner {
+    /// The caller: as `asked`, else as the environment says, else the user at the project of the
+    /// current directory. That is where somebody waits, wherever the job itself may run.
+    pub(super) fn of_caller(asked: Option<&str>) -> Self {
+        // A current directory that was removed belongs to no project in particular.
+        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let project = project_of(&here);
+        let variable = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
+        let name = asked.map(str::to_owned);
+        let name = name.or_else(|| variable.map(|name| name.to_string_lossy().into_owned()));
+        Self { name: name.unwrap_or_else(|| owner_in(&project)), project }
+    }
+}
