@@ -12,5 +12,7 @@ pub mod config;
 pub mod daemon;
 pub mod home;
 pub mod ids;
+pub mod notice;
 pub mod project;
 pub mod serve;
+pub mod views;

@@ -7,6 +7,8 @@ mod asks;
 mod codes;
 mod frames;
 mod job;
+mod notice;
+mod sink;
 mod spec;
 mod time;
 mod units;
@@ -22,6 +24,11 @@ pub use job::{
     AttemptView, CleanupState, CleanupView, EventView, JobView, LeftoversView, OriginView,
     OutcomeKind, OutcomeView, State,
 };
+pub use notice::{
+    AckAsk, Acked, DeliveriesPage, DeliveryStage, DeliveryView, Fetched, InboxPage, Notice,
+    NoticeKind, OutputTail, ReceiptView, SettleAsk, SettledAnswer, Wake,
+};
+pub use sink::{SinkAsk, SinkTested, SinkView, Sinks};
 pub use spec::{Attach, BadField, Leftovers, Spec, Stored, Terminal, Variables};
 pub use time::{BadTime, Time};
 pub use units::{BadUnit, Size, Span};

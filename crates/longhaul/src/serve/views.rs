@@ -1,25 +1,19 @@
-//! From core's types to the shapes on the wire, by hand: what is stored may change, what is sent may
-//! not. No value of an environment passes here.
+//! Jobs as they are shown: read, put beside what they wait for, and turned into the wire's shape.
 
 use super::Shared;
 use super::around::{Glance, around};
 use super::error::Answer;
 use super::resolve::load;
-use crate::api::{
-    Attach, AttemptView, CleanupState, CleanupView, EventView, JobView, Leftovers, LeftoversView,
-    OriginView, OutcomeKind, OutcomeView, Size, Span, Spec, State, Stored, Terminal, Time,
-};
-use longhaul_core::event::{self, Event};
+use crate::api::{AttemptView, EventView, JobView};
+use crate::views;
 use longhaul_core::id::JobId;
-use longhaul_core::job::{self, Attempt, Job, JobState};
+use longhaul_core::job::{Job, JobState};
 use longhaul_core::limits;
-use longhaul_core::outcome::{Ending, Outcome};
 use longhaul_core::port::{Position, Reader, StoreError};
 use longhaul_core::schedule::waits_for;
-use longhaul_core::spec::{JobSpec, LeftoverRule};
-use longhaul_core::time::{Millis, Timestamp};
-use serde_json::{Map, Value};
 use std::sync::Arc;
+
+pub(super) use crate::views::{event, origin, spec, state, time};
 
 /// A job as it is shown, with what it waits for but without attempts and history.
 pub(super) async fn show(ports: &Shared, job: Job) -> Answer<JobView> {
@@ -64,67 +58,12 @@ pub(super) fn show_in_list(
 
 /// A job as it is shown, given what it waits for.
 pub(super) fn view(ports: &Shared, job: &Job, waiting_for: Option<String>) -> JobView {
-    let (stdout_bytes, stderr_bytes) = ports.spools.sizes(job);
-    let current = job.current();
-    let has_process = matches!(job.state, JobState::Running { .. } | JobState::Stopping { .. });
-    JobView {
-        id: job.id.to_string(),
-        name: job.spec.name.clone(),
-        state: state(job),
-        outcome: job.outcome().map(outcome),
-        command: job.spec.command.clone(),
-        cwd: job.spec.cwd.clone(),
-        agent: None,
-        pool: job.spec.pool.clone(),
-        lane: job.spec.lane.clone(),
-        priority: job.spec.priority,
-        labels: job.spec.labels.clone(),
-        owner: job.owner.clone(),
-        parent: job.parent.as_ref().map(ToString::to_string),
-        attempt: job.attempt,
-        waiting_for,
-        submitted_at: time(job.submitted_at),
-        started_at: current.and_then(|attempt| attempt.started_at).map(time),
-        ended_at: job.ended_at().map(time),
-        pid: current.and_then(|attempt| attempt.pid).filter(|_| has_process),
-        host: job.host.as_ref().map(ToString::to_string),
-        stdout_bytes,
-        stderr_bytes,
-        retry_of: job.retry_of.as_ref().map(ToString::to_string),
-        cancel_requested_at: job.cancel.as_ref().map(|cancel| time(cancel.at)),
-        cleanup: cleanup(&job.cleanup),
-        attempts: None,
-        history: None,
-        spec: None,
-        environment: None,
-    }
+    views::job(job, ports.spools.sizes(job), waiting_for)
 }
 
 /// The attempts of a job, the current one with what it has written so far.
 pub(super) fn attempts(ports: &Shared, job: &Job) -> Vec<AttemptView> {
-    let sizes = ports.spools.sizes(job);
-    let is_current = |attempt: &Attempt| attempt.number == job.attempt;
-    job.attempts
-        .iter()
-        .map(|attempt| {
-            let known = (attempt.stdout_bytes, attempt.stderr_bytes);
-            let (stdout_bytes, stderr_bytes) = if is_current(attempt) { sizes } else { known };
-            AttemptView {
-                number: attempt.number,
-                state: if attempt.ended_at.is_some() { State::Ended } else { state(job) },
-                outcome: attempt.outcome.as_ref().map(outcome),
-                started_at: attempt.started_at.map(time),
-                ended_at: attempt.ended_at.map(time),
-                pid: attempt.pid,
-                stdout_bytes,
-                stderr_bytes,
-                cpu_ms: attempt.cpu_ms,
-                memory_bytes_max: attempt.rss_bytes_max,
-                leftovers: attempt.leftovers.as_ref().map(leftovers),
-                warnings: attempt.warnings.clone(),
-            }
-        })
-        .collect()
+    views::attempts(job, ports.spools.sizes(job))
 }
 
 /// What the journal says about a job, all of it.
@@ -133,142 +72,4 @@ pub(super) fn history(reader: &mut dyn Reader, job: &Job) -> Result<Vec<EventVie
     let most = u32::try_from(limits::EVENTS_PER_JOB_MAX).expect("a small constant") + 100;
     let events = reader.events(Some(job.id.as_str()), Position::default(), most)?;
     Ok(events.iter().map(event).collect())
-}
-
-/// An entry of the journal.
-pub(super) fn event(event: &Event) -> EventView {
-    let mut fact: Map<String, Value> = serde_json::from_str(&event.body).unwrap_or_default();
-    let kind = match fact.remove("kind") {
-        Some(Value::String(kind)) => kind,
-        // Nothing of ours is without a kind; a reader still gets the entry's place and time.
-        _ => "unknown".to_owned(),
-    };
-    if let Some(moment) = fact.get_mut("not_before")
-        && let Some(millis) = moment.as_i64()
-    {
-        *moment = Value::String(Time(millis).to_string());
-    }
-    if kind == "emitted"
-        && let Some(body) = fact.get_mut("body")
-        && let Some(parsed) = body.as_str().and_then(|text| serde_json::from_str(text).ok())
-    {
-        *body = parsed;
-    }
-    EventView {
-        position: event.position.0,
-        job: event.job.as_ref().map(ToString::to_string),
-        seq: event.seq,
-        at: time(event.at),
-        kind,
-        fact,
-    }
-}
-
-/// What a job was asked to be; the names of its environment are shown apart.
-pub(super) fn spec(job: &Job) -> Spec {
-    let spec: &JobSpec = &job.spec;
-    let span = |millis: Millis| Span(millis.get());
-    Spec {
-        command: spec.command.clone(),
-        name: spec.name.clone(),
-        cwd: Some(spec.cwd.clone()),
-        labels: spec.labels.clone(),
-        pool: Some(spec.pool.clone()),
-        lane: spec.lane.clone(),
-        priority: Some(spec.priority.into()),
-        after: spec.after.iter().map(ToString::to_string).collect(),
-        after_any: spec.after_any.iter().map(ToString::to_string).collect(),
-        delay: (spec.delay != Millis::ZERO).then(|| span(spec.delay)),
-        at: spec.at.map(time),
-        timeout: spec.timeout.map(span),
-        stall: spec.stall.map(span),
-        grace: Some(span(spec.grace)),
-        retry: Some(spec.retry.max.into()),
-        retry_delay: Some(span(spec.retry.delay)),
-        retry_on: spec.retry.on.clone(),
-        key: job.key.clone(),
-        owner: job.owner.clone(),
-        parent: job.parent.as_ref().map(ToString::to_string),
-        notify: spec.notify.clone(),
-        artifact: spec.artifacts.clone(),
-        attach: spec
-            .attachments
-            .iter()
-            .map(|attached| Attach {
-                path: attached.path.clone(),
-                sha256: attached.blob.sha256.clone(),
-                size: attached.blob.size,
-                executable: attached.executable,
-            })
-            .collect(),
-        stdin: spec
-            .stdin
-            .as_ref()
-            .map(|blob| Stored { sha256: blob.sha256.clone(), size: blob.size }),
-        max_output: Some(Size(spec.output_bytes_max)),
-        memory: spec.memory_bytes_max.map(Size),
-        keep: spec.keep.map(span),
-        pty: spec.pty.map(|pty| Terminal { rows: pty.rows, cols: pty.cols }),
-        leftovers: Some(match spec.leftovers {
-            LeftoverRule::Kill => Leftovers::Kill,
-            LeftoverRule::Report => Leftovers::Report,
-        }),
-        ..Spec::default()
-    }
-}
-
-/// Where a job's environment came from.
-pub(super) fn origin(job: &Job) -> OriginView {
-    let origin = &job.spec.environment;
-    OriginView { inherited: origin.inherited, set: origin.set.clone(), names: origin.names.clone() }
-}
-
-pub(super) const fn time(at: Timestamp) -> Time {
-    Time(at.as_millis())
-}
-
-pub(super) const fn state(job: &Job) -> State {
-    match job.state {
-        JobState::Queued { .. } => State::Queued,
-        JobState::Starting { .. } => State::Starting,
-        JobState::Running { .. } => State::Running,
-        JobState::Stopping { .. } => State::Stopping,
-        JobState::Ended { .. } => State::Ended,
-    }
-}
-
-fn outcome(outcome: &Outcome) -> OutcomeView {
-    OutcomeView {
-        kind: match outcome.kind {
-            Ending::Succeeded => OutcomeKind::Succeeded,
-            Ending::Failed => OutcomeKind::Failed,
-            Ending::Cancelled => OutcomeKind::Cancelled,
-            Ending::TimedOut => OutcomeKind::TimedOut,
-            Ending::Lost => OutcomeKind::Lost,
-        },
-        exit_code: outcome.exit_code,
-        signal: outcome.signal,
-        reason: outcome.reason.map(super::why::reason_name),
-        message: outcome.message.clone(),
-    }
-}
-
-fn cleanup(cleanup: &job::Cleanup) -> CleanupView {
-    let warnings = cleanup.warnings.iter().map(|warning| match warning.count {
-        0 | 1 => warning.text.clone(),
-        count => format!("{} ({count} times)", warning.text),
-    });
-    CleanupView {
-        state: match cleanup.state {
-            job::CleanupState::None => CleanupState::None,
-            job::CleanupState::Pending { .. } => CleanupState::Pending,
-            job::CleanupState::Done => CleanupState::Done,
-            job::CleanupState::Stuck => CleanupState::Stuck,
-        },
-        warnings: warnings.collect(),
-    }
-}
-
-fn leftovers(leftovers: &event::Leftovers) -> LeftoversView {
-    LeftoversView { found: leftovers.found, names: leftovers.names.clone(), ended: leftovers.ended }
 }

@@ -5,12 +5,13 @@ use super::Shared;
 use super::around::around;
 use super::error::Answer;
 use super::resolve::find;
-use super::views::{self, time};
+use super::views;
 use crate::api::{Span, Why};
+use crate::views::{reason_name, time};
 use axum::Json;
 use axum::extract::{Path, State};
 use longhaul_core::job::{Attempt, CleanupState, Job, JobState, Purge, Then, Waiting};
-use longhaul_core::outcome::{Outcome, Reason};
+use longhaul_core::outcome::Outcome;
 use longhaul_core::schedule::{Surroundings, waits_for};
 use longhaul_core::time::Timestamp;
 
@@ -32,20 +33,6 @@ pub(super) async fn show(
         why.push(format!("Nothing can be proven about attempt {number}: {doubt}."));
     }
     Ok(Json(Why { job: job.id.to_string(), state: views::state(&job), why }))
-}
-
-/// The name of what narrows an ending, as in JSON.
-pub(super) fn reason_name(reason: Reason) -> String {
-    let name = match reason {
-        Reason::Runtime => "runtime",
-        Reason::Stall => "stall",
-        Reason::OutputLimit => "output_limit",
-        Reason::Oom => "oom",
-        Reason::Spawn => "spawn",
-        Reason::Dependency => "dependency",
-        Reason::HostLost => "host_lost",
-    };
-    name.to_owned()
 }
 
 fn sentences(job: &Job, around: &Surroundings, now: Timestamp) -> Vec<String> {
