@@ -153,7 +153,7 @@ impl Engine {
         let mut after = String::new();
         loop {
             let tx = world.scan()?;
-            let ids = tx.active_on(&self.place.host, &after, limits::STEP_DUE_MAX)?;
+            let ids = tx.active_on(Table::Job, &self.place.host, &after, limits::STEP_DUE_MAX)?;
             let Some(last) = ids.last() else { return Ok(wants) };
             after.clone_from(last);
             for id in &ids {
@@ -180,7 +180,13 @@ fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
                 }
             }
             Table::Pool => schedule::resume(world, &id)?,
-            Table::Environment | Table::Dependency | Table::Host => {
+            Table::Environment
+            | Table::Dependency
+            | Table::Host
+            | Table::Delivery
+            | Table::Sink
+            | Table::Owner
+            | Table::Presence => {
                 let message = format!("table {}: {id} is due", table.name());
                 return Err(StoreError::Corrupt(message));
             }

@@ -20,12 +20,29 @@ pub enum Table {
     Pool,
     /// Machines that run attempts.
     Host,
+    /// Notices on their way, one row for each place that is to be told.
+    Delivery,
+    /// Named places that notices go to.
+    Sink,
+    /// Who asked for jobs, and whether they are there to be told.
+    Owner,
+    /// Live connections of owners (`parent`).
+    Presence,
 }
 
 impl Table {
     /// All tables, for stores that set themselves up.
-    pub const ALL: [Self; 5] =
-        [Self::Job, Self::Environment, Self::Dependency, Self::Pool, Self::Host];
+    pub const ALL: [Self; 9] = [
+        Self::Job,
+        Self::Environment,
+        Self::Dependency,
+        Self::Pool,
+        Self::Host,
+        Self::Delivery,
+        Self::Sink,
+        Self::Owner,
+        Self::Presence,
+    ];
 
     /// The name a database knows this table by.
     pub const fn name(self) -> &'static str {
@@ -35,6 +52,10 @@ impl Table {
             Self::Dependency => "dependency",
             Self::Pool => "pool",
             Self::Host => "host",
+            Self::Delivery => "delivery",
+            Self::Sink => "sink",
+            Self::Owner => "owner",
+            Self::Presence => "presence",
         }
     }
 }
@@ -42,7 +63,7 @@ impl Table {
 /// How a row stands towards the scheduler; the column that scans go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Not scheduled at all: pools, hosts, environments, dependencies.
+    /// Not scheduled at all: pools, hosts, environments, dependencies, sinks, owners, presences.
     Kept,
     /// Waits for other jobs.
     Blocked,
@@ -50,9 +71,9 @@ pub enum Phase {
     Behind,
     /// Waits for its hour.
     Delayed,
-    /// May start as soon as its pool has a slot.
+    /// May start, or go out, as soon as its pool has a slot.
     Ready,
-    /// Holds a slot and its lane; has or may have a process.
+    /// Holds a slot and its lane; has or may have a process, or is being delivered.
     Active,
     /// Over. Holds nothing.
     Ended,
@@ -101,9 +122,11 @@ pub struct Row {
     pub due_at: Option<Timestamp>,
     /// Which host holds it.
     pub host: Option<String>,
-    /// Its serial key. At most one row per lane is `Active`, and only the oldest that is not `Ended`.
+    /// Its serial key. At most one job per lane is `Active`, and only the oldest that is not
+    /// `Ended`. Of deliveries several may be: there a lane is what takes turns with others.
     pub lane: Option<String>,
-    /// The row it belongs under (a job's parent; what a dependency waits for).
+    /// The row it belongs under (a job's parent; what a dependency waits for; the job that a
+    /// delivery tells of; an owner's project; a presence's owner).
     pub parent: Option<String>,
     /// Who asked for it.
     pub owner: Option<String>,
@@ -111,7 +134,8 @@ pub struct Row {
     pub pool: Option<String>,
     /// Higher goes first among `Ready` rows.
     pub priority: u8,
-    /// Admission order: unique and growing among jobs, zero elsewhere.
+    /// Admission order: unique and growing among jobs; growing, with repeats, among deliveries; zero
+    /// elsewhere.
     pub seq: u64,
     /// Idempotency key, unique in its table.
     pub key: Option<String>,
@@ -281,9 +305,11 @@ pub trait Tx {
     fn occupied(&mut self, pool: &str) -> Result<u32, StoreError>;
     /// The oldest job (by `seq`) of a lane that is not `Ended`.
     fn lane_head(&mut self, lane: &str) -> Result<Option<String>, StoreError>;
-    /// Ids of a host's `Active` jobs after `after` (all if empty), by id.
+    /// Ids of a host's `Active` jobs or deliveries after `after` (all if empty), by id. Other tables
+    /// have none.
     fn active_on(
         &mut self,
+        table: Table,
         host: &HostId,
         after: &str,
         limit: u32,
@@ -303,6 +329,22 @@ pub trait Tx {
     fn oldest_ended(&mut self, limit: u32) -> Result<Vec<String>, StoreError>;
     /// How many jobs are `Ended`, and the sum of their `bytes`.
     fn ended_totals(&mut self) -> Result<(u64, u64), StoreError>;
+    /// The oldest `Ready` delivery (by `seq`, then id) of each lane of a pool, in order of the lanes,
+    /// for lanes after `after` only: `(lane, id)`. Costs what it gives, however many wait.
+    fn next_in_lanes(
+        &mut self,
+        pool: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, StoreError>;
+    /// Ids of `Ready` deliveries of a lane, oldest (by `seq`, then id) first.
+    fn waiting_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// Ids of deliveries of a lane that are not `Ended`, oldest (by `seq`, then id) first.
+    fn open_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// How many deliveries of a pool are `Active`.
+    fn active_in_pool(&mut self, pool: &str) -> Result<u32, StoreError>;
+    /// How many deliveries of a lane are `Active`.
+    fn active_in_lane(&mut self, lane: &str) -> Result<u32, StoreError>;
     /// Makes everything durable, or gives an error and leaves nothing behind.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
@@ -326,6 +368,19 @@ pub struct Filter {
     pub labels: Vec<(String, String)>,
 }
 
+/// What a list of deliveries is narrowed by; empty fields do not narrow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// The job that is told of.
+    pub job: Option<String>,
+    /// Any of these states.
+    pub states: Vec<String>,
+    /// This owner.
+    pub owner: Option<String>,
+    /// This pool.
+    pub pool: Option<String>,
+}
+
 /// Reads committed rows beside the writer. Never writes.
 pub trait Reader: Send {
     /// Loads one row.
@@ -337,8 +392,13 @@ pub trait Reader: Send {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Row>, StoreError>;
-    /// Ids of jobs that start with `prefix`, by id.
-    fn by_prefix(&mut self, prefix: &str, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// Ids of a table that start with `prefix`, by id.
+    fn by_prefix(
+        &mut self,
+        table: Table,
+        prefix: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError>;
     /// Ids of jobs with this name, newest first.
     fn by_name(&mut self, name: &str, limit: u32) -> Result<Vec<String>, StoreError>;
     /// The journal after a position, in order; of one job if given.
@@ -360,6 +420,26 @@ pub trait Reader: Send {
     fn lane_head(&mut self, lane: &str) -> Result<Option<String>, StoreError>;
     /// All ids of a table after `after`, by id.
     fn ids(&mut self, table: Table, after: &str, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// Deliveries, newest (highest `seq`, then highest id) first, with `(seq, id)` below `before` if
+    /// given.
+    fn deliveries(
+        &mut self,
+        filter: &DeliveryFilter,
+        before: Option<(u64, String)>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError>;
+    /// Deliveries of a lane that are not `Ended`, oldest (by `seq`, then id) first, with `(seq, id)`
+    /// above `after` if given.
+    fn open_in_lane(
+        &mut self,
+        lane: &str,
+        after: Option<(u64, String)>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError>;
+    /// How many deliveries of a pool are not `Ended`, and how many have the outcome `dead`.
+    fn delivery_counts(&mut self, pool: &str) -> Result<(u64, u64), StoreError>;
+    /// How many deliveries have the outcome `dead`.
+    fn dead_deliveries(&mut self) -> Result<u64, StoreError>;
     /// Looks the whole store over; each line is one thing that is wrong. Slow: for `doctor`.
     fn check(&mut self) -> Result<Vec<String>, StoreError>;
 }

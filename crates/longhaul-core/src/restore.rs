@@ -71,6 +71,7 @@ pub fn restore(remains: Remains) -> Restored {
     rows.extend(dependencies.iter().map(|found| (Table::Dependency, found.to_row())));
     rows.extend(read.pools.values().map(|found| (Table::Pool, found.to_row())));
     rows.extend(read.hosts.iter().map(|found| (Table::Host, found.to_row())));
+    rows.append(&mut read.others);
     restored
 }
 
@@ -108,6 +109,8 @@ struct Read {
     dependencies: Vec<Dependency>,
     pools: BTreeMap<String, Pool>,
     hosts: Vec<Host>,
+    /// Of the tables that nothing has to be made whole in.
+    others: Vec<(Table, Row)>,
 }
 
 impl Read {
@@ -130,6 +133,9 @@ impl Read {
                 self.pools.insert(pool.name.clone(), pool);
             }
             Table::Host => self.hosts.push(Host::from_row(row).map_err(said)?),
+            Table::Delivery | Table::Sink | Table::Owner | Table::Presence => {
+                self.others.push((table, row.clone()));
+            }
         }
         Ok(())
     }

@@ -108,11 +108,12 @@ impl Tx for FaultyTx<'_> {
 
     fn active_on(
         &mut self,
+        table: Table,
         host: &HostId,
         after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
-        self.inner.active_on(host, after, limit)
+        self.inner.active_on(table, host, after, limit)
     }
 
     fn children(
@@ -138,6 +139,31 @@ impl Tx for FaultyTx<'_> {
 
     fn ended_totals(&mut self) -> Result<(u64, u64), StoreError> {
         self.inner.ended_totals()
+    }
+
+    fn next_in_lanes(
+        &mut self,
+        pool: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        self.inner.next_in_lanes(pool, after, limit)
+    }
+
+    fn waiting_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.inner.waiting_in_lane(lane, limit)
+    }
+
+    fn open_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.inner.open_in_lane(lane, limit)
+    }
+
+    fn active_in_pool(&mut self, pool: &str) -> Result<u32, StoreError> {
+        self.inner.active_in_pool(pool)
+    }
+
+    fn active_in_lane(&mut self, lane: &str) -> Result<u32, StoreError> {
+        self.inner.active_in_lane(lane)
     }
 
     fn commit(self: Box<Self>) -> Result<(), StoreError> {

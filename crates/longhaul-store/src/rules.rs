@@ -9,25 +9,58 @@ pub(crate) fn check_row(table: Table, before: Option<&Row>, row: &Row) -> Result
     if before.is_some_and(|before| before.seq != row.seq) {
         return Err(broken(table, row, "its seq never changes"));
     }
-    if table != Table::Job {
-        return Ok(());
+    match table {
+        Table::Job => check_job(before, row),
+        Table::Delivery => check_delivery(before, row),
+        Table::Environment
+        | Table::Dependency
+        | Table::Pool
+        | Table::Host
+        | Table::Sink
+        | Table::Owner
+        | Table::Presence => Ok(()),
     }
-    let ended = row.phase == Phase::Ended;
-    if ended != row.outcome.is_some() || ended != row.ended_at.is_some() {
-        return Err(broken(
-            table,
-            row,
-            "a job has an outcome and an end exactly when it has ended",
-        ));
+}
+
+fn check_job(before: Option<&Row>, row: &Row) -> Result<(), StoreError> {
+    check_life(Table::Job, row)?;
+    let Some(before) = before else { return Ok(()) };
+    if before.phase == Phase::Ended && !is_same_end(before, row) {
+        return Err(broken(Table::Job, row, "an ended job stays as it ended"));
     }
-    if row.phase == Phase::Active && row.host.is_none() {
-        return Err(broken(table, row, "an active job has a host"));
+    Ok(())
+}
+
+fn check_delivery(before: Option<&Row>, row: &Row) -> Result<(), StoreError> {
+    check_life(Table::Delivery, row)?;
+    if !matches!(row.outcome.as_deref(), None | Some(ACKED | DEAD)) {
+        return Err(broken(Table::Delivery, row, "a delivery ends acked or dead"));
     }
     let Some(before) = before else { return Ok(()) };
-    let left = before.phase == Phase::Ended
-        && (!ended || row.outcome != before.outcome || row.ended_at != before.ended_at);
-    if left {
-        return Err(broken(table, row, "an ended job stays as it ended"));
+    // What is dead may be sent once more; what somebody took is told for ever.
+    if before.outcome.as_deref() == Some(ACKED) && !is_same_end(before, row) {
+        return Err(broken(Table::Delivery, row, "an acked delivery stays as it ended"));
+    }
+    Ok(())
+}
+
+/// The outcome of a delivery that was taken.
+const ACKED: &str = "acked";
+/// The outcome of a delivery that was given up.
+pub(crate) const DEAD: &str = "dead";
+
+fn is_same_end(before: &Row, row: &Row) -> bool {
+    row.phase == Phase::Ended && row.outcome == before.outcome && row.ended_at == before.ended_at
+}
+
+/// What holds for everything that is scheduled and ends.
+fn check_life(table: Table, row: &Row) -> Result<(), StoreError> {
+    let ended = row.phase == Phase::Ended;
+    if ended != row.outcome.is_some() || ended != row.ended_at.is_some() {
+        return Err(broken(table, row, "it has an outcome and an end exactly when it has ended"));
+    }
+    if row.phase == Phase::Active && row.host.is_none() {
+        return Err(broken(table, row, "what is active has a host"));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::event::Fact;
 use crate::id::JobId;
 use crate::job::{AfterExit, CleanupState, JobState};
 use crate::limits;
+use crate::port::Table;
 use crate::time::{Millis, Timestamp};
 use crate::world::{Fault, World, job_ids};
 
@@ -115,7 +116,7 @@ pub(super) fn woke(world: &mut World<'_>, slept: Millis) -> Result<Reply, Fault>
     let (host, now) = (&world.place().host, world.now());
     let mut after = String::new();
     loop {
-        let ids = world.scan()?.active_on(host, &after, limits::STEP_DUE_MAX)?;
+        let ids = world.scan()?.active_on(Table::Job, host, &after, limits::STEP_DUE_MAX)?;
         let Some(last) = ids.last() else { break };
         after.clone_from(last);
         for id in job_ids(ids)? {

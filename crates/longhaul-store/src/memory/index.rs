@@ -1,6 +1,7 @@
 //! What the memory twin finds rows by: one ordered map for each question of the port, kept by a
 //! single function that is told of every change, so that undoing is the same call turned round.
 
+use super::deliveries::DeliveryIndex;
 use longhaul_core::port::{Phase, Row, Table};
 use longhaul_core::time::Timestamp;
 use std::cmp::Reverse;
@@ -35,6 +36,8 @@ pub(super) struct Index {
     pub(super) ended_bytes: u64,
     /// How many jobs are in each state.
     pub(super) states: BTreeMap<String, u64>,
+    /// Deliveries alone.
+    pub(super) deliveries: DeliveryIndex,
 }
 
 impl Index {
@@ -47,8 +50,16 @@ impl Index {
             Some((table, row.parent.clone()?, row.id.clone()))
         });
         swap(&mut self.key, before, after, |row| Some(((table, row.key.clone()?), row.id.clone())));
-        if table == Table::Job {
-            self.change_job(before, after);
+        match table {
+            Table::Job => self.change_job(before, after),
+            Table::Delivery => self.deliveries.change(before, after),
+            Table::Environment
+            | Table::Dependency
+            | Table::Pool
+            | Table::Host
+            | Table::Sink
+            | Table::Owner
+            | Table::Presence => {}
         }
     }
 
@@ -120,7 +131,7 @@ fn swap<K: Ord, V: PartialEq>(
 }
 
 /// [`swap`] for entries that are all key.
-fn swap_set<K: Ord>(
+pub(super) fn swap_set<K: Ord>(
     set: &mut BTreeSet<K>,
     before: Option<&Row>,
     after: Option<&Row>,

@@ -4,6 +4,7 @@
 //! A transaction holds the lock until it is over. A reader on another thread waits; one on the same
 //! thread must not be asked while a transaction is open.
 
+mod deliveries;
 mod index;
 mod journal;
 mod reader;

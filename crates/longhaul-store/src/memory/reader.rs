@@ -1,9 +1,10 @@
 //! Readers of the memory twin: each question takes the lock for as long as it is answered.
 
+use super::deliveries::passes as passes_delivery;
 use super::index::Index;
 use super::{Content, MemoryStore};
 use longhaul_core::event::Event;
-use longhaul_core::port::{Filter, Position, Reader, Row, StoreError, Table};
+use longhaul_core::port::{DeliveryFilter, Filter, Position, Reader, Row, StoreError, Table};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -62,9 +63,14 @@ impl Reader for MemoryReader {
         Ok(rows.map(|row| Row::clone(row)).collect())
     }
 
-    fn by_prefix(&mut self, prefix: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+    fn by_prefix(
+        &mut self,
+        table: Table,
+        prefix: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
         let content = self.store.lock();
-        let rows = content.rows(Table::Job).range(prefix.to_owned()..);
+        let rows = content.rows(table).range(prefix.to_owned()..);
         let ids = rows.map(|(id, _)| id).take_while(|id| id.starts_with(prefix));
         Ok(ids.take(limit as usize).cloned().collect())
     }
@@ -115,6 +121,39 @@ impl Reader for MemoryReader {
 
     fn ids(&mut self, table: Table, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         Ok(self.store.lock().ids(table, after, limit))
+    }
+
+    fn deliveries(
+        &mut self,
+        filter: &DeliveryFilter,
+        before: Option<(u64, String)>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let content = self.store.lock();
+        let newest_first = content.index.deliveries.newest(before);
+        let rows = newest_first.filter_map(|id| content.rows(Table::Delivery).get(id));
+        let rows = rows.filter(|row| passes_delivery(filter, row)).take(limit as usize);
+        Ok(rows.map(|row| Row::clone(row)).collect())
+    }
+
+    fn open_in_lane(
+        &mut self,
+        lane: &str,
+        after: Option<(u64, String)>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let content = self.store.lock();
+        let ids = content.index.deliveries.open_after(lane, after);
+        let rows = ids.filter_map(|id| content.rows(Table::Delivery).get(id));
+        Ok(rows.take(limit as usize).map(|row| Row::clone(row)).collect())
+    }
+
+    fn delivery_counts(&mut self, pool: &str) -> Result<(u64, u64), StoreError> {
+        Ok(self.store.lock().index.deliveries.counts(pool))
+    }
+
+    fn dead_deliveries(&mut self) -> Result<u64, StoreError> {
+        Ok(self.store.lock().index.deliveries.dead())
     }
 
     fn check(&mut self) -> Result<Vec<String>, StoreError> {

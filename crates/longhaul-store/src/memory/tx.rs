@@ -152,12 +152,25 @@ impl Tx for MemoryTx<'_> {
 
     fn active_on(
         &mut self,
+        table: Table,
         host: &HostId,
         after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
         let from = (host.as_str().to_owned(), after.to_owned());
-        let active = self.content.index.active_on_host.range(from..);
+        let index = &self.content.index;
+        let active = match table {
+            Table::Job => &index.active_on_host,
+            Table::Delivery => &index.deliveries.active_on_host,
+            Table::Environment
+            | Table::Dependency
+            | Table::Pool
+            | Table::Host
+            | Table::Sink
+            | Table::Owner
+            | Table::Presence => return Ok(Vec::new()),
+        };
+        let active = active.range(from..);
         let active = active.take_while(|(found, _)| found == host.as_str());
         let ids = active.map(|(_, id)| id).filter(|id| id.as_str() > after);
         Ok(ids.take(limit as usize).cloned().collect())
@@ -190,6 +203,31 @@ impl Tx for MemoryTx<'_> {
 
     fn ended_totals(&mut self) -> Result<(u64, u64), StoreError> {
         Ok((self.content.index.ended.len() as u64, self.content.index.ended_bytes))
+    }
+
+    fn next_in_lanes(
+        &mut self,
+        pool: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(self.content.index.deliveries.next_in_lanes(pool, after, limit))
+    }
+
+    fn waiting_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        Ok(self.content.index.deliveries.waiting_in_lane(lane, limit))
+    }
+
+    fn open_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        Ok(self.content.index.deliveries.open_in_lane(lane, limit))
+    }
+
+    fn active_in_pool(&mut self, pool: &str) -> Result<u32, StoreError> {
+        Ok(self.content.index.deliveries.active_in_pool(pool))
+    }
+
+    fn active_in_lane(&mut self, lane: &str) -> Result<u32, StoreError> {
+        Ok(self.content.index.deliveries.active_in_lane(lane))
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), StoreError> {

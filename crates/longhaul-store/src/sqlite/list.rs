@@ -9,6 +9,9 @@ use longhaul_core::port::{Filter, Row, StoreError, Table};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
+/// How a list of jobs ends.
+pub(super) const IN_ORDER: &str = " ORDER BY seq DESC LIMIT ?";
+
 /// Gives jobs that pass `filter` with `seq` below `before`, at most `limit`.
 pub(super) fn list(
     connection: &Connection,
@@ -30,7 +33,8 @@ pub(super) fn list(
     }
     let mut found = Vec::new();
     for query in queries {
-        found.extend(query.narrow(filter).run(connection, limit)?);
+        let query = query.narrow(filter);
+        found.extend(query.run(connection, IN_ORDER, limit, |row| read(Table::Job, row))?);
     }
     found.sort_by_key(|row: &Row| std::cmp::Reverse(row.seq));
     found.truncate(limit as usize);
@@ -38,28 +42,37 @@ pub(super) fn list(
 }
 
 /// The texts without repeats: a state that is asked for twice is not two lists.
-fn distinct(texts: &[String]) -> impl Iterator<Item = &String> {
+pub(super) fn distinct(texts: &[String]) -> impl Iterator<Item = &String> {
     texts.iter().enumerate().filter(|(at, text)| !texts[..*at].contains(text)).map(|(_, text)| text)
 }
 
 /// A statement in the making. A `+` before a column keeps SQLite from choosing its index.
-struct Query {
+pub(super) struct Query {
     text: String,
     arguments: Vec<Value>,
 }
 
 impl Query {
     fn new(before: i64) -> Self {
-        Self { text: sql::LIST_FROM.to_owned(), arguments: vec![before.into()] }
+        Self::of(sql::LIST_FROM, vec![before.into()])
     }
 
-    fn is(mut self, column: &str, value: &str) -> Self {
+    /// The text so far, which ends in a condition, and what its marks stand for.
+    pub(super) fn of(text: &str, arguments: Vec<Value>) -> Self {
+        Self { text: text.to_owned(), arguments }
+    }
+
+    pub(super) fn is(mut self, column: &str, value: &str) -> Self {
         self.text.push_str(&format!(" AND {column} = ?"));
         self.arguments.push(value.to_owned().into());
         self
     }
 
-    fn one_of(mut self, column: &str, values: &[String]) -> Self {
+    pub(super) fn is_maybe(self, column: &str, value: Option<&String>) -> Self {
+        if let Some(value) = value { self.is(column, value) } else { self }
+    }
+
+    pub(super) fn one_of(mut self, column: &str, values: &[String]) -> Self {
         if values.is_empty() {
             return self;
         }
@@ -93,10 +106,17 @@ impl Query {
         self
     }
 
-    fn run(mut self, connection: &Connection, limit: u32) -> Result<Vec<Row>, StoreError> {
-        self.text.push_str(" ORDER BY seq DESC LIMIT ?");
+    /// Runs it with the order it is to `end` in.
+    pub(super) fn run(
+        mut self,
+        connection: &Connection,
+        end: &str,
+        limit: u32,
+        read: impl Fn(&rusqlite::Row<'_>) -> Result<Row, StoreError>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.text.push_str(end);
         self.arguments.push(i64::from(limit).into());
         let statement = connection.prepare_cached(&self.text).map_err(store_error)?;
-        all(statement, params_from_iter(self.arguments), |row| read(Table::Job, row))
+        all(statement, params_from_iter(self.arguments), read)
     }
 }

@@ -9,7 +9,10 @@ use rusqlite::{Connection, TransactionBehavior, backup::Backup};
 use std::path::{Path, PathBuf};
 
 /// All migrations, oldest first; the first is number 1. A released one is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/V0001__first.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/V0001__first.sql"),
+    include_str!("../../migrations/V0002__deliveries.sql"),
+];
 /// Copies of the database that are kept, the newest ones.
 const BACKUPS_KEPT: usize = 2;
 /// Marks the file as ours in SQLite's header, for `file(1)` and against foreign databases: "lngh".

@@ -1,6 +1,7 @@
 //! A store in one SQLite file. One connection writes; readers have their own. Commits are durable
 //! (`synchronous=FULL` in WAL mode) when `commit` returns.
 
+mod deliveries;
 mod error;
 mod files;
 mod list;
@@ -39,7 +40,7 @@ const WAL_BYTES_KEPT: u32 = 16 * 1_024 * 1_024;
 /// A database larger than this is not read through at open after a crash: it would delay the start.
 const QUICK_CHECK_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
 /// Different statements that a step uses, with room to spare.
-const STATEMENTS: usize = 96;
+const STATEMENTS: usize = 160;
 
 /// A store in one SQLite file.
 #[derive(Debug)]

@@ -2,11 +2,11 @@
 //! in one read transaction, so it sees whole commits only.
 
 use super::error::store_error;
-use super::list;
 use super::row::{all, first, from_i64, read, read_event, single, to_i64};
 use super::sql;
+use super::{deliveries, list};
 use longhaul_core::event::Event;
-use longhaul_core::port::{Filter, Position, Reader, Row, StoreError, Table};
+use longhaul_core::port::{DeliveryFilter, Filter, Position, Reader, Row, StoreError, Table};
 use rusqlite::{CachedStatement, Connection, OpenFlags, params};
 use std::path::Path;
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl SqliteReader {
         connection.busy_timeout(Duration::from_millis(BUSY_MS)).map_err(store_error)?;
         connection.pragma_update(None, "query_only", true).map_err(store_error)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(store_error)?;
-        connection.set_prepared_statement_cache_capacity(24);
+        connection.set_prepared_statement_cache_capacity(32);
         Ok(Self { connection })
     }
 
@@ -56,9 +56,14 @@ impl Reader for SqliteReader {
         list::list(&self.connection, filter, before, limit)
     }
 
-    fn by_prefix(&mut self, prefix: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+    fn by_prefix(
+        &mut self,
+        table: Table,
+        prefix: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
         let end = format!("{prefix}{}", char::MAX);
-        all(self.prepare(sql::BY_PREFIX)?, params![prefix, end, limit], single)
+        all(self.prepare(sql::by_prefix(table))?, params![prefix, end, limit], single)
     }
 
     fn by_name(&mut self, name: &str, limit: u32) -> Result<Vec<String>, StoreError> {
@@ -109,6 +114,41 @@ impl Reader for SqliteReader {
 
     fn ids(&mut self, table: Table, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         all(self.prepare(sql::ids(table))?, params![after, limit], single)
+    }
+
+    fn deliveries(
+        &mut self,
+        filter: &DeliveryFilter,
+        before: Option<(u64, String)>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        deliveries::list(&self.connection, filter, before, limit)
+    }
+
+    fn open_in_lane(
+        &mut self,
+        lane: &str,
+        after: Option<(u64, String)>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let (seq, id) = match after {
+            Some((seq, id)) => (to_i64(seq)?, id),
+            // No seq is negative.
+            None => (-1, String::new()),
+        };
+        let arguments = params![lane, seq, id, limit];
+        all(self.prepare(sql::OPEN_IN_LANE_AFTER)?, arguments, |row| read(Table::Delivery, row))
+    }
+
+    fn delivery_counts(&mut self, pool: &str) -> Result<(u64, u64), StoreError> {
+        let counts = first(self.prepare(sql::DELIVERY_COUNTS)?, [pool], |row| {
+            Ok((from_i64(single(row)?)?, from_i64(row.get(1).map_err(store_error)?)?))
+        })?;
+        Ok(counts.unwrap_or((0, 0)))
+    }
+
+    fn dead_deliveries(&mut self) -> Result<u64, StoreError> {
+        from_i64(first(self.prepare(sql::DEAD_DELIVERIES)?, [], single)?.unwrap_or(0))
     }
 
     fn check(&mut self) -> Result<Vec<String>, StoreError> {

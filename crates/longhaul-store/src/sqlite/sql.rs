@@ -14,6 +14,10 @@ macro_rules! for_table {
             Table::Dependency => concat!($before, "dependency", $after),
             Table::Pool => concat!($before, "pool", $after),
             Table::Host => concat!($before, "host", $after),
+            Table::Delivery => concat!($before, "delivery", $after),
+            Table::Sink => concat!($before, "sink", $after),
+            Table::Owner => concat!($before, "owner", $after),
+            Table::Presence => concat!($before, "presence", $after),
         }
     };
 }
@@ -95,13 +99,24 @@ pub(super) const fn next_due(table: Table) -> &'static str {
     )
 }
 
+/// Of jobs and deliveries, which have an index for it.
+pub(super) const fn active_on(table: Table) -> &'static str {
+    for_table!(
+        table,
+        "SELECT id FROM ",
+        " WHERE phase = 'active' AND host = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+    )
+}
+
+pub(super) const fn by_prefix(table: Table) -> &'static str {
+    for_table!(table, "SELECT id FROM ", " WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3")
+}
+
 pub(super) const RUNNABLE: &str = "SELECT id FROM job WHERE phase = 'ready' AND pool = ?1 \
     ORDER BY priority DESC, seq LIMIT ?2";
 pub(super) const OCCUPIED: &str = "SELECT count(*) FROM job WHERE phase = 'active' AND pool = ?1";
 pub(super) const LANE_HEAD: &str = "SELECT id FROM job WHERE phase <> 'ended' AND lane = ?1 \
     ORDER BY seq LIMIT 1";
-pub(super) const ACTIVE_ON: &str = "SELECT id FROM job WHERE phase = 'active' AND host = ?1 \
-    AND id > ?2 ORDER BY id LIMIT ?3";
 pub(super) const BY_KEY: &str = "SELECT id FROM job WHERE key = ?1";
 pub(super) const OLDEST_ENDED: &str = "SELECT id FROM job WHERE phase = 'ended' \
     ORDER BY ended_at, id LIMIT ?1";
@@ -126,8 +141,6 @@ pub(super) const EVENTS_OF_JOB: &str = "SELECT position, job, seq, at, body FROM
     ORDER BY seq DESC LIMIT 1), 0) ORDER BY seq LIMIT ?3";
 
 pub(super) const LIST_FROM: &str = concat!("SELECT ", columns!(), " FROM job WHERE seq < ?");
-pub(super) const BY_PREFIX: &str = "SELECT id FROM job WHERE id >= ?1 AND id < ?2 \
-    ORDER BY id LIMIT ?3";
 pub(super) const BY_NAME: &str = "SELECT id FROM job WHERE name = ?1 ORDER BY seq DESC LIMIT ?2";
 pub(super) const COUNTS: &str = "SELECT state, count(*) FROM job GROUP BY state ORDER BY state";
 pub(super) const POOL_LOAD: &str = "SELECT \
@@ -136,6 +149,38 @@ pub(super) const POOL_LOAD: &str = "SELECT \
 pub(super) const AHEAD_OF: &str = "SELECT \
     (SELECT count(*) FROM job WHERE phase = 'ready' AND pool = ?1 AND priority > ?2) + \
     (SELECT count(*) FROM job WHERE phase = 'ready' AND pool = ?1 AND priority = ?2 AND seq < ?3)";
+
+/// From each lane to the next by the index, never through what waits in one. The last row is none
+/// where no lane is left.
+pub(super) const NEXT_IN_LANES: &str = "WITH RECURSIVE next(lane) AS (\
+    SELECT min(lane) FROM delivery WHERE phase = 'ready' AND pool = ?1 AND lane > ?2 \
+    UNION ALL \
+    SELECT (SELECT min(delivery.lane) FROM delivery \
+        WHERE phase = 'ready' AND pool = ?1 AND delivery.lane > next.lane) \
+    FROM next WHERE next.lane IS NOT NULL LIMIT ?3) \
+    SELECT lane, (SELECT id FROM delivery WHERE phase = 'ready' AND pool = ?1 \
+        AND delivery.lane = next.lane ORDER BY seq, id LIMIT 1) \
+    FROM next WHERE lane IS NOT NULL";
+pub(super) const WAITING_IN_LANE: &str = "SELECT id FROM delivery \
+    WHERE phase = 'ready' AND lane = ?1 ORDER BY seq, id LIMIT ?2";
+pub(super) const OPEN_IN_LANE: &str = "SELECT id FROM delivery \
+    WHERE phase <> 'ended' AND lane = ?1 ORDER BY seq, id LIMIT ?2";
+pub(super) const OPEN_IN_LANE_AFTER: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM delivery WHERE phase <> 'ended' AND lane = ?1 AND (seq, id) > (?2, ?3) \
+     ORDER BY seq, id LIMIT ?4"
+);
+pub(super) const ACTIVE_IN_POOL: &str = "SELECT count(*) FROM delivery \
+    WHERE phase <> 'ended' AND phase = 'active' AND pool = ?1";
+pub(super) const ACTIVE_IN_LANE: &str =
+    "SELECT count(*) FROM delivery WHERE phase = 'active' AND lane = ?1";
+pub(super) const DELIVERY_COUNTS: &str = "SELECT \
+    (SELECT count(*) FROM delivery WHERE phase <> 'ended' AND pool = ?1), \
+    (SELECT count(*) FROM delivery WHERE outcome = 'dead' AND pool = ?1)";
+pub(super) const DEAD_DELIVERIES: &str = "SELECT count(*) FROM delivery WHERE outcome = 'dead'";
+pub(super) const DELIVERIES_FROM: &str =
+    concat!("SELECT ", columns!(), " FROM delivery WHERE (seq, id) < (?, ?)");
 
 pub(super) const INTEGRITY: &str = "PRAGMA integrity_check(100)";
 /// What constraints cannot say; each row of an answer is one thing that is wrong.
@@ -156,6 +201,10 @@ pub(super) const SALVAGE_JOBS: [&str; 2] = [
     concat!("SELECT ", columns!(), " FROM job NOT INDEXED ORDER BY seq"),
     concat!("SELECT ", columns!(), " FROM job NOT INDEXED ORDER BY seq DESC"),
 ];
+const SALVAGE_DELIVERIES: [&str; 2] = [
+    concat!("SELECT ", columns!(), " FROM delivery NOT INDEXED ORDER BY rowid"),
+    concat!("SELECT ", columns!(), " FROM delivery NOT INDEXED ORDER BY rowid DESC"),
+];
 pub(super) const SALVAGE_EVENTS: [&str; 2] = [
     "SELECT position, job, seq, at, body FROM event NOT INDEXED ORDER BY position",
     "SELECT position, job, seq, at, body FROM event NOT INDEXED ORDER BY position DESC",
@@ -163,6 +212,9 @@ pub(super) const SALVAGE_EVENTS: [&str; 2] = [
 
 /// As for jobs; these tables lie in the order of their ids.
 pub(super) const fn salvage(table: Table) -> [&'static str; 2] {
+    if matches!(table, Table::Delivery) {
+        return SALVAGE_DELIVERIES;
+    }
     [
         for_table!(table, concat!("SELECT ", columns!(), " FROM "), " NOT INDEXED ORDER BY id"),
         for_table!(

@@ -152,11 +152,15 @@ impl Tx for SqliteTx<'_> {
 
     fn active_on(
         &mut self,
+        table: Table,
         host: &HostId,
         after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
-        all(self.prepare(sql::ACTIVE_ON)?, params![host.as_str(), after, limit], single)
+        if !matches!(table, Table::Job | Table::Delivery) {
+            return Ok(Vec::new());
+        }
+        all(self.prepare(sql::active_on(table))?, params![host.as_str(), after, limit], single)
     }
 
     fn children(
@@ -185,6 +189,33 @@ impl Tx for SqliteTx<'_> {
             Ok((from_i64(single(row)?)?, from_i64(row.get(1).map_err(store_error)?)?))
         })?;
         Ok(totals.unwrap_or((0, 0)))
+    }
+
+    fn next_in_lanes(
+        &mut self,
+        pool: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        all(self.prepare(sql::NEXT_IN_LANES)?, params![pool, after, limit], |row| {
+            Ok((single(row)?, row.get(1).map_err(store_error)?))
+        })
+    }
+
+    fn waiting_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::WAITING_IN_LANE)?, params![lane, limit], single)
+    }
+
+    fn open_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::OPEN_IN_LANE)?, params![lane, limit], single)
+    }
+
+    fn active_in_pool(&mut self, pool: &str) -> Result<u32, StoreError> {
+        Ok(first(self.prepare(sql::ACTIVE_IN_POOL)?, [pool], single)?.unwrap_or(0))
+    }
+
+    fn active_in_lane(&mut self, lane: &str) -> Result<u32, StoreError> {
+        Ok(first(self.prepare(sql::ACTIVE_IN_LANE)?, [lane], single)?.unwrap_or(0))
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), StoreError> {

@@ -80,6 +80,9 @@ fn every_stored_shape_ever_released_still_loads() {
             Table::Dependency => loads::<Dependency>(&path, &row),
             Table::Pool => loads::<Pool>(&path, &row),
             Table::Host => loads::<Host>(&path, &row),
+            Table::Delivery | Table::Sink | Table::Owner | Table::Presence => {
+                panic!("{}: no record of core reads this table", path.display())
+            }
         }
     }
 }

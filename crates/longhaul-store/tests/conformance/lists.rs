@@ -95,9 +95,9 @@ fn prefixes_and_names_find_ids() {
             |id: &str, seq| Row { id: id.into(), name: Some("n".into()), ..job(seq, Phase::Ready) };
         insert(&mut *store, &[named("job_ab", 3), named("job_b", 1), named("job_a", 2)]);
         let reader = &mut *store.reader().unwrap();
-        assert_eq!(reader.by_prefix("job_a", 9).unwrap(), ["job_a", "job_ab"]);
-        assert_eq!(reader.by_prefix("", 2).unwrap(), ["job_a", "job_ab"]);
-        assert_eq!(reader.by_prefix("job_%", 2).unwrap(), Vec::<String>::new());
+        assert_eq!(reader.by_prefix(Table::Job, "job_a", 9).unwrap(), ["job_a", "job_ab"]);
+        assert_eq!(reader.by_prefix(Table::Job, "", 2).unwrap(), ["job_a", "job_ab"]);
+        assert_eq!(reader.by_prefix(Table::Job, "job_%", 2).unwrap(), Vec::<String>::new());
         assert_eq!(reader.by_name("n", 2).unwrap(), ["job_ab", "job_a"]);
         assert_eq!(reader.by_name("m", 2).unwrap(), Vec::<String>::new());
     });

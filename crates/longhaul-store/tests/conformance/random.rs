@@ -2,7 +2,9 @@
 //! to every question after each, order included.
 
 use crate::sample::{at, enter, event, general, host, job, job_id};
-use longhaul_core::port::{Filter, Phase, Position, Reader, Row, Store, StoreError, Table, Tx};
+use longhaul_core::port::{
+    DeliveryFilter, Filter, Phase, Position, Reader, Row, Store, StoreError, Table, Tx,
+};
 use longhaul_store::MemoryStore;
 use std::collections::BTreeMap;
 
@@ -15,6 +17,9 @@ const PHASES: [Phase; 7] = [
     Phase::Active,
     Phase::Ended,
 ];
+/// How a job ends, and how a delivery.
+const OUTCOMES: [&str; 2] = ["succeeded", "failed"];
+const ENDS: [&str; 2] = ["acked", "dead"];
 /// Few of each, so that collisions are frequent.
 const JOBS: u64 = 40;
 const WORDS: [&str; 4] = ["a", "b", "ä 'quoted'", ""];
@@ -44,7 +49,7 @@ impl Chance {
 
     fn row(&mut self, table: Table) -> Row {
         let mut row = job(1 + self.below(JOBS), Phase::Kept);
-        if table == Table::Job {
+        if matches!(table, Table::Job | Table::Delivery) {
             enter(&mut row, self.pick(&PHASES));
         }
         row.due_at = self.of_ten(5).then(|| at(i64::try_from(self.below(20)).unwrap()));
@@ -58,7 +63,12 @@ impl Chance {
         row.bytes = self.below(1_000);
         row.labels = self.word().map(|word| format!("{{\"label\":\"{word}\"}}"));
         if row.outcome.is_some() {
-            row.outcome = Some(self.pick(&["succeeded", "failed"]).to_owned());
+            let outcomes = if table == Table::Job { OUTCOMES } else { ENDS };
+            row.outcome = Some(self.pick(&outcomes).to_owned());
+        }
+        if table == Table::Delivery {
+            // Several are made in one step, so that their order needs the ids.
+            row.seq = row.seq / 4 + 1;
         }
         row
     }
@@ -76,7 +86,11 @@ enum Change {
 
 impl Change {
     fn random(chance: &mut Chance) -> Self {
-        let table = if chance.of_ten(7) { Table::Job } else { chance.pick(&Table::ALL) };
+        let table = match chance.below(10) {
+            0..=4 => Table::Job,
+            5..=7 => Table::Delivery,
+            _ => chance.pick(&Table::ALL),
+        };
         match chance.below(20) {
             0..=11 => Self::Save { table, row: Box::new(chance.row(table)), new: chance.of_ten(5) },
             12..=13 => Self::Remove { table, id: job_id(1 + chance.below(JOBS)) },
@@ -136,14 +150,23 @@ fn asked_within(tx: &mut dyn Tx) -> Result<Vec<String>, StoreError> {
         format!("due {:?}", tx.due(&host(1), at(12), 7)?),
         format!("all due {:?}", tx.due(&host(2), at(i64::MAX), 500)?),
         format!("ended {:?} {:?}", tx.oldest_ended(5)?, tx.ended_totals()?),
-        format!("active {:?}", tx.active_on(&host(1), "", 50)?),
-        format!("active after {:?}", tx.active_on(&host(2), &job_id(JOBS / 2), 3)?),
     ];
     for word in WORDS {
         answers.push(format!("runnable {:?} {:?}", tx.runnable(word, 3)?, tx.runnable(word, 99)?));
         answers.push(format!("occupied {:?} lane {:?}", tx.occupied(word)?, tx.lane_head(word)?));
+        for after in WORDS {
+            answers.push(format!("lanes {:?}", tx.next_in_lanes(word, after, 2)?));
+        }
+        answers.push(format!("all lanes {:?}", tx.next_in_lanes(word, "", u32::MAX)?));
+        answers.push(format!("waiting {:?}", tx.waiting_in_lane(word, 3)?));
+        answers.push(format!("open {:?}", tx.open_in_lane(word, 5)?));
+        answers.push(format!("in pool {:?}", tx.active_in_pool(word)?));
+        answers.push(format!("in lane {:?}", tx.active_in_lane(word)?));
     }
     for table in Table::ALL {
+        answers.push(format!("active {:?}", tx.active_on(table, &host(1), "", 50)?));
+        let after = &job_id(JOBS / 2);
+        answers.push(format!("active after {:?}", tx.active_on(table, &host(2), after, 3)?));
         answers.push(format!(
             "ids {:?} {:?}",
             tx.ids(table, "", 99)?,
@@ -173,13 +196,24 @@ fn asked_beside(reader: &mut dyn Reader, chance: &mut Chance) -> Result<Vec<Stri
         parent: if chance.of_ten(2) { chance.word() } else { None },
         labels: if chance.of_ten(2) { vec![("label".into(), "a".into())] } else { vec![] },
     };
+    let deliveries = DeliveryFilter {
+        job: if chance.of_ten(3) { chance.word() } else { None },
+        states: if chance.of_ten(4) { vec!["ready".into(), "ended".into()] } else { vec![] },
+        owner: if chance.of_ten(3) { chance.word() } else { None },
+        pool: if chance.of_ten(3) { chance.word() } else { None },
+    };
+    let age = chance.of_ten(5).then(|| (chance.below(JOBS / 4), job_id(chance.below(JOBS))));
     let before = chance.of_ten(5).then(|| chance.below(JOBS));
     let after = Position(chance.below(100));
     let mut answers = vec![
         format!("list {filter:?} {:?}", reader.list(&filter, before, 7)?),
         format!("list {:?}", reader.list(&Filter::default(), before, 500)?),
         format!("counts {:?}", reader.counts()?),
-        format!("prefix {:?}", reader.by_prefix(&job_id(1)[..29], 5)?),
+        format!("prefix {:?}", reader.by_prefix(Table::Job, &job_id(1)[..29], 5)?),
+        format!("prefix {:?}", reader.by_prefix(Table::Delivery, &job_id(1)[..29], 5)?),
+        format!("deliveries {:?}", reader.deliveries(&deliveries, age.clone(), 7)?),
+        format!("all {:?}", reader.deliveries(&DeliveryFilter::default(), age.clone(), 500)?),
+        format!("dead {:?}", reader.dead_deliveries()?),
         format!("head {:?}", reader.head()?),
         format!("events {:?}", reader.events(None, after, 20)?),
         format!("check {:?}", reader.check()?),
@@ -191,6 +225,8 @@ fn asked_beside(reader: &mut dyn Reader, chance: &mut Chance) -> Result<Vec<Stri
             reader.lane_head(word)?
         ));
         answers.push(format!("load {:?}", reader.pool_load(word)?));
+        answers.push(format!("open {:?}", reader.open_in_lane(word, age.clone(), 4)?));
+        answers.push(format!("deliveries {:?}", reader.delivery_counts(word)?));
         answers.push(format!("ahead {:?}", reader.ahead_of(word, 5, 20)?));
     }
     for number in 1..=JOBS {

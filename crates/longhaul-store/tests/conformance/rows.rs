@@ -6,9 +6,11 @@ use longhaul_core::port::{Phase, Row, StoreError, Table};
 
 /// A row with a value in every column.
 fn full(table: Table) -> Row {
+    let is_scheduled = matches!(table, Table::Job | Table::Delivery);
+    let outcome = if table == Table::Delivery { "acked" } else { "succeeded" };
     Row {
         id: job_id(7),
-        phase: if table == Table::Job { Phase::Ended } else { Phase::Kept },
+        phase: if is_scheduled { Phase::Ended } else { Phase::Kept },
         state: "succeeded".into(),
         due_at: Some(at(-3)),
         host: Some("host_a".into()),
@@ -20,7 +22,7 @@ fn full(table: Table) -> Row {
         seq: 7,
         key: Some("key".into()),
         name: Some(String::new()),
-        outcome: Some("succeeded".into()),
+        outcome: Some(outcome.into()),
         ended_at: Some(at(i64::MAX)),
         bytes: u64::try_from(i64::MAX).unwrap(),
         labels: Some(r#"{"a":"b"}"#.into()),

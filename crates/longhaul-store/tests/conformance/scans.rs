@@ -98,7 +98,7 @@ fn a_scan_sees_what_its_transaction_saved_before() {
         tx.save(Table::Job, &pooled(Phase::Active), false).unwrap();
         assert_eq!(tx.runnable("p", 9).unwrap(), Vec::<String>::new());
         assert_eq!(tx.occupied("p").unwrap(), 1);
-        assert_eq!(tx.active_on(&host(1), "", 9).unwrap(), ids(&[1]));
+        assert_eq!(tx.active_on(Table::Job, &host(1), "", 9).unwrap(), ids(&[1]));
         drop(tx);
         assert_eq!(ask(store, |tx| tx.runnable("p", 9)), ids(&[1]));
         assert_eq!(ask(store, |tx| tx.occupied("p")), 0);
@@ -130,9 +130,9 @@ fn a_hosts_active_jobs_are_paged_by_id() {
             ..job(number, Phase::Active)
         };
         insert(store, &[on(4, 1), on(1, 1), on(2, 2), on(3, 1), job(5, Phase::Ready)]);
-        assert_eq!(ask(store, |tx| tx.active_on(&host(1), "", 2)), ids(&[1, 3]));
-        assert_eq!(ask(store, |tx| tx.active_on(&host(1), &job_id(3), 2)), ids(&[4]));
-        assert_eq!(ask(store, |tx| tx.active_on(&host(2), "", 9)), ids(&[2]));
+        assert_eq!(ask(store, |tx| tx.active_on(Table::Job, &host(1), "", 2)), ids(&[1, 3]));
+        assert_eq!(ask(store, |tx| tx.active_on(Table::Job, &host(1), &job_id(3), 2)), ids(&[4]));
+        assert_eq!(ask(store, |tx| tx.active_on(Table::Job, &host(2), "", 9)), ids(&[2]));
     });
 }
 

@@ -41,7 +41,7 @@ pub(super) fn resolve(reader: &mut dyn Reader, text: &str) -> Result<Meaning, St
         return Ok(Meaning::None);
     }
     let found = match as_prefix(text) {
-        Some(prefix) => reader.by_prefix(&prefix, CANDIDATES_MAX)?,
+        Some(prefix) => reader.by_prefix(Table::Job, &prefix, CANDIDATES_MAX)?,
         None if text.starts_with("job_") => Vec::new(),
         None => reader.by_name(text, CANDIDATES_MAX)?,
     };
