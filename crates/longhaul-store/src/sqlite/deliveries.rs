@@ -30,17 +30,17 @@ pub(super) fn list(
     let queries = match (&filter.job, &filter.states[..]) {
         (Some(job), states) => {
             let query = begin().is("parent", job).one_of("+state", states);
-            vec![query.is_maybe("+owner", filter.owner.as_ref())]
+            vec![query.maybe("+owner", filter.owner.as_ref())]
         }
-        (None, []) => vec![begin().is_maybe("owner", filter.owner.as_ref())],
+        (None, []) => vec![begin().maybe("owner", filter.owner.as_ref())],
         (None, states) => distinct(states)
-            .map(|state| begin().is("state", state).is_maybe("+owner", filter.owner.as_ref()))
+            .map(|state| begin().is("state", state).maybe("+owner", filter.owner.as_ref()))
             .collect(),
     };
     let end = if filter.job.is_some() { SORTED } else { IN_ORDER };
     let mut found = Vec::new();
     for query in queries {
-        let query = query.is_maybe("+pool", filter.pool.as_ref());
+        let query = query.maybe("+pool", filter.pool.as_ref());
         found.extend(query.run(connection, end, limit, |row| read(Table::Delivery, row))?);
     }
     found.sort_by(|one: &Row, other: &Row| {

@@ -68,7 +68,8 @@ impl Query {
         self
     }
 
-    pub(super) fn is_maybe(self, column: &str, value: Option<&String>) -> Self {
+    /// [`is`](Self::is) where a value is wanted at all.
+    pub(super) fn maybe(self, column: &str, value: Option<&String>) -> Self {
         if let Some(value) = value { self.is(column, value) } else { self }
     }
 

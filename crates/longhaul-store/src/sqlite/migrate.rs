@@ -4,7 +4,7 @@
 
 use super::error::{file_error, store_error};
 use super::files;
-use longhaul_core::port::StoreError;
+use longhaul_core::port::{StoreError, Table};
 use rusqlite::{Connection, TransactionBehavior, backup::Backup};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +45,20 @@ fn apply(connection: &mut Connection, path: &Path, all: &[&str]) -> Result<(), S
         tracing::info!(version = step, "the database was migrated");
     }
     Ok(())
+}
+
+/// The version that first had this table.
+pub(super) const fn since(table: Table) -> u32 {
+    match table {
+        Table::Job | Table::Environment | Table::Dependency | Table::Pool | Table::Host => 1,
+        Table::Delivery | Table::Sink | Table::Owner | Table::Presence => 2,
+    }
+}
+
+/// The version of a database, as far as that can be read; what cannot is taken for the newest.
+pub(super) fn version(connection: &Connection) -> u32 {
+    let newest = u32::try_from(MIGRATIONS.len()).expect("migrations are a handful");
+    number(connection, "user_version").unwrap_or(newest)
 }
 
 fn number<T: rusqlite::types::FromSql>(

@@ -2,9 +2,9 @@
 //! order, never by reading a table through or by sorting. Plans do not depend on the content, since
 //! nobody runs ANALYZE on this database.
 
-use super::{migrate, sql};
+use super::{deliveries, list, migrate, sql};
 use longhaul_core::port::Table;
-use rusqlite::Connection;
+use rusqlite::{Connection, Params, StatementStatus, params};
 
 /// The lines of the plan for one statement.
 fn plan(connection: &Connection, statement: &str) -> Vec<String> {
@@ -37,6 +37,7 @@ fn nothing_that_a_step_or_a_list_asks_reads_a_table_through_or_sorts() {
     let folder = tempfile::tempdir().unwrap();
     let connection = database(folder.path());
     let mut statements: Vec<String> = [
+        sql::NEXT_DUES,
         sql::RUNNABLE,
         sql::OCCUPIED,
         sql::LANE_HEAD,
@@ -62,7 +63,10 @@ fn nothing_that_a_step_or_a_list_asks_reads_a_table_through_or_sorts() {
     .map(str::to_owned)
     .into();
     for narrowed in ["", " AND state = ?", " AND outcome = ? AND +state IN (?, ?)"] {
-        statements.push(format!("{}{narrowed} ORDER BY seq DESC LIMIT ?", sql::LIST_FROM));
+        statements.push(format!("{}{narrowed}{}", sql::LIST_FROM, list::IN_ORDER));
+    }
+    for narrowed in ["", " AND state = ? AND +owner = ?", " AND owner = ? AND +pool = ?"] {
+        statements.push(format!("{}{narrowed}{}", sql::DELIVERIES_FROM, deliveries::IN_ORDER));
     }
     for table in Table::ALL {
         for of_table in
@@ -70,7 +74,7 @@ fn nothing_that_a_step_or_a_list_asks_reads_a_table_through_or_sorts() {
         {
             statements.push(of_table(table).to_owned());
         }
-        for of_table in [sql::children, sql::due, sql::next_due] {
+        for of_table in [sql::children, sql::due] {
             statements.push(of_table(table).to_owned());
         }
     }
@@ -92,7 +96,7 @@ fn each_scan_of_a_step_uses_the_index_made_for_it() {
         (sql::active_on(Table::Job), "COVERING INDEX job_active_host"),
         (sql::active_on(Table::Delivery), "COVERING INDEX delivery_active_host"),
         (sql::due(Table::Delivery), "COVERING INDEX delivery_due"),
-        (sql::next_due(Table::Delivery), "COVERING INDEX delivery_due"),
+        (sql::NEXT_DUES, "COVERING INDEX delivery_due"),
         (sql::children(Table::Delivery), "COVERING INDEX delivery_parent"),
         (sql::WAITING_IN_LANE, "COVERING INDEX delivery_ready_lane (lane=?)"),
         (sql::OPEN_IN_LANE, "COVERING INDEX delivery_open_lane (lane=?)"),
@@ -103,7 +107,7 @@ fn each_scan_of_a_step_uses_the_index_made_for_it() {
         (sql::DEAD_DELIVERIES, "COVERING INDEX delivery_dead"),
         (sql::OLDEST_ENDED, "COVERING INDEX job_ended"),
         (sql::due(Table::Job), "COVERING INDEX job_due"),
-        (sql::next_due(Table::Job), "COVERING INDEX job_due"),
+        (sql::NEXT_DUES, "COVERING INDEX job_due"),
         (sql::due(Table::Dependency), "COVERING INDEX dependency_due"),
         (sql::children(Table::Dependency), "COVERING INDEX dependency_parent"),
         (sql::EVENTS_OF_JOB, "event_job"),
@@ -113,6 +117,64 @@ fn each_scan_of_a_step_uses_the_index_made_for_it() {
         let plan = plan(&connection, statement);
         assert!(plan.iter().any(|line| line.contains(index)), "{statement}\n{plan:#?}");
     }
+}
+
+#[test]
+fn a_list_of_deliveries_walks_the_index_of_what_narrows_it_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = database(folder.path());
+    let cases = [
+        ("", deliveries::IN_ORDER, "delivery_age ((seq,id)<(?,?))"),
+        (" AND state = ?", deliveries::IN_ORDER, "delivery_state (state=? AND (seq,id)<(?,?))"),
+        (" AND owner = ?", deliveries::IN_ORDER, "delivery_owner (owner=? AND (seq,id)<(?,?))"),
+        (" AND parent = ? AND +state IN (?)", deliveries::SORTED, "delivery_parent (parent=?)"),
+    ];
+    for (narrowed, end, index) in cases {
+        let plan = plan(&connection, &format!("{}{narrowed}{end}", sql::DELIVERIES_FROM));
+        assert!(plan[0].contains(index), "{plan:#?}");
+    }
+}
+
+/// The steps that SQLite's machine takes for a statement, and the rows that it gives.
+fn work(connection: &Connection, statement: &str, arguments: impl Params) -> (i32, usize) {
+    let mut statement = connection.prepare(statement).unwrap();
+    let mut rows = statement.query(arguments).unwrap();
+    let mut count = 0;
+    while rows.next().unwrap().is_some() {
+        count += 1;
+    }
+    drop(rows);
+    (statement.get_status(StatementStatus::VmStep), count)
+}
+
+#[test]
+fn what_waits_behind_others_costs_a_step_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = database(folder.path());
+    let fill = |lanes: u32, each: u32| {
+        let insert = "INSERT INTO delivery SELECT printf('%s %d %d', ?3, lane.value, each.value), ?3, \
+            '', CASE ?3 WHEN 'delayed' THEN each.value END, NULL, printf('lane %02d', lane.value), \
+            NULL, NULL, 'p', 0, each.value, NULL, NULL, NULL, NULL, 0, NULL, '{}' \
+            FROM json_each(?1) AS lane, json_each(?2) AS each";
+        let numbers = |to: u32| format!("{:?}", (1..=to).collect::<Vec<_>>());
+        connection.execute("DELETE FROM delivery", []).unwrap();
+        for phase in ["ready", "delayed"] {
+            let arguments = params![numbers(lanes), numbers(each), phase];
+            connection.execute(insert, arguments).unwrap();
+        }
+        [
+            work(&connection, sql::NEXT_IN_LANES, params!["p", "lane 01", 4]),
+            work(&connection, sql::WAITING_IN_LANE, params!["lane 03", 2]),
+            work(&connection, sql::OPEN_IN_LANE, params!["lane 03", 2]),
+            work(&connection, sql::NEXT_DUES, params!["host_a"]),
+        ]
+    };
+    let few = fill(9, 2);
+    assert_eq!(few.map(|(_, rows)| rows), [4, 2, 2, 1]);
+    assert!(few.iter().all(|(steps, _)| *steps > 0), "nothing is counted");
+    assert_eq!(fill(9, 1_000), few);
+    // Nor do lanes that are not asked for.
+    assert_eq!(fill(90, 20), few);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::error::store_error;
 use super::row::{read, read_event};
-use super::sql;
+use super::{migrate, sql};
 use longhaul_core::event::Event;
 use longhaul_core::port::{Row, StoreError, Table};
 use rusqlite::types::FromSql;
@@ -54,7 +54,9 @@ pub fn salvage(damaged: &Path) -> Result<Salvaged, StoreError> {
     let events = walk.both_ways::<i64, _>(sql::SALVAGE_EVENTS, 0, read_event);
     (salvaged.jobs, salvaged.jobs_unread) = jobs;
     (salvaged.events, salvaged.events_unread) = events;
-    for table in Table::ALL.into_iter().filter(|table| *table != Table::Job) {
+    let version = migrate::version(&connection);
+    let is_there = |table: &Table| *table != Table::Job && migrate::since(*table) <= version;
+    for table in Table::ALL.into_iter().filter(is_there) {
         let walk = Walk { connection: &connection, damage: &mut salvaged.damage };
         let (rows, _) = walk.both_ways::<String, _>(sql::salvage(table), 0, |row| read(table, row));
         salvaged.others.extend(rows.into_iter().map(|row| (table, row)));

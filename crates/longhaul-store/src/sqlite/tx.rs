@@ -42,6 +42,18 @@ impl<'a> SqliteTx<'a> {
         }
     }
 
+    /// The earliest hour in each table.
+    fn next_dues(&self, me: &HostId) -> Result<[Option<i64>; Table::ALL.len()], StoreError> {
+        let next = first(self.prepare(sql::NEXT_DUES)?, [me.as_str()], |row| {
+            let mut next = [None; Table::ALL.len()];
+            for (column, due_at) in next.iter_mut().enumerate() {
+                *due_at = row.get(column).map_err(store_error)?;
+            }
+            Ok(next)
+        })?;
+        Ok(next.unwrap_or_default())
+    }
+
     fn update(&self, table: Table, row: &Row) -> Result<(), StoreError> {
         for statement in [sql::update_life(table), sql::update(table)] {
             if write(&mut self.prepare(statement)?, row)?.map_err(store_error)? == 1 {
@@ -117,7 +129,9 @@ impl Tx for SqliteTx<'_> {
         limit: u32,
     ) -> Result<Vec<(Table, String)>, StoreError> {
         let mut due: Vec<(i64, Table, String)> = Vec::new();
-        for table in Table::ALL {
+        let next = self.next_dues(me)?;
+        let has_due = |next: &Option<i64>| next.is_some_and(|due_at| due_at <= now.as_millis());
+        for (table, _) in Table::ALL.into_iter().zip(next).filter(|(_, next)| has_due(next)) {
             let arguments = params![me.as_str(), now.as_millis(), limit];
             due.extend(all(self.prepare(sql::due(table))?, arguments, |row| {
                 Ok((single(row)?, table, row.get(1).map_err(store_error)?))
@@ -129,12 +143,7 @@ impl Tx for SqliteTx<'_> {
     }
 
     fn next_due(&mut self, me: &HostId) -> Result<Option<Timestamp>, StoreError> {
-        let mut next: Option<i64> = None;
-        for table in Table::ALL {
-            let due: Option<i64> =
-                first(self.prepare(sql::next_due(table))?, [me.as_str()], single)?;
-            next = [next, due].into_iter().flatten().min();
-        }
+        let next = self.next_dues(me)?.into_iter().flatten().min();
         Ok(next.map(Timestamp::from_millis))
     }
 

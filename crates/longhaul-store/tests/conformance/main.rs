@@ -1,9 +1,10 @@
-//! One history, every store, the same answers. Each case in `rows`, `scans`, `journal`, `lists` and
-//! `whole` is given a way to make an empty store and is run on all of them; `random` plays the same
+//! One history, every store, the same answers. Each case in `rows`, `scans`, `deliveries`, `journal`,
+//! `lists` and `whole` is given a way to make an empty store and is run on all of them; `random` plays the same
 //! random history on all of them side by side. What only SQLite can get wrong is in `sqlite_*`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod deliveries;
 mod fixtures;
 mod journal;
 mod lists;
@@ -14,6 +15,7 @@ mod scans;
 mod sqlite_damage;
 mod sqlite_files;
 mod sqlite_rules;
+mod sqlite_upgrade;
 mod whole;
 
 use longhaul_core::port::Store;

@@ -2,10 +2,10 @@
 //! trigger is seen to fail, through a second connection that knows nothing of this crate.
 
 use crate::sample::{event, general, insert, job, step};
-use longhaul_core::port::{Phase, Row};
+use longhaul_core::port::{Phase, Row, Table};
 use rusqlite::Connection;
 
-/// A store with one job in most phases and some entries, and a foreign connection to it.
+/// A store with one job in most phases, some entries and some deliveries, and a foreign connection to it.
 fn filled(folder: &std::path::Path) -> Connection {
     let path = folder.join("state.db");
     let mut store = longhaul_store::open(&path).unwrap();
@@ -13,6 +13,14 @@ fn filled(folder: &std::path::Path) -> Connection {
     let ended = Row { key: Some("k".into()), ..job(3, Phase::Ended) };
     insert(&mut store, &[laned(1, Phase::Active), laned(2, Phase::Behind), ended]);
     step(&mut store, |tx| tx.append(&[event(1, 1), event(1, 2), general(1), general(2)])).unwrap();
+    step(&mut store, |tx| {
+        for (number, outcome) in [(1, "acked"), (2, "dead")] {
+            let outcome = Some(outcome.to_owned());
+            tx.save(Table::Delivery, &Row { outcome, ..job(number, Phase::Ended) }, true)?;
+        }
+        tx.save(Table::Delivery, &Row { key: Some("k".into()), ..job(3, Phase::Active) }, true)
+    })
+    .unwrap();
     store.close().unwrap();
     Connection::open(path).unwrap()
 }
@@ -62,6 +70,35 @@ fn every_rule_of_the_schema_refuses() {
         let refused = connection.execute_batch(statement).unwrap_err().to_string();
         assert!(refused.contains(rule), "{statement}\n{refused}");
     }
+}
+
+#[test]
+fn every_rule_about_deliveries_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = filled(folder.path());
+    let cases = [
+        ("phase = 'sleeping' WHERE seq = 3", "CHECK"),
+        ("body = '{' WHERE seq = 3", "CHECK"),
+        ("host = NULL WHERE seq = 3", "active_means_host"),
+        ("outcome = 'dead' WHERE seq = 3", "ended_means_outcome"),
+        ("ended_at = 1 WHERE seq = 3", "ended_means_time"),
+        ("outcome = NULL WHERE seq = 2", "ended_means_outcome"),
+        ("outcome = 'failed' WHERE seq = 2", "ends_acked_or_dead"),
+        ("key = 'k' WHERE seq = 2", "UNIQUE"),
+        ("id = (SELECT id FROM delivery WHERE seq = 3) WHERE seq = 2", "UNIQUE"),
+        ("outcome = 'dead' WHERE seq = 1", "stays as it ended"),
+        ("ended_at = 1 WHERE seq = 1", "stays as it ended"),
+        ("phase = 'ready', outcome = NULL, ended_at = NULL WHERE seq = 1", "stays as it ended"),
+    ];
+    for (change, rule) in cases {
+        let statement = format!("UPDATE delivery SET {change}");
+        let refused = connection.execute_batch(&statement).unwrap_err().to_string();
+        assert!(refused.contains(rule), "{statement}\n{refused}");
+    }
+    // A delivery's place is not its own alone, and what is dead may go out once more.
+    connection.execute_batch("UPDATE delivery SET seq = 3 WHERE seq = 1").unwrap();
+    let again = "UPDATE delivery SET phase = 'ready', outcome = NULL, ended_at = NULL";
+    connection.execute_batch(&format!("{again} WHERE seq = 2")).unwrap();
 }
 
 #[test]
