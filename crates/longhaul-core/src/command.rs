@@ -1,12 +1,16 @@
 //! All that can be put to the engine, and all that can come back. Asks come from people and
 //! programs, reports from the drivers of the outside world; every report carries its attempt.
 
+use crate::delivery::Settled;
 use crate::event::Leftovers;
-use crate::id::{HostId, JobId};
-use crate::outcome::{Ending, Outcome};
-use crate::spec::{BadSpec, Environment, JobSpec};
+use crate::id::{DeliveryId, HostId, JobId, PresenceId};
+use crate::outcome::Ending;
+use crate::sink::SinkKind;
+use crate::spec::{Environment, JobSpec};
 use crate::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
+
+pub use crate::refused::Refused;
 
 /// A job as it is handed in. The asker makes the id, which makes asking twice harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub struct Submission {
     pub key: Option<String>,
     /// Who asks.
     pub owner: Option<String>,
+    /// The project it belongs to: whose owners may stand in for each other.
+    pub project: Option<String>,
     /// The job that this one was submitted from.
     pub parent: Option<JobId>,
     /// The ended job that this one repeats.
@@ -53,6 +59,91 @@ pub enum Command {
         slots: Option<u32>,
         /// Whether it starts nothing; as it was if `None`.
         paused: Option<bool>,
+    },
+    /// Ask: make a sink. There already and the same: done; another: refused unless `replace`, which
+    /// keeps what is owed to it.
+    AddSink {
+        /// Its name.
+        sink: String,
+        /// What it is.
+        kind: SinkKind,
+        /// Whether it may take the place of another.
+        replace: bool,
+    },
+    /// Ask: remove a sink. What is owed to it is given up.
+    RemoveSink(String),
+    /// Ask: hand notices to a presence: its owner's own, oldest first, and those of owners of its
+    /// project that are away for long enough. Gives [`Reply::Claimed`].
+    Claim {
+        /// To which.
+        presence: PresenceId,
+        /// How many at most.
+        limit: u32,
+    },
+    /// Ask: an owner knows these notices. Its own, or held by a presence of it; all or none. Gives
+    /// [`Reply::Settled`].
+    Acknowledge {
+        /// Who.
+        owner: String,
+        /// Which.
+        deliveries: Vec<DeliveryId>,
+    },
+    /// Ask: an owner knows its oldest [`ACKS_MAX`](crate::limits::ACKS_MAX) notices. Gives
+    /// [`Reply::Settled`]; ask again until that is none.
+    AcknowledgeAll {
+        /// Who.
+        owner: String,
+    },
+    /// Ask: the owner has the job's result from the job itself. Gives [`Reply::Settled`].
+    Settle {
+        /// Which job. It has ended.
+        job: JobId,
+        /// Who.
+        owner: String,
+        /// How it came to know.
+        how: Settled,
+    },
+    /// Ask: owe a dead delivery again.
+    Redeliver(DeliveryId),
+    /// Report: an owner holds a connection.
+    Present {
+        /// Which; made when it connected.
+        presence: PresenceId,
+        /// Whose.
+        owner: String,
+        /// The project whose notices it may take over.
+        project: Option<String>,
+    },
+    /// Report: the connection is gone. What it held is told to others, or later.
+    Absent(PresenceId),
+    /// Report: the notice was handed to its claimant.
+    Sent {
+        /// Which.
+        delivery: DeliveryId,
+        /// In which try.
+        number: u32,
+    },
+    /// Report: the sink took the notice.
+    Delivered {
+        /// Which.
+        delivery: DeliveryId,
+        /// In which try.
+        number: u32,
+        /// What it answered.
+        answer: String,
+    },
+    /// Report: the sink did not take the notice.
+    DeliveryFailed {
+        /// Which.
+        delivery: DeliveryId,
+        /// In which try.
+        number: u32,
+        /// What it answered, or what went wrong.
+        answer: String,
+        /// Before when it does not want to be asked again.
+        again_after: Option<Millis>,
+        /// Whether it never wants to be asked again.
+        is_final: bool,
     },
     /// Report of a job about itself, checked by its token before it comes here.
     Emit {
@@ -191,112 +282,15 @@ pub enum Reply {
     Submitted(Vec<(JobId, bool)>),
     /// Done; or true already.
     Done,
+    /// These notices were given to the presence, each with the number of its try.
+    Claimed(Vec<(DeliveryId, u32)>),
+    /// So many notices were settled.
+    Settled(u32),
     /// These jobs, and how many of them this command changed.
     Cancelled {
         /// How many are being ended or have ended by it.
         changed: u32,
     },
-}
-
-/// The domain said no, and nothing changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// There is no such job.
-    #[error("there is no job {0}")]
-    NotFound(JobId),
-    /// There is no such pool.
-    #[error("there is no pool `{0}`")]
-    NoPool(String),
-    /// There is no such sink. A notice that nobody will ever get is not accepted silently.
-    #[error("there is no sink `{0}`")]
-    NoSink(String),
-    /// It has ended already.
-    #[error("{job} has already ended ({kind})", kind = .outcome.kind.name())]
-    Ended {
-        /// Which.
-        job: JobId,
-        /// How it ended.
-        outcome: Box<Outcome>,
-    },
-    /// It has not ended yet.
-    #[error("{job} is {state}, not ended")]
-    NotEnded {
-        /// Which.
-        job: JobId,
-        /// What it is.
-        state: &'static str,
-    },
-    /// It still owes a cleanup.
-    #[error("{job} is not cleaned up yet: {owes}")]
-    NotCleaned {
-        /// Which.
-        job: JobId,
-        /// What is missing.
-        owes: String,
-    },
-    /// The key belongs to a job with another specification.
-    #[error("the key `{key}` belongs to {job}, which was asked for differently")]
-    KeyReused {
-        /// The key.
-        key: String,
-        /// Whose it is.
-        job: JobId,
-    },
-    /// The id belongs to a job with another specification.
-    #[error("the id {0} is taken by another job")]
-    IdTaken(JobId),
-    /// The specification cannot be accepted.
-    #[error("{0}")]
-    BadSpec(BadSpec),
-    /// One of a batch cannot be accepted, so none is.
-    #[error("job {index} of the batch: {refused}")]
-    InBatch {
-        /// Its place, from zero.
-        index: usize,
-        /// Why.
-        refused: Box<Self>,
-    },
-    /// A limit is reached.
-    #[error("too many {what}: {limit} is the limit")]
-    TooMany {
-        /// Of what.
-        what: &'static str,
-        /// How many there may be.
-        limit: u64,
-    },
-    /// The report is about an attempt that is over or not the current one.
-    #[error("the report is about an earlier attempt of {0}")]
-    Stale(JobId),
-    /// The report says what is known already.
-    #[error("that was reported before")]
-    Repeat,
-}
-
-impl Refused {
-    /// The code that programs branch on; each has a section in `docs/errors.md`.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NotFound(_) => "not_found",
-            Self::NoPool(_) => "no_pool",
-            Self::NoSink(_) => "no_sink",
-            Self::Ended { .. } => "ended",
-            Self::NotEnded { .. } => "not_ended",
-            Self::NotCleaned { .. } => "not_cleaned",
-            Self::KeyReused { .. } => "key_reused",
-            Self::IdTaken(_) => "id_taken",
-            Self::BadSpec(_) => "bad_spec",
-            Self::InBatch { refused, .. } => refused.code(),
-            Self::TooMany { .. } => "too_many",
-            Self::Stale(_) => "stale",
-            Self::Repeat => "repeat",
-        }
-    }
-}
-
-impl From<BadSpec> for Refused {
-    fn from(bad: BadSpec) -> Self {
-        Self::BadSpec(bad)
-    }
 }
 
 /// What a row would have true in the outside world. Drivers are idempotent per attempt, so a want
@@ -343,6 +337,16 @@ impl Want {
     }
 }
 
+/// What the courier of a host would have true: this try of this notice is told to its sink, and how
+/// that went is reported once. Told twice it is one try; lost, it is wanted again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deliver {
+    /// Which notice, to which sink.
+    pub delivery: DeliveryId,
+    /// Which try.
+    pub number: u32,
+}
+
 /// The engine's place: which host it is, in which boot of the machine, and what the home's rules are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -354,6 +358,8 @@ pub struct Place {
     pub default_slots: u32,
     /// How long ended jobs are kept, and how many.
     pub retention: Retention,
+    /// How long an owner is away before others of a project may have its notices; never if `None`.
+    pub adopt_after: Option<Millis>,
 }
 
 /// How long ended jobs are kept. The first rule that is met removes.

@@ -1,15 +1,17 @@
 //! The step: decide a batch, let time pass for whatever is due, place jobs, commit once, and only
 //! then tell. Reconciling is the same question asked of every active row.
 
-use crate::command::{Command, Place, Refused, Reply, Want};
+use crate::command::{Command, Deliver, Place, Refused, Reply, Want};
 use crate::decide::{self, decide};
+use crate::delivery::Delivery;
+use crate::dispatch::dispatch;
 use crate::id::JobId;
 use crate::job::Job;
 use crate::limits;
 use crate::port::{Position, Record, Store, StoreError, Table};
 use crate::schedule;
 use crate::time::{Millis, Timestamp};
-use crate::world::{Fault, World, job_ids};
+use crate::world::{Committed, Fault, World, delivery_ids, job_ids};
 use std::collections::BTreeSet;
 
 /// Decides for one host. Holds no state of its own: everything durable is a row.
@@ -25,12 +27,27 @@ pub struct Step {
     pub replies: Vec<Result<Reply, Refused>>,
     /// What the rows that changed want.
     pub wants: Vec<Want>,
+    /// What the deliveries that changed want.
+    pub deliver: Vec<Deliver>,
     /// Jobs that changed.
     pub changed: BTreeSet<JobId>,
+    /// Owners' lanes and projects' pools in which there may be something to take.
+    pub inboxes: BTreeSet<String>,
     /// The journal's head.
     pub head: Position,
     /// When the next step is due if nobody asks for one before.
     pub next_due: Option<Timestamp>,
+}
+
+impl Step {
+    pub(crate) fn of(
+        committed: Committed,
+        replies: Vec<Result<Reply, Refused>>,
+        next_due: Option<Timestamp>,
+    ) -> Self {
+        let Committed { head, wants, deliver, changed, inboxes, next_due: _ } = committed;
+        Self { replies, wants, deliver, changed, inboxes, head, next_due }
+    }
 }
 
 impl Engine {
@@ -56,17 +73,10 @@ impl Engine {
         for command in batch {
             replies.push(world.command(|world| decide(world, command))?);
         }
-        let more_due = pass_time(&mut world)?;
-        let more_to_place = schedule::place(&mut world)?;
+        let more = pass_time(&mut world)? | schedule::place(&mut world)? | dispatch(&mut world)?;
         let committed = world.commit()?;
-        let next_due = if more_due || more_to_place { Some(now) } else { committed.next_due };
-        Ok(Step {
-            replies,
-            wants: committed.wants,
-            changed: committed.changed,
-            head: committed.head,
-            next_due,
-        })
+        let next_due = if more { Some(now) } else { committed.next_due };
+        Ok(Step::of(committed, replies, next_due))
     }
 
     /// Asks every active row of this host what it wants, and looks every pool over. For the start
@@ -80,16 +90,20 @@ impl Engine {
         for pool in world.scan()?.ids(Table::Pool, "", pools)? {
             world.stir(&pool);
         }
-        let more_due = pass_time(&mut world)?;
-        let more_to_place = schedule::place(&mut world)?;
-        let mut wants = self.active_wants(&mut world)?;
-        let committed = world.commit()?;
-        wants.extend(committed.wants);
+        for sink in world.scan()?.ids(Table::Sink, "", limits::SINKS_MAX)? {
+            world.stir_sink(&sink);
+        }
+        let more = pass_time(&mut world)? | schedule::place(&mut world)? | dispatch(&mut world)?;
+        let (mut wants, mut deliver) = self.active_wants(&mut world)?;
+        let mut committed = world.commit()?;
+        wants.append(&mut committed.wants);
+        deliver.append(&mut committed.deliver);
         wants.sort();
         wants.dedup();
-        let next_due = if more_due || more_to_place { Some(now) } else { committed.next_due };
-        let (changed, head) = (committed.changed, committed.head);
-        Ok(Step { replies: Vec::new(), wants, changed, head, next_due })
+        deliver.sort();
+        deliver.dedup();
+        let next_due = if more { Some(now) } else { committed.next_due };
+        Ok(Step { wants, deliver, ..Step::of(committed, Vec::new(), next_due) })
     }
 
     /// Lets the oldest ended jobs go while there are more of them, or more bytes, than are kept.
@@ -102,77 +116,43 @@ impl Engine {
         store: &mut dyn Store,
         now: Timestamp,
     ) -> Result<(Step, bool), StoreError> {
-        let rule = &self.place.retention;
         let mut world = World::new(store.begin()?, &self.place, now)?;
-        let (mut jobs, mut bytes) = world.scan()?.ended_totals()?;
-        let is_over = |jobs: u64, bytes: u64| jobs > rule.jobs_max || bytes > rule.bytes_max;
-        let mut picked = 0;
-        let mut looked_at = 0;
-        // Those that cannot go, because something is owed for them or they are stuck, may be many,
-        // and must not keep the others here for ever.
-        while is_over(jobs, bytes) && picked == 0 && looked_at < limits::RETAIN_SCAN_MAX {
-            let most = looked_at + limits::STEP_PURGE_MAX;
-            let mut oldest = job_ids(world.scan()?.oldest_ended(most)?)?;
-            let oldest = oldest.split_off(oldest.len().min(looked_at as usize));
-            if oldest.is_empty() {
-                break;
-            }
-            looked_at = most;
-            // Those on their way make room already; taking others for them is taking too many.
-            for id in &oldest {
-                if let Some(job) = world.find_job(id)?.filter(|job| job.is_purge_wanted()) {
-                    (jobs, bytes) = (jobs - 1, bytes.saturating_sub(job.bytes()));
-                }
-            }
-            for id in oldest {
-                if !is_over(jobs, bytes) {
-                    break;
-                }
-                let Some(job) = world.find_job(&id)?.filter(|job| job.is_purgeable()) else {
-                    continue;
-                };
-                (jobs, bytes) = (jobs - 1, bytes.saturating_sub(job.bytes()));
-                let asked = world.command(|world| decide(world, Command::Purge(id)))?;
-                picked += u32::from(asked.is_ok());
-            }
-        }
-        let more = picked > 0 && is_over(jobs, bytes);
+        let more = crate::retain::retain(&mut world)?;
         let committed = world.commit()?;
-        let step = Step {
-            replies: Vec::new(),
-            wants: committed.wants,
-            changed: committed.changed,
-            head: committed.head,
-            next_due: committed.next_due,
-        };
-        Ok((step, more))
+        let next_due = committed.next_due;
+        Ok((Step::of(committed, Vec::new(), next_due), more))
     }
 
-    fn active_wants(&self, world: &mut World<'_>) -> Result<Vec<Want>, StoreError> {
-        let mut wants = Vec::new();
-        let mut after = String::new();
-        loop {
-            let tx = world.scan()?;
-            let ids = tx.active_on(Table::Job, &self.place.host, &after, limits::STEP_DUE_MAX)?;
-            let Some(last) = ids.last() else { return Ok(wants) };
-            after.clone_from(last);
-            for id in &ids {
-                // Read past the world: thousands of rows that do not change need no slot in it.
-                let row = world.scan()?.load(Table::Job, id)?;
-                if let Some(row) = row {
-                    wants.extend(Job::from_row(&row)?.wants(&self.place.boot));
+    fn active_wants(&self, world: &mut World<'_>) -> Result<(Vec<Want>, Vec<Deliver>), StoreError> {
+        let host = &self.place.host;
+        let (mut wants, mut deliver) = (Vec::new(), Vec::new());
+        for table in [Table::Job, Table::Delivery] {
+            let mut after = String::new();
+            loop {
+                let ids = world.scan()?.active_on(table, host, &after, limits::STEP_DUE_MAX)?;
+                let Some(last) = ids.last() else { break };
+                after.clone_from(last);
+                for id in &ids {
+                    // Read past the world: thousands of rows that do not change need no slot in it.
+                    let Some(row) = world.scan()?.load(table, id)? else { continue };
+                    if table == Table::Job {
+                        wants.extend(Job::from_row(&row)?.wants(&self.place.boot));
+                    } else {
+                        deliver.extend(Delivery::from_row(&row)?.wants(host));
+                    }
                 }
             }
         }
+        Ok((wants, deliver))
     }
 }
 
 /// Lets every row whose hour has come change. Gives whether there are more than one step takes.
 fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
     let (me, now) = (&world.place().host, world.now());
-    let due = world.scan()?.due(me, now, limits::STEP_DUE_MAX)?;
-    let is_full = due.len() >= limits::STEP_DUE_MAX as usize;
-    for (table, id) in due {
+    let rows = world.scan()?.due(me, now, limits::STEP_DUE_MAX)?;
+    let is_full = rows.len() >= limits::STEP_DUE_MAX as usize;
+    for (table, id) in rows {
         match table {
             Table::Job => {
                 for id in job_ids(vec![id])? {
@@ -180,13 +160,18 @@ fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
                 }
             }
             Table::Pool => schedule::resume(world, &id)?,
-            Table::Environment
-            | Table::Dependency
-            | Table::Host
-            | Table::Delivery
-            | Table::Sink
-            | Table::Owner
-            | Table::Presence => {
+            Table::Delivery => {
+                for id in delivery_ids(vec![id])? {
+                    due(world, "delivery", |world| decide::due_delivery(world, &id))?;
+                }
+            }
+            Table::Owner => due(world, "owner", |world| decide::due_owner(world, &id))?,
+            Table::Sink => due(world, "sink", |world| {
+                world.stir_sink(&id);
+                world.sink(&id)?.iter_mut().for_each(|sink| sink.again_at = None);
+                Ok(())
+            })?,
+            Table::Environment | Table::Dependency | Table::Host | Table::Presence => {
                 let message = format!("table {}: {id} is due", table.name());
                 return Err(StoreError::Corrupt(message));
             }
@@ -197,7 +182,7 @@ fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
 
 fn due_job(world: &mut World<'_>, id: &JobId) -> Result<(), StoreError> {
     let now = world.now();
-    let done = world.command(|world| {
+    due(world, "job", |world| {
         let job = world.job(id)?;
         let before = (job.state_name(), job.is_forced());
         job.on_due(now);
@@ -205,9 +190,18 @@ fn due_job(world: &mut World<'_>, id: &JobId) -> Result<(), StoreError> {
         if before != (job.state_name(), job.is_forced()) {
             decide::record_stopping(world, id)?;
         }
-        Ok::<(), Fault>(())
-    })?;
-    done.map_err(|refused| StoreError::Corrupt(format!("a due job is gone: {refused}")))
+        Ok(())
+    })
+}
+
+/// Decides about a row that a scan has just found, and that therefore cannot be refused.
+fn due(
+    world: &mut World<'_>,
+    what: &str,
+    decide: impl FnOnce(&mut World<'_>) -> Result<(), Fault>,
+) -> Result<(), StoreError> {
+    let done = world.command(decide)?;
+    done.map_err(|refused| StoreError::Corrupt(format!("a due {what} is gone: {refused}")))
 }
 
 /// How long a daemon may go without asking every active row what it wants.

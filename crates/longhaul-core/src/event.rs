@@ -1,7 +1,8 @@
 //! What the journal can say. Entries are facts: they happened, and were committed together with the
 //! rows that they changed.
 
-use crate::id::JobId;
+use crate::delivery::Settled;
+use crate::id::{DeliveryId, JobId};
 use crate::outcome::Outcome;
 use crate::port::Position;
 use crate::time::{Millis, Timestamp};
@@ -74,6 +75,55 @@ pub enum Fact {
         /// The one recorded outcome.
         outcome: Outcome,
     },
+    /// These are to be told of the end. Committed together with it.
+    NoticesOwed {
+        /// One delivery for each place.
+        notices: Vec<Owed>,
+    },
+    /// A try at telling one of them failed.
+    NoticeFailed {
+        /// Which delivery.
+        delivery: DeliveryId,
+        /// Which try.
+        number: u32,
+        /// What was answered.
+        answer: String,
+        /// When it is tried again; `None` if that was the last.
+        again_at: Option<Timestamp>,
+    },
+    /// One of them knows.
+    NoticeSettled {
+        /// Which delivery.
+        delivery: DeliveryId,
+        /// Who said so.
+        by: String,
+        /// How it came to be known.
+        how: Settled,
+    },
+    /// Telling one of them was given up.
+    NoticeDead {
+        /// Which delivery.
+        delivery: DeliveryId,
+        /// Why.
+        because: String,
+    },
+    /// What was given up is owed again.
+    NoticeOwedAgain {
+        /// Which delivery.
+        delivery: DeliveryId,
+    },
+    /// A sink was made or replaced.
+    SinkAdded {
+        /// Which.
+        sink: String,
+        /// What it is.
+        what: String,
+    },
+    /// A sink was removed.
+    SinkRemoved {
+        /// Which.
+        sink: String,
+    },
     /// Cleaning up after it failed; told once per different warning.
     CleanupFailed {
         /// What went wrong.
@@ -104,6 +154,15 @@ pub enum Fact {
     },
 }
 
+/// One of those who are to be told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The place, as [`Destination::place`](crate::delivery::Destination::place) names it.
+    pub to: String,
+}
+
 /// What a finished attempt left running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leftovers {
@@ -118,7 +177,15 @@ pub struct Leftovers {
 impl Fact {
     /// Whether this entry is kept however full a job's history is.
     pub const fn is_essential(&self) -> bool {
-        matches!(self, Self::Created { .. } | Self::CancelRequested { .. } | Self::Ended { .. })
+        matches!(
+            self,
+            Self::Created { .. }
+                | Self::CancelRequested { .. }
+                | Self::Ended { .. }
+                | Self::NoticesOwed { .. }
+                | Self::NoticeSettled { .. }
+                | Self::NoticeDead { .. }
+        )
     }
 
     /// The name of the kind, as in JSON.
@@ -134,6 +201,13 @@ impl Fact {
             Self::Retrying { .. } => "retrying",
             Self::Relaunching { .. } => "relaunching",
             Self::Ended { .. } => "ended",
+            Self::NoticesOwed { .. } => "notices_owed",
+            Self::NoticeFailed { .. } => "notice_failed",
+            Self::NoticeSettled { .. } => "notice_settled",
+            Self::NoticeDead { .. } => "notice_dead",
+            Self::NoticeOwedAgain { .. } => "notice_owed_again",
+            Self::SinkAdded { .. } => "sink_added",
+            Self::SinkRemoved { .. } => "sink_removed",
             Self::CleanupFailed { .. } => "cleanup_failed",
             Self::CleanupStuck => "cleanup_stuck",
             Self::Emitted { .. } => "emitted",

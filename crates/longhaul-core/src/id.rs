@@ -80,13 +80,59 @@ typed_id!(
     JobId, "job"
 );
 typed_id!(
+    /// Names a delivery for ever: one job's end, told to one place.
+    DeliveryId, "dlv"
+);
+typed_id!(
+    /// Names one live connection of an owner.
+    PresenceId, "prs"
+);
+typed_id!(
     /// Names a machine that runs attempts: one home on one machine.
     HostId, "host"
 );
 
+/// The digits of an id, in the order of their values.
+const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Characters of an id that say when it was made.
+const TIME_CHARS: usize = 10;
+
+impl DeliveryId {
+    /// The id of what is owed for `job` to `place`. Core may not make ids, so that it can be run
+    /// again; this one follows from what it names, and a notice is therefore never owed twice.
+    pub fn of(job: &JobId, place: &str) -> Self {
+        let body = &job.0[job.0.len() - BODY_CHARS..];
+        let mut id = format!("{}_{}", Self::PREFIX, &body[..TIME_CHARS]);
+        let mut hash = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128;
+        for byte in body.bytes().chain([0]).chain(place.bytes()) {
+            hash =
+                (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+        }
+        hash ^= hash >> 61;
+        hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        for _ in TIME_CHARS..BODY_CHARS {
+            id.push(char::from(DIGITS[(hash >> 123) as usize]));
+            hash <<= 5;
+        }
+        Self(id)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_delivery_is_named_by_what_it_is_about() {
+        let job = JobId::parse("job_01JD0000000000000000000000").unwrap();
+        let id = DeliveryId::of(&job, "inbox");
+        assert_eq!(DeliveryId::parse(id.as_str()), Ok(id.clone()));
+        assert_eq!(id, DeliveryId::of(&job, "inbox"));
+        assert!(id.as_str().starts_with("dlv_01JD000000"), "{id}");
+        let other = JobId::parse("job_01JD0000000000000000000001").unwrap();
+        let all = [id, DeliveryId::of(&job, "sink:a"), DeliveryId::of(&other, "inbox")];
+        assert!(all[0] != all[1] && all[0] != all[2], "{all:?}");
+    }
 
     #[test]
     fn only_whole_ids_of_the_right_kind_pass() {

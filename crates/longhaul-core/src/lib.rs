@@ -3,21 +3,28 @@
 //!
 //! Reading order: [`job`] is the machine; [`schedule`] says who may start and why not; [`decide`]
 //! answers commands across rows; [`engine`] runs a batch as one transaction, lets time pass, places
-//! jobs, commits, and hands out what is wanted. [`port`] is what it needs of a database.
+//! jobs, commits, and hands out what is wanted. [`delivery`] is the machine of those who are told,
+//! [`owner`] and [`sink`] are whom and where. [`port`] is what it needs of a database.
 
 pub mod backoff;
 pub mod command;
 pub mod decide;
+pub mod delivery;
+mod dispatch;
 pub mod engine;
 pub mod event;
 pub mod id;
 pub mod job;
 pub mod limits;
 pub mod outcome;
+pub mod owner;
 pub mod port;
 pub mod record;
+mod refused;
 pub mod restore;
+mod retain;
 pub mod schedule;
+pub mod sink;
 pub mod spec;
 pub mod time;
 pub mod world;

@@ -97,3 +97,52 @@ pub const OUTPUT_BYTES_DEFAULT: u64 = 1_024 * 1_024 * 1_024;
 pub const STALL_LOOKS: u64 = 4;
 /// The shortest span that may count as a stall.
 pub const STALL_MIN: Millis = Millis::from_secs(1);
+
+/// Sinks of one home. Each has its own tries at once, so their number is what bounds the courier.
+pub const SINKS_MAX: u32 = 256;
+/// Tries at one sink at the same time; one while the sink is in trouble.
+pub const SINK_TRIES_AT_ONCE_MAX: u32 = 8;
+/// Tries at one sink at the same time for one owner: others get through beside it.
+pub const OWNER_TRIES_AT_ONCE_MAX: u32 = 4;
+/// Lanes of one sink that one step looks at.
+pub const STEP_LANES_MAX: u32 = 64;
+/// How long a delivery is claimed before somebody else may have it, unless it is heard of.
+pub const CLAIM_MAX: Millis = Millis::from_secs(60);
+/// Failed tries of one delivery before it is dead.
+pub const DELIVERY_TRIES_MAX: u32 = 20;
+/// A delivery that fails when it is older than this is dead.
+pub const DELIVERY_AGE_MAX: Millis = Millis::from_secs(3 * 24 * 3_600);
+/// First delay between tries of a delivery; doubles from there.
+pub const DELIVERY_DELAY: Millis = Millis::from_secs(1);
+/// No delay between tries of a delivery grows beyond this by itself.
+pub const DELIVERY_DELAY_MAX: Millis = Millis::from_secs(3_600);
+/// The longest that a receiver may put a delivery off.
+pub const PUT_OFF_MAX: Millis = Millis::from_secs(24 * 3_600);
+/// Newest tries of a delivery that are kept in full.
+pub const RECEIPTS_MAX: usize = 8;
+/// Bytes kept of what a receiver answered.
+pub const ANSWER_BYTES_MAX: usize = 1_024;
+/// How long a notice that was handed to an owner waits for its acknowledgement before it is handed
+/// over again.
+pub const INBOX_ACK_MAX: Millis = Millis::from_secs(3_600);
+/// How long a notice waits for its owner before it is dead.
+pub const INBOX_AGE_MAX: Millis = Millis::from_secs(7 * 24 * 3_600);
+/// How long a notice waits at least, however many ended jobs or bytes the home holds.
+pub const INBOX_AGE_PRESSED: Millis = Millis::from_secs(24 * 3_600);
+/// Notices that wait for one owner; beyond it the oldest are dead.
+pub const INBOX_OPEN_MAX: u32 = 10_000;
+/// Notices that one presence holds without having acknowledged them.
+pub const PRESENCE_HOLDS_MAX: usize = 256;
+/// Owners that are present at the same time, counted by connections.
+pub const PRESENCES_MAX: u32 = 1_000;
+/// Owners of one project that are looked at when one of them may take over for others.
+pub const OWNERS_LOOKED_AT_MAX: u32 = 1_000;
+/// Notices acknowledged by one command.
+pub const ACKS_MAX: u32 = 1_000;
+/// How long a job is kept after a sink was told of it, so that the receiver can look at it.
+pub const TOLD_GRACE: Millis = Millis::from_secs(120);
+/// How long an owner is away before others of its project may have its notices, unless the home
+/// says otherwise.
+pub const ADOPT_AFTER_DEFAULT: Millis = Millis::from_secs(120);
+/// Bytes of a sink's URL, or of all words of its command.
+pub const SINK_BYTES_MAX: usize = 8 * 1_024;

@@ -57,11 +57,11 @@ pub struct Host {
     pub epoch: u64,
 }
 
-fn body<T: Serialize>(value: &T) -> String {
+pub(crate) fn body<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("core's types are plain trees with text keys")
 }
 
-fn parse<T: DeserializeOwned>(row: &Row, table: Table) -> Result<T, Corrupt> {
+pub(crate) fn parse<T: DeserializeOwned>(row: &Row, table: Table) -> Result<T, Corrupt> {
     serde_json::from_str(&row.body).map_err(|error| Corrupt {
         table,
         id: row.id.clone(),

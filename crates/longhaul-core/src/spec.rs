@@ -318,6 +318,17 @@ pub fn check_word(field: &'static str, word: &str) -> Result<(), BadSpec> {
     Ok(())
 }
 
+/// Checks a project: a directory, as a path.
+///
+/// Gives [`BadSpec`] if it cannot be accepted.
+pub fn check_project(project: &str) -> Result<(), BadSpec> {
+    at_most("project", "bytes", project.len(), limits::CWD_BYTES_MAX)?;
+    if !project.starts_with('/') || project.contains('\0') {
+        return Err(bad("project", "is not an absolute path"));
+    }
+    Ok(())
+}
+
 fn check_blob(field: &'static str, blob: &Blob) -> Result<(), BadSpec> {
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if blob.sha256.len() != 64 || !blob.sha256.bytes().all(is_hex) {

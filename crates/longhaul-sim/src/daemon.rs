@@ -46,7 +46,13 @@ impl Daemon {
             bytes_max: u64::MAX,
         };
         Self {
-            place: Place { host, boot: "boot0".to_owned(), default_slots: 2, retention },
+            place: Place {
+                host,
+                boot: "boot0".to_owned(),
+                default_slots: 2,
+                retention,
+                adopt_after: None,
+            },
             is_up: false,
             reports: Vec::new(),
             asks: Vec::new(),
@@ -344,8 +350,20 @@ const fn is_ask(command: &Command) -> bool {
         | Command::Cancel { .. }
         | Command::Purge(_)
         | Command::SetPool { .. }
+        | Command::AddSink { .. }
+        | Command::RemoveSink(_)
+        | Command::Claim { .. }
+        | Command::Acknowledge { .. }
+        | Command::AcknowledgeAll { .. }
+        | Command::Settle { .. }
+        | Command::Redeliver(_)
         | Command::Emit { .. } => true,
-        Command::HostUp { .. }
+        Command::Present { .. }
+        | Command::Absent(_)
+        | Command::Sent { .. }
+        | Command::Delivered { .. }
+        | Command::DeliveryFailed { .. }
+        | Command::HostUp { .. }
         | Command::Woke { .. }
         | Command::Started { .. }
         | Command::Exited { .. }
@@ -366,6 +384,18 @@ const fn job_of(report: &Command) -> Option<&JobId> {
         | Command::Cancel { .. }
         | Command::Purge(_)
         | Command::SetPool { .. }
+        | Command::AddSink { .. }
+        | Command::RemoveSink(_)
+        | Command::Claim { .. }
+        | Command::Acknowledge { .. }
+        | Command::AcknowledgeAll { .. }
+        | Command::Settle { .. }
+        | Command::Redeliver(_)
+        | Command::Present { .. }
+        | Command::Absent(_)
+        | Command::Sent { .. }
+        | Command::Delivered { .. }
+        | Command::DeliveryFailed { .. }
         | Command::Emit { .. }
         | Command::HostUp { .. }
         | Command::Woke { .. } => None,

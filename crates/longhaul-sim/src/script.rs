@@ -190,6 +190,7 @@ impl Ask {
             environment: Environment(BTreeMap::from([("TOKEN".to_owned(), "secret".to_owned())])),
             key: self.key.clone(),
             owner: None,
+            project: None,
             parent: self.parent.map(Label::id),
             retry_of: None,
         }

@@ -3,6 +3,7 @@
 
 use crate::home::Home;
 use longhaul_core::command::Retention;
+use longhaul_core::limits;
 use longhaul_core::spec::LeftoverRule;
 use longhaul_core::time::Millis;
 use serde::Deserialize;
@@ -16,6 +17,8 @@ pub struct Config {
     pub default_slots: u32,
     /// How long ended jobs are kept, and how many.
     pub retention: Retention,
+    /// How long an owner is away before others of its project may have its notices; never if `None`.
+    pub adopt_after: Option<Millis>,
     /// What becomes of processes that a job leaves running, unless the job says otherwise.
     pub leftovers: LeftoverRule,
     /// Whether attempts get a cgroup of their own where that is possible.
@@ -75,6 +78,30 @@ struct File {
     low_disk_bytes: Option<u64>,
     blob_grace_secs: Option<u64>,
     retention: FileRetention,
+    owners: FileOwners,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileOwners {
+    adopt_after: Option<AdoptAfter>,
+}
+
+/// A duration, or `"never"`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct AdoptAfter(Option<Millis>);
+
+impl TryFrom<String> for AdoptAfter {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "never" {
+            return Ok(Self(None));
+        }
+        let span: crate::api::Span =
+            text.parse().map_err(|bad: crate::api::BadUnit| bad.to_string())?;
+        Ok(Self(Some(Millis::new(span.0))))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -133,6 +160,10 @@ impl Config {
                 keep_failed: days(kept.keep_failed_days.unwrap_or(KEEP_FAILED_DAYS)),
                 jobs_max: kept.jobs_max.unwrap_or(JOBS_MAX),
                 bytes_max: kept.bytes_max.unwrap_or(BYTES_MAX),
+            },
+            adopt_after: match file.owners.adopt_after {
+                Some(AdoptAfter(after)) => after,
+                None => Some(limits::ADOPT_AFTER_DEFAULT),
             },
             leftovers: file.leftovers.unwrap_or(LeftoverRule::Kill),
             cgroup: file.cgroup.unwrap_or(Cgroup::Auto),

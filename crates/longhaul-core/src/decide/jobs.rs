@@ -1,6 +1,6 @@
 //! What people ask of jobs: submit, cancel, remove; and what a job's end means for others.
 
-use super::record_stopping;
+use super::{deliveries, record_stopping};
 use crate::command::{Refused, Reply, Submission};
 use crate::event::Fact;
 use crate::id::JobId;
@@ -8,6 +8,7 @@ use crate::job::{Job, JobState};
 use crate::limits;
 use crate::port::Table;
 use crate::record::{Dependency, StoredEnvironment};
+use crate::sink::Sink;
 use crate::spec;
 use crate::world::{Fault, World, job_ids};
 use std::collections::BTreeSet;
@@ -40,8 +41,10 @@ fn submit_one(world: &mut World<'_>, submission: Submission) -> Result<(JobId, b
     if world.pool(&submission.spec.pool)?.is_none() {
         return Err(Refused::NoPool(submission.spec.pool).into());
     }
-    if let Some(sink) = submission.spec.notify.first() {
-        return Err(Refused::NoSink(sink.clone()).into());
+    for sink in &submission.spec.notify {
+        if !world.find_sink(sink)?.is_some_and(Sink::is_there) {
+            return Err(Refused::NoSink(sink.clone()).into());
+        }
     }
     let now = world.now();
     let (id, lane) = (submission.id.clone(), submission.spec.lane.clone());
@@ -56,6 +59,9 @@ fn submit_one(world: &mut World<'_>, submission: Submission) -> Result<(JobId, b
     let mut job = Job::new(submission, seq, blocked.open, behind, now);
     let failed = blocked.failed.is_some_and(|message| job.dependency_failed(message, now));
     world.add_job(job)?;
+    if let Some(old) = &retry_of {
+        deliveries::supersede(world, old, &id)?;
+    }
     world.record(&id, &Fact::Created { retry_of })?;
     if failed {
         settle(world, &id)?;
@@ -74,6 +80,7 @@ fn check(submission: &Submission) -> Result<(), Refused> {
             spec::check_word(field, word)?;
         }
     }
+    submission.project.as_deref().map_or(Ok(()), spec::check_project)?;
     Ok(())
 }
 
@@ -236,6 +243,7 @@ pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
         }
         *world.environment(&id)? = None;
         world.record(&id, &Fact::Ended { outcome: outcome.clone() })?;
+        deliveries::owe(world, &id)?;
         if let Some(lane) = lane {
             crate::schedule::advance_lane(world, &lane)?;
         }

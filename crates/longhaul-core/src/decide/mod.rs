@@ -1,11 +1,16 @@
 //! One function a command. Each decides over the rows it touches and refuses without a trace; none
 //! knows how rows are stored or how wants are met.
 
+mod deliveries;
 mod jobs;
+mod owners;
 mod pools;
 mod reports;
+mod sinks;
 
+pub(crate) use deliveries::{claim_for_courier, due_delivery, give_up, let_go};
 pub(crate) use jobs::{abandon, settle};
+pub(crate) use owners::due_owner;
 pub(crate) use pools::DEFAULT as DEFAULT_POOL;
 
 use crate::command::{Command, Reply};
@@ -24,6 +29,26 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
         }
         Command::Purge(job) => jobs::purge(world, &job),
         Command::SetPool { pool, slots, paused } => pools::set(world, &pool, slots, paused),
+        Command::AddSink { sink, kind, replace } => sinks::add(world, sink, kind, replace),
+        Command::RemoveSink(sink) => sinks::remove(world, &sink),
+        Command::Claim { presence, limit } => owners::claim(world, &presence, limit),
+        Command::Acknowledge { owner, deliveries } => {
+            owners::acknowledge(world, &owner, &deliveries)
+        }
+        Command::AcknowledgeAll { owner } => owners::acknowledge_all(world, &owner),
+        Command::Settle { job, owner, how } => owners::settle_job(world, &job, &owner, how),
+        Command::Redeliver(delivery) => deliveries::redeliver(world, &delivery),
+        Command::Present { presence, owner, project } => {
+            owners::present(world, presence, owner, project)
+        }
+        Command::Absent(presence) => owners::absent(world, &presence),
+        Command::Sent { delivery, number } => deliveries::sent(world, &delivery, number),
+        Command::Delivered { delivery, number, answer } => {
+            deliveries::delivered(world, &delivery, number, &answer)
+        }
+        Command::DeliveryFailed { delivery, number, answer, again_after, is_final } => {
+            deliveries::failed(world, &delivery, number, &answer, again_after, is_final)
+        }
         Command::Emit { job, attempt, report, body } => {
             reports::emit(world, &job, attempt, report, body)
         }
@@ -48,6 +73,8 @@ fn host_up(world: &mut World<'_>, name: String) -> Result<Reply, Fault> {
     let epoch = host.as_ref().map_or(0, |host| host.epoch) + 1;
     *host = Some(Host { id, name, boot, epoch });
     pools::ensure_default(world)?;
+    // Whoever was connected to this host's last daemon is not any more.
+    owners::all_absent(world)?;
     Ok(Reply::Done)
 }
 

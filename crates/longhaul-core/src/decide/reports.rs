@@ -123,6 +123,7 @@ pub(super) fn woke(world: &mut World<'_>, slept: Millis) -> Result<Reply, Fault>
             world.job(&id)?.woke(slept, now);
         }
     }
+    super::owners::woke(world, slept)?;
     world.record_general(&Fact::Woke { slept });
     Ok(Reply::Done)
 }

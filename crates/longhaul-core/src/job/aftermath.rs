@@ -18,6 +18,31 @@ pub struct Cleanup {
     pub warnings: Vec<Warning>,
     /// How far the removal of the job itself has come.
     pub purge: Purge,
+    /// Who still has to be told of the end.
+    #[serde(default, skip_serializing_if = "Notices::is_nothing")]
+    pub notices: Notices,
+}
+
+/// Who still has to be told of a job's end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notices {
+    /// Deliveries that are neither settled nor given up.
+    pub open: u32,
+    /// When a sink last took one: the receiver may come to look.
+    pub told_at: Option<Timestamp>,
+}
+
+impl Notices {
+    /// Whether nobody is, or ever was, to be told.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// When the job may go as far as those are concerned who are told; `None` while that is open.
+    pub fn free_at(&self) -> Option<Timestamp> {
+        let told_at = self.told_at.map(|at| at.plus(limits::TOLD_GRACE));
+        (self.open == 0).then(|| told_at.unwrap_or(Timestamp::from_millis(i64::MIN)))
+    }
 }
 
 /// How far the erasing of secrets and copies has come.
@@ -81,7 +106,9 @@ impl Cleanup {
             return Some(again_at);
         }
         match (&self.state, &self.purge) {
-            (CleanupState::Done, Purge::At { at }) => Some(*at),
+            (CleanupState::Done, Purge::At { at }) => {
+                self.notices.free_at().map(|free_at| free_at.max(*at))
+            }
             (_, Purge::Wanted { again_at, .. }) => Some(*again_at),
             _ => None,
         }
@@ -150,7 +177,8 @@ impl Job {
         Ok(self.warn(text))
     }
 
-    /// Asks for it to be removed now. Refuses `NotEnded`, and `NotCleaned` while something is owed.
+    /// Asks for it to be removed now. Refuses `NotEnded`, `NotCleaned` while something is owed, and
+    /// `StillOwed` while somebody is to be told of it or was told only just now.
     pub fn purge(&mut self, now: Timestamp) -> Result<(), Refused> {
         if self.outcome().is_none() {
             return Err(Refused::NotEnded { job: self.id.clone(), state: self.state_name() });
@@ -161,6 +189,16 @@ impl Job {
                 None => "it is being done".to_owned(),
             };
             return Err(Refused::NotCleaned { job: self.id.clone(), owes });
+        }
+        let owes = match self.cleanup.notices.free_at() {
+            None => Some(format!("{} notice(s) about it wait", self.cleanup.notices.open)),
+            Some(at) if at > now => {
+                Some(format!("a sink was told of it; it may go in {}", at.since(now)))
+            }
+            Some(_) => None,
+        };
+        if let Some(owes) = owes {
+            return Err(Refused::StillOwed { job: self.id.clone(), owes });
         }
         if !matches!(self.cleanup.purge, Purge::Wanted { .. }) {
             let again_at = next_try(self.id.as_str(), 1, now);
@@ -191,7 +229,12 @@ impl Job {
     }
 
     /// Whether retention may take it before its own time is over.
-    pub const fn is_purgeable(&self) -> bool {
+    pub fn is_purgeable(&self, now: Timestamp) -> bool {
+        self.is_kept_for_notices() && self.cleanup.notices.free_at().is_some_and(|at| at <= now)
+    }
+
+    /// Whether retention may take it but for those who are to be told of it.
+    pub const fn is_kept_for_notices(&self) -> bool {
         matches!(self.cleanup.state, CleanupState::Done | CleanupState::Stuck)
             && matches!(self.cleanup.purge, Purge::At { .. })
     }

@@ -18,7 +18,7 @@ mod life;
 #[cfg(test)]
 mod tests;
 
-pub use aftermath::{Cleanup, CleanupState, Purge, Warning};
+pub use aftermath::{Cleanup, CleanupState, Notices, Purge, Warning};
 pub use life::AfterExit;
 
 use crate::command::{Artifact, Submission, Want};
@@ -43,6 +43,9 @@ pub struct Job {
     pub key: Option<String>,
     /// Who asked for it.
     pub owner: Option<String>,
+    /// The project it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// The job that it was submitted from.
     pub parent: Option<JobId>,
     /// The ended job that it repeats.
@@ -212,6 +215,7 @@ impl Job {
             spec,
             key: submission.key,
             owner: submission.owner,
+            project: submission.project,
             parent: submission.parent,
             retry_of: submission.retry_of,
             state: JobState::Queued {

@@ -18,6 +18,7 @@ fn place() -> Place {
         boot: "boot".into(),
         default_slots: 1,
         retention: Retention { keep, keep_failed: keep, jobs_max: 9, bytes_max: 9 },
+        adopt_after: None,
     }
 }
 
@@ -31,6 +32,7 @@ fn queued() -> Job {
         environment: Environment(BTreeMap::new()),
         key: None,
         owner: None,
+        project: None,
         parent: None,
         retry_of: None,
     };

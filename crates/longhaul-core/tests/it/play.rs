@@ -48,6 +48,7 @@ impl Stage {
                 jobs_max: 1_000,
                 bytes_max: 1 << 40,
             },
+            adopt_after: Some(Millis::from_secs(20)),
         };
         let now = Timestamp::from_millis(1_000_000);
         let (names, shown) = (BTreeMap::new(), BTreeMap::new());
@@ -198,7 +199,16 @@ impl Stage {
         }
         let environment = Environment(BTreeMap::new());
         let id = self.id(words[0]);
-        Submission { id, spec, environment, key, owner: None, parent, retry_of: None }
+        Submission {
+            id,
+            spec,
+            environment,
+            key,
+            owner: None,
+            project: None,
+            parent,
+            retry_of: None,
+        }
     }
 
     fn exit(&self, how: How, words: &[&str]) -> Exit {

@@ -22,6 +22,7 @@ fn submission(number: u32) -> Submission {
         environment: Environment(BTreeMap::new()),
         key: None,
         owner: None,
+        project: None,
         parent: None,
         retry_of: None,
     }
@@ -51,7 +52,13 @@ fn jobs_that_cannot_go_do_not_keep_the_others_here() {
     let retention =
         Retention { keep, keep_failed: keep, jobs_max: u64::from(stuck), bytes_max: 1 << 40 };
     let host = HostId::parse("host_00000000000000000000000001").unwrap();
-    let place = Place { host, boot: "boot1".into(), default_slots: stuck + 2, retention };
+    let place = Place {
+        host,
+        boot: "boot1".into(),
+        default_slots: stuck + 2,
+        retention,
+        adopt_after: None,
+    };
     let (engine, mut store) = (Engine::new(place), MemoryStore::new());
     let mut step = |batch: Vec<Command>, now| engine.step(&mut store, batch, now).unwrap();
     step(vec![Command::HostUp { name: "here".into() }], NOW);

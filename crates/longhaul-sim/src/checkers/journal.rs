@@ -150,7 +150,15 @@ impl Story {
             Fact::CleanupFailed { .. } => self.ended.is_some(),
             Fact::CleanupStuck => self.ended.is_some() && !self.stuck,
             Fact::Emitted { .. } => is_active,
-            Fact::PoolChanged { .. } | Fact::Woke { .. } => false,
+            Fact::NoticesOwed { .. }
+            | Fact::NoticeFailed { .. }
+            | Fact::NoticeSettled { .. }
+            | Fact::NoticeDead { .. }
+            | Fact::NoticeOwedAgain { .. } => self.ended.is_some(),
+            Fact::SinkAdded { .. }
+            | Fact::SinkRemoved { .. }
+            | Fact::PoolChanged { .. }
+            | Fact::Woke { .. } => false,
         }
     }
 
@@ -193,6 +201,13 @@ impl Story {
             Fact::Unblocked
             | Fact::CleanupFailed { .. }
             | Fact::Emitted { .. }
+            | Fact::NoticesOwed { .. }
+            | Fact::NoticeFailed { .. }
+            | Fact::NoticeSettled { .. }
+            | Fact::NoticeDead { .. }
+            | Fact::NoticeOwedAgain { .. }
+            | Fact::SinkAdded { .. }
+            | Fact::SinkRemoved { .. }
             | Fact::PoolChanged { .. }
             | Fact::Woke { .. } => {}
         }

@@ -72,6 +72,18 @@ impl<'a> Model<'a> {
                 self.pools.insert("default");
                 Ok(Reply::Done)
             }
+            Command::AddSink { .. }
+            | Command::RemoveSink(_)
+            | Command::Claim { .. }
+            | Command::Acknowledge { .. }
+            | Command::AcknowledgeAll { .. }
+            | Command::Settle { .. }
+            | Command::Redeliver(_)
+            | Command::Present { .. }
+            | Command::Absent(_)
+            | Command::Sent { .. }
+            | Command::Delivered { .. }
+            | Command::DeliveryFailed { .. } => unreachable!("no life asks for it yet"),
             Command::Woke { .. } => Ok(Reply::Done),
             Command::Emit { job, attempt, .. } => {
                 self.current(job, *attempt)?;

@@ -178,7 +178,20 @@ fn named(command: &Command) -> Option<Vec<&JobId>> {
     match command {
         Command::Submit(jobs) => Some(jobs.iter().map(|job| &job.id).collect()),
         Command::Cancel { tree: true, .. } | Command::Woke { .. } => None,
-        Command::SetPool { .. } | Command::HostUp { .. } => Some(Vec::new()),
+        Command::SetPool { .. }
+        | Command::HostUp { .. }
+        | Command::AddSink { .. }
+        | Command::RemoveSink(_)
+        | Command::Claim { .. }
+        | Command::Acknowledge { .. }
+        | Command::AcknowledgeAll { .. }
+        | Command::Settle { .. }
+        | Command::Redeliver(_)
+        | Command::Present { .. }
+        | Command::Absent(_)
+        | Command::Sent { .. }
+        | Command::Delivered { .. }
+        | Command::DeliveryFailed { .. } => Some(Vec::new()),
         Command::Cancel { job, .. }
         | Command::Purge(job)
         | Command::Emit { job, .. }

@@ -24,7 +24,13 @@ impl Hands {
             jobs_max: 1,
             bytes_max: u64::MAX,
         };
-        let place = Place { host: host(1), boot: "boot".to_owned(), default_slots: 4, retention };
+        let place = Place {
+            host: host(1),
+            boot: "boot".to_owned(),
+            default_slots: 4,
+            retention,
+            adopt_after: None,
+        };
         let now = Timestamp::from_millis(1_000_000);
         let mut hands = Self { store: MemoryStore::new(), place, now };
         hands.put(vec![Command::HostUp { name: "here".to_owned() }]);
@@ -81,6 +87,7 @@ pub(crate) fn ask(number: u32, dress: impl FnOnce(&mut Submission)) -> Submissio
         environment: Environment(BTreeMap::new()),
         key: None,
         owner: None,
+        project: None,
         parent: None,
         retry_of: None,
     };

@@ -141,6 +141,7 @@ fn place(home: &Home) -> Result<Place, DaemonError> {
         boot,
         default_slots: config.default_slots,
         retention: config.retention,
+        adopt_after: config.adopt_after,
     })
 }
 

@@ -310,6 +310,7 @@ impl Daemon {
             boot,
             default_slots: config.default_slots,
             retention: config.retention.clone(),
+            adopt_after: config.adopt_after,
         };
         let stored = Stored::new(home.clone(), config.blob_grace);
         let parts = EngineParts {

@@ -133,7 +133,28 @@ fn status_and_hint(refused: &Refused) -> (StatusCode, Option<String>) {
         Refused::NotFound(_) => {
             (StatusCode::NOT_FOUND, hint("`longhaul list` shows what there is"))
         }
-        Refused::NoSink(_) => (StatusCode::NOT_FOUND, hint("leave `--notify` out")),
+        Refused::NoSink(name) => {
+            let text =
+                format!("`longhaul sink add {name} …` makes it; `longhaul sink list` shows all");
+            (StatusCode::NOT_FOUND, Some(text))
+        }
+        Refused::SinkTaken(name) => {
+            let text = format!("`longhaul sink add {name} … --replace` puts this in its place");
+            (StatusCode::CONFLICT, Some(text))
+        }
+        Refused::NoDelivery(_) => {
+            (StatusCode::NOT_FOUND, hint("`longhaul notices` shows what there is"))
+        }
+        Refused::NotDead { delivery, .. } => {
+            let text = format!("`longhaul notices` says how {delivery} stands");
+            (StatusCode::CONFLICT, Some(text))
+        }
+        Refused::StillOwed { job, .. } => {
+            let text = format!(
+                "`longhaul notices {job}` says who; `longhaul show {job} --settle` settles its owner's"
+            );
+            (StatusCode::CONFLICT, Some(text))
+        }
         Refused::NoPool(name) => {
             let text = format!("`longhaul pool set {name} --slots 4` makes it");
             (StatusCode::NOT_FOUND, Some(text))
@@ -155,9 +176,12 @@ fn status_and_hint(refused: &Refused) -> (StatusCode, Option<String>) {
         }
         Refused::BadSpec(_) => (StatusCode::BAD_REQUEST, None),
         Refused::InBatch { refused, .. } => status_and_hint(refused),
-        Refused::IdTaken(_) | Refused::TooMany { .. } | Refused::Stale(_) | Refused::Repeat => {
-            (StatusCode::CONFLICT, None)
-        }
+        Refused::IdTaken(_)
+        | Refused::TooMany { .. }
+        | Refused::NotPresent(_)
+        | Refused::StaleDelivery(_)
+        | Refused::Stale(_)
+        | Refused::Repeat => (StatusCode::CONFLICT, None),
     }
 }
 

@@ -49,7 +49,8 @@ pub(super) async fn retry(
     };
     spec::check_blobs(&ports, &new)?;
     // A job that was stored before owners were derived has none.
-    let owner = old.owner.unwrap_or_else(|| owner_in(&project_of(FilePath::new(&new.cwd))));
+    let project = old.project.unwrap_or_else(|| project_of(FilePath::new(&new.cwd)));
+    let owner = old.owner.unwrap_or_else(|| owner_in(&project));
     let submission = Submission {
         id,
         spec: new,
@@ -57,6 +58,7 @@ pub(super) async fn retry(
         // The key belongs to the old job for ever.
         key: None,
         owner: Some(owner),
+        project: Some(project),
         parent: old.parent,
         retry_of: Some(old.id),
     };

@@ -47,21 +47,16 @@ pub(super) async fn submission(
     };
     let (environment, origin) = merge(&spec, common.base.as_ref());
     let key = spec.key.clone();
-    let owner = Some(owner(&spec, &mut common.projects));
+    let cwd = spec.cwd.clone().unwrap_or_else(home_folder);
+    let project = common.projects.of(Path::new(&cwd)).to_owned();
+    // Somebody must be told how it ends.
+    let owner = Some(spec.owner.clone().unwrap_or_else(|| owner_in(&project)));
     let leftovers = ports.config.leftovers;
     let spec = JobSpec { after, after_any, environment: origin, ..job_spec(spec, leftovers) };
     check_blobs(ports, &spec)?;
     check_globs(&spec)?;
-    Ok(Submission { id, spec, environment, key, owner, parent, retry_of: None })
-}
-
-/// Whose the job is: somebody must be told how it ends.
-fn owner(spec: &Spec, projects: &mut Projects) -> String {
-    if let Some(owner) = &spec.owner {
-        return owner.clone();
-    }
-    let cwd = spec.cwd.clone().unwrap_or_else(home_folder);
-    owner_in(projects.of(Path::new(&cwd)))
+    let project = Some(project);
+    Ok(Submission { id, spec, environment, key, owner, project, parent, retry_of: None })
 }
 
 /// A pattern that is none would only be found when the job has ended.

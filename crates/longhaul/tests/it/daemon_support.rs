@@ -65,6 +65,7 @@ pub(crate) fn submission(spec: JobSpec) -> Submission {
         spec,
         environment: Environment([("PATH".to_owned(), path)].into()),
         key: None,
+        project: None,
         owner: None,
         parent: None,
         retry_of: None,

@@ -2,14 +2,19 @@
 //! only for what is there, histories count from one. Decides what is put back; neither reads nor
 //! writes. Whoever waits for a job that is gone is ended afterwards, by [`abandon`].
 
+mod notices;
+
 use crate::command::Place;
 use crate::decide;
+use crate::delivery::Delivery;
 use crate::engine::Step;
 use crate::event::Event;
-use crate::id::JobId;
+use crate::id::{DeliveryId, JobId};
 use crate::job::{Job, JobState};
+use crate::owner::Owner;
 use crate::port::{Phase, Record, Row, Store, StoreError, Table};
 use crate::record::{Dependency, Host, Pool, StoredEnvironment};
+use crate::sink::Sink;
 use crate::time::Timestamp;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +59,8 @@ pub fn restore(remains: Remains) -> Restored {
             restored.left_out.push(why);
         }
     }
+    let until = remains.events.iter().map(|event| event.at).max().unwrap_or_default();
+    notices::make_whole(&mut read, until, &mut restored.left_out);
     restored.events = histories(&mut read.jobs, remains.events, &mut restored.left_out);
     free_lanes(&mut read.jobs);
     let dependencies = dependencies(&mut read);
@@ -71,7 +78,9 @@ pub fn restore(remains: Remains) -> Restored {
     rows.extend(dependencies.iter().map(|found| (Table::Dependency, found.to_row())));
     rows.extend(read.pools.values().map(|found| (Table::Pool, found.to_row())));
     rows.extend(read.hosts.iter().map(|found| (Table::Host, found.to_row())));
-    rows.append(&mut read.others);
+    rows.extend(read.deliveries.values().map(|found| (Table::Delivery, found.to_row())));
+    rows.extend(read.sinks.iter().map(|found| (Table::Sink, found.to_row())));
+    rows.extend(read.owners.values().map(|found| (Table::Owner, found.to_row())));
     restored
 }
 
@@ -92,13 +101,8 @@ pub fn abandon(
         done.map_err(|refused| StoreError::Corrupt(format!("{id} is waited for: {refused}")))?;
     }
     let committed = world.commit()?;
-    Ok(Step {
-        replies: Vec::new(),
-        wants: committed.wants,
-        changed: committed.changed,
-        head: committed.head,
-        next_due: committed.next_due,
-    })
+    let next_due = committed.next_due;
+    Ok(Step::of(committed, Vec::new(), next_due))
 }
 
 /// Rows that parsed.
@@ -109,8 +113,9 @@ struct Read {
     dependencies: Vec<Dependency>,
     pools: BTreeMap<String, Pool>,
     hosts: Vec<Host>,
-    /// Of the tables that nothing has to be made whole in.
-    others: Vec<(Table, Row)>,
+    deliveries: BTreeMap<DeliveryId, Delivery>,
+    sinks: Vec<Sink>,
+    owners: BTreeMap<String, Owner>,
 }
 
 impl Read {
@@ -133,9 +138,17 @@ impl Read {
                 self.pools.insert(pool.name.clone(), pool);
             }
             Table::Host => self.hosts.push(Host::from_row(row).map_err(said)?),
-            Table::Delivery | Table::Sink | Table::Owner | Table::Presence => {
-                self.others.push((table, row.clone()));
+            Table::Delivery => {
+                let delivery = Delivery::from_row(row).map_err(said)?;
+                self.deliveries.insert(delivery.id.clone(), delivery);
             }
+            Table::Sink => self.sinks.push(Sink::from_row(row).map_err(said)?),
+            Table::Owner => {
+                let owner = Owner::from_row(row).map_err(said)?;
+                self.owners.insert(owner.name.clone(), owner);
+            }
+            // Whoever was connected is not connected to what is mended.
+            Table::Presence => {}
         }
         Ok(())
     }

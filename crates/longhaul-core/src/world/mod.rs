@@ -1,14 +1,20 @@
 //! The rows of one step: loaded once, undone when a command is refused, written back only where
 //! they differ, and always before a scan, so that no scan reads what the step has outdated.
 
-use crate::command::{Place, Refused, Want};
+mod rows;
+
+use crate::command::{Deliver, Place, Refused, Want};
+use crate::delivery::{Delivery, Destination, inbox_lane, project_pool};
 use crate::event::{Fact, NewEvent};
-use crate::id::JobId;
+use crate::id::{DeliveryId, JobId, PresenceId};
 use crate::job::Job;
 use crate::limits;
-use crate::port::{Position, Record, StoreError, Table, Tx};
+use crate::owner::{Owner, Presence};
+use crate::port::{Phase, Position, Record, StoreError, Table, Tx};
 use crate::record::{Dependency, Host, Pool, StoredEnvironment};
+use crate::sink::Sink;
 use crate::time::Timestamp;
+use rows::{Rows, Slot};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a decision stopped: the domain said no, or the disk did.
@@ -32,98 +38,6 @@ impl From<StoreError> for Fault {
     }
 }
 
-/// One row as the step knows it; `None` is "there is no such row".
-struct Slot<R> {
-    /// As it was when the step began.
-    at_begin: Option<R>,
-    /// As the transaction has it.
-    written: Option<R>,
-    /// As the step would have it.
-    current: Option<R>,
-    /// As it was before the command that is being decided, if that touched it.
-    before: Option<Option<R>>,
-}
-
-impl<R: Record> Slot<R> {
-    /// Makes the transaction have the row as the step has it.
-    fn write(&mut self, tx: &mut dyn Tx, id: &str) -> Result<(), StoreError> {
-        match (&self.written, &self.current) {
-            (written, current) if written == current => return Ok(()),
-            (_, None) => tx.remove(R::TABLE, id)?,
-            (written, Some(record)) => {
-                tx.save(R::TABLE, &record.to_row(), written.is_none())?;
-            }
-        }
-        self.written = self.current.clone();
-        Ok(())
-    }
-}
-
-/// The rows of one table that a step has touched.
-struct Rows<R> {
-    slots: BTreeMap<String, Slot<R>>,
-    /// Rows that the command which is being decided touched.
-    touched: Vec<String>,
-    /// Rows that may differ from what was written: a scan must not cost the whole step again.
-    unwritten: BTreeSet<String>,
-}
-
-impl<R: Record> Rows<R> {
-    const fn new() -> Self {
-        Self { slots: BTreeMap::new(), touched: Vec::new(), unwritten: BTreeSet::new() }
-    }
-
-    fn slot(&mut self, tx: &mut dyn Tx, id: &str) -> Result<&mut Slot<R>, StoreError> {
-        if !self.slots.contains_key(id) {
-            let row = tx.load(R::TABLE, id)?;
-            let record = row.as_ref().map(R::from_row).transpose()?;
-            let (at_begin, written) = (record.clone(), record.clone());
-            let slot = Slot { at_begin, written, current: record, before: None };
-            self.slots.insert(id.to_owned(), slot);
-        }
-        Ok(self.slots.get_mut(id).expect("it was put there above"))
-    }
-
-    /// The row for changing; what it was is kept until the command is over.
-    fn change(&mut self, tx: &mut dyn Tx, id: &str) -> Result<&mut Option<R>, StoreError> {
-        if self.slot(tx, id)?.before.is_none() {
-            self.touched.push(id.to_owned());
-        }
-        self.unwritten.insert(id.to_owned());
-        let slot = self.slots.get_mut(id).expect("it was loaded above");
-        if slot.before.is_none() {
-            slot.before = Some(slot.current.clone());
-        }
-        Ok(&mut slot.current)
-    }
-
-    /// A refused command is undone in the transaction, too, where a scan of it wrote something: the
-    /// next command may ask for a key or an id that only the refused one had.
-    fn close_command(&mut self, tx: &mut dyn Tx, is_refused: bool) -> Result<(), StoreError> {
-        for id in self.touched.drain(..) {
-            let slot = self.slots.get_mut(&id).expect("what was touched is there");
-            let before = slot.before.take().expect("what was touched has a before");
-            if is_refused {
-                slot.current = before;
-                slot.write(tx, &id)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes one row that is loaded; see [`Rows::flush`].
-    fn write(&mut self, tx: &mut dyn Tx, id: &str) -> Result<(), StoreError> {
-        self.slots.get_mut(id).map_or(Ok(()), |slot| slot.write(tx, id))
-    }
-
-    fn flush(&mut self, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        while let Some(id) = self.unwritten.pop_first() {
-            self.write(tx, &id)?;
-        }
-        Ok(())
-    }
-}
-
 /// The rows of one step, over one transaction.
 pub struct World<'tx> {
     tx: Box<dyn Tx + 'tx>,
@@ -135,6 +49,10 @@ pub struct World<'tx> {
     dependencies: Rows<Dependency>,
     environments: Rows<StoredEnvironment>,
     hosts: Rows<Host>,
+    deliveries: Rows<Delivery>,
+    sinks: Rows<Sink>,
+    owners: Rows<Owner>,
+    presences: Rows<Presence>,
     events: Vec<NewEvent>,
     /// Keys of jobs that this step added, which no scan knows yet.
     keys: BTreeMap<String, JobId>,
@@ -142,6 +60,12 @@ pub struct World<'tx> {
     touched: BTreeSet<JobId>,
     /// Pools that were themselves changed.
     stirred: BTreeSet<String>,
+    /// Deliveries that this step looked at for changing.
+    told: BTreeSet<DeliveryId>,
+    /// Sinks that were themselves changed.
+    stirred_sinks: BTreeSet<String>,
+    /// Owners and projects for whom there is something to take.
+    inboxes: BTreeSet<String>,
     general_events: bool,
 }
 
@@ -163,10 +87,17 @@ impl<'tx> World<'tx> {
             dependencies: Rows::new(),
             environments: Rows::new(),
             hosts: Rows::new(),
+            deliveries: Rows::new(),
+            sinks: Rows::new(),
+            owners: Rows::new(),
+            presences: Rows::new(),
             events: Vec::new(),
             keys: BTreeMap::new(),
             touched: BTreeSet::new(),
             stirred: BTreeSet::new(),
+            told: BTreeSet::new(),
+            stirred_sinks: BTreeSet::new(),
+            inboxes: BTreeSet::new(),
             general_events: false,
         })
     }
@@ -194,6 +125,10 @@ impl<'tx> World<'tx> {
         self.dependencies.close_command(&mut *self.tx, is_refused)?;
         self.environments.close_command(&mut *self.tx, is_refused)?;
         self.hosts.close_command(&mut *self.tx, is_refused)?;
+        self.deliveries.close_command(&mut *self.tx, is_refused)?;
+        self.sinks.close_command(&mut *self.tx, is_refused)?;
+        self.owners.close_command(&mut *self.tx, is_refused)?;
+        self.presences.close_command(&mut *self.tx, is_refused)?;
         if is_refused {
             self.events.truncate(events_before);
         }
@@ -227,10 +162,15 @@ impl<'tx> World<'tx> {
         Ok(())
     }
 
-    /// Removes a job, its environment and all its entries in the journal.
+    /// Removes a job, its environment, what is kept of who was told, and all its entries in the
+    /// journal.
     pub fn remove_job(&mut self, id: &JobId) -> Result<(), StoreError> {
         *self.jobs.change(&mut *self.tx, id.as_str())? = None;
         *self.environments.change(&mut *self.tx, id.as_str())? = None;
+        let most = limits::NOTIFY_MAX as u32 + 1;
+        for delivery in self.scan()?.children(Table::Delivery, id.as_str(), most)? {
+            *self.deliveries.change(&mut *self.tx, &delivery)? = None;
+        }
         // Both at once: its key is free for the next command, and an entry that this step made
         // about it must not be written after its others are gone.
         self.jobs.write(&mut *self.tx, id.as_str())?;
@@ -265,6 +205,65 @@ impl<'tx> World<'tx> {
     /// A host, if it is known.
     pub fn host(&mut self, id: &str) -> Result<&mut Option<Host>, StoreError> {
         self.hosts.change(&mut *self.tx, id)
+    }
+
+    /// A delivery for reading, if there is one.
+    pub fn find_delivery(&mut self, id: &DeliveryId) -> Result<Option<&Delivery>, StoreError> {
+        Ok(self.deliveries.slot(&mut *self.tx, id.as_str())?.current.as_ref())
+    }
+
+    /// A delivery for changing, or for being added.
+    pub(crate) fn delivery(
+        &mut self,
+        id: &DeliveryId,
+    ) -> Result<&mut Option<Delivery>, StoreError> {
+        self.told.insert(id.clone());
+        self.deliveries.change(&mut *self.tx, id.as_str())
+    }
+
+    /// A sink for reading, if there is one.
+    pub fn find_sink(&mut self, name: &str) -> Result<Option<&Sink>, StoreError> {
+        Ok(self.sinks.slot(&mut *self.tx, name)?.current.as_ref())
+    }
+
+    /// A sink, if there is one.
+    pub fn sink(&mut self, name: &str) -> Result<&mut Option<Sink>, StoreError> {
+        self.sinks.change(&mut *self.tx, name)
+    }
+
+    /// An owner for reading, if anything is known of it.
+    pub fn find_owner(&mut self, name: &str) -> Result<Option<&Owner>, StoreError> {
+        Ok(self.owners.slot(&mut *self.tx, name)?.current.as_ref())
+    }
+
+    /// An owner, if anything is known of it.
+    pub fn owner(&mut self, name: &str) -> Result<&mut Option<Owner>, StoreError> {
+        self.owners.change(&mut *self.tx, name)
+    }
+
+    /// A presence, if it is there.
+    pub fn presence(&mut self, id: &PresenceId) -> Result<&mut Option<Presence>, StoreError> {
+        self.presences.change(&mut *self.tx, id.as_str())
+    }
+
+    /// Says that what may go to a sink is to be looked at.
+    pub fn stir_sink(&mut self, sink: &str) {
+        self.stirred_sinks.insert(sink.to_owned());
+    }
+
+    /// Says that there may be something to take for this owner, or for owners of this project.
+    pub fn stir_inbox(&mut self, lane_or_pool: String) {
+        self.inboxes.insert(lane_or_pool);
+    }
+
+    /// The sinks for which this step may have made something ready, or room.
+    pub fn stirred_sinks(&self) -> BTreeSet<String> {
+        let slots = self.told.iter().filter_map(|id| self.deliveries.slots.get(id.as_str()));
+        let sinks = slots.filter_map(|slot| match &slot.current.as_ref()?.to {
+            Destination::Sink(name) => Some(name.clone()),
+            Destination::Inbox => None,
+        });
+        self.stirred_sinks.iter().cloned().chain(sinks).collect()
     }
 
     /// Says that a pool has more room than before.
@@ -314,6 +313,10 @@ impl<'tx> World<'tx> {
         self.dependencies.flush(&mut *self.tx)?;
         self.environments.flush(&mut *self.tx)?;
         self.hosts.flush(&mut *self.tx)?;
+        self.deliveries.flush(&mut *self.tx)?;
+        self.sinks.flush(&mut *self.tx)?;
+        self.owners.flush(&mut *self.tx)?;
+        self.presences.flush(&mut *self.tx)?;
         Ok(&mut *self.tx)
     }
 
@@ -337,7 +340,7 @@ impl<'tx> World<'tx> {
         }
         let is_changed = |slot: &Slot<Job>| slot.current != slot.at_begin;
         let slots = self.touched.iter().filter_map(|id| self.jobs.slots.get_key_value(id.as_str()));
-        let mut wants = Vec::new();
+        let (mut wants, mut deliver) = (Vec::new(), Vec::new());
         let mut changed = BTreeSet::new();
         for (id, slot) in slots.filter(|(_, slot)| is_changed(slot)) {
             changed.extend(JobId::parse(id));
@@ -347,9 +350,19 @@ impl<'tx> World<'tx> {
                 wants.extend(job.wants(&self.place.boot));
             }
         }
+        let slots = self.told.iter().filter_map(|id| self.deliveries.slots.get(id.as_str()));
+        for slot in slots.filter(|slot| slot.current != slot.at_begin) {
+            let Some(delivery) = &slot.current else { continue };
+            deliver.extend(delivery.wants(&self.place.host));
+            if delivery.is_inbox() && delivery.phase() == Phase::Ready {
+                self.inboxes.insert(inbox_lane(delivery.owner.as_deref().unwrap_or_default()));
+                self.inboxes.insert(project_pool(delivery.project.as_deref()));
+            }
+        }
         let next_due = self.tx.next_due(&self.place.host)?;
         self.tx.commit()?;
-        Ok(Committed { head: self.head, wants, changed, next_due })
+        let (head, inboxes) = (self.head, self.inboxes);
+        Ok(Committed { head, wants, deliver, changed, inboxes, next_due })
     }
 }
 
@@ -359,10 +372,24 @@ pub struct Committed {
     pub head: Position,
     /// What the changed rows want.
     pub wants: Vec<Want>,
+    /// What the changed deliveries want.
+    pub deliver: Vec<Deliver>,
     /// Jobs that changed.
     pub changed: BTreeSet<JobId>,
+    /// Owners' lanes and projects' pools in which there may be something to take.
+    pub inboxes: BTreeSet<String>,
     /// When time alone will change something.
     pub next_due: Option<Timestamp>,
+}
+
+/// Ids of deliveries that a scan found; a row with another id in this table is damage.
+pub fn delivery_ids(ids: Vec<String>) -> Result<Vec<DeliveryId>, StoreError> {
+    let parse = |id: String| {
+        DeliveryId::parse(&id).map_err(|bad| {
+            StoreError::Corrupt(format!("table {}: id {id}: {bad}", Table::Delivery.name()))
+        })
+    };
+    ids.into_iter().map(parse).collect()
 }
 
 /// Ids that a scan found, as typed ids; a row with another id in this table is damage.

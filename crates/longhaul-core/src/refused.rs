@@ -1,0 +1,139 @@
+//! What the domain refuses. Every refusal has a code that programs branch on.
+
+use crate::id::{DeliveryId, JobId, PresenceId};
+use crate::outcome::Outcome;
+use crate::spec::BadSpec;
+
+/// The domain said no, and nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    NotFound(JobId),
+    /// There is no such pool.
+    #[error("there is no pool `{0}`")]
+    NoPool(String),
+    /// There is no such sink. A notice that nobody will ever get is not accepted silently.
+    #[error("there is no sink `{0}`")]
+    NoSink(String),
+    /// It has ended already.
+    #[error("{job} has already ended ({kind})", kind = .outcome.kind.name())]
+    Ended {
+        /// Which.
+        job: JobId,
+        /// How it ended.
+        outcome: Box<Outcome>,
+    },
+    /// It has not ended yet.
+    #[error("{job} is {state}, not ended")]
+    NotEnded {
+        /// Which.
+        job: JobId,
+        /// What it is.
+        state: &'static str,
+    },
+    /// It still owes a cleanup.
+    #[error("{job} is not cleaned up yet: {owes}")]
+    NotCleaned {
+        /// Which.
+        job: JobId,
+        /// What is missing.
+        owes: String,
+    },
+    /// The key belongs to a job with another specification.
+    #[error("the key `{key}` belongs to {job}, which was asked for differently")]
+    KeyReused {
+        /// The key.
+        key: String,
+        /// Whose it is.
+        job: JobId,
+    },
+    /// The id belongs to a job with another specification.
+    #[error("the id {0} is taken by another job")]
+    IdTaken(JobId),
+    /// The specification cannot be accepted.
+    #[error("{0}")]
+    BadSpec(BadSpec),
+    /// One of a batch cannot be accepted, so none is.
+    #[error("job {index} of the batch: {refused}")]
+    InBatch {
+        /// Its place, from zero.
+        index: usize,
+        /// Why.
+        refused: Box<Self>,
+    },
+    /// A limit is reached.
+    #[error("too many {what}: {limit} is the limit")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// There is a sink of that name already, and it is another.
+    #[error("there is a sink `{0}` already, and it is another")]
+    SinkTaken(String),
+    /// There is no such delivery, or it is none of the asker's.
+    #[error("there is no notice {0}")]
+    NoDelivery(DeliveryId),
+    /// Only what was given up is sent again by hand.
+    #[error("{delivery} is {state}, not dead")]
+    NotDead {
+        /// Which.
+        delivery: DeliveryId,
+        /// What it is.
+        state: &'static str,
+    },
+    /// Somebody has not been told of the job's end yet, or only just now.
+    #[error("{job} is kept: {owes}")]
+    StillOwed {
+        /// Which.
+        job: JobId,
+        /// Who has to be told, and until when that may take.
+        owes: String,
+    },
+    /// The connection is not, or no longer, known as its owner's presence.
+    #[error("{0} is not present")]
+    NotPresent(PresenceId),
+    /// The report is about an earlier try of a delivery.
+    #[error("the report is about an earlier try of {0}")]
+    StaleDelivery(DeliveryId),
+    /// The report is about an attempt that is over or not the current one.
+    #[error("the report is about an earlier attempt of {0}")]
+    Stale(JobId),
+    /// The report says what is known already.
+    #[error("that was reported before")]
+    Repeat,
+}
+
+impl Refused {
+    /// The code that programs branch on; each has a section in `docs/errors.md`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not_found",
+            Self::NoPool(_) => "no_pool",
+            Self::NoSink(_) => "no_sink",
+            Self::Ended { .. } => "ended",
+            Self::NotEnded { .. } => "not_ended",
+            Self::NotCleaned { .. } => "not_cleaned",
+            Self::KeyReused { .. } => "key_reused",
+            Self::IdTaken(_) => "id_taken",
+            Self::BadSpec(_) => "bad_spec",
+            Self::InBatch { refused, .. } => refused.code(),
+            Self::TooMany { .. } => "too_many",
+            Self::SinkTaken(_) => "sink_taken",
+            Self::NoDelivery(_) => "no_notice",
+            Self::NotDead { .. } => "not_dead",
+            Self::StillOwed { .. } => "still_owed",
+            Self::NotPresent(_) => "not_present",
+            Self::Stale(_) | Self::StaleDelivery(_) => "stale",
+            Self::Repeat => "repeat",
+        }
+    }
+}
+
+impl From<BadSpec> for Refused {
+    fn from(bad: BadSpec) -> Self {
+        Self::BadSpec(bad)
+    }
+}
