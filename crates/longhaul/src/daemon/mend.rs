@@ -107,9 +107,10 @@ fn put_back(
         store.close()?;
     }
     let mut done = vec![format!(
-        "put back {} jobs, {} environments and {} journal entries",
+        "put back {} jobs, {} environments, {} deliveries and {} journal entries",
         restored.count(Table::Job),
         restored.count(Table::Environment),
+        restored.count(Table::Delivery),
         restored.events.len()
     )];
     if unread != (0, 0) {
