@@ -27,6 +27,17 @@ pub struct Config {
     pub low_disk_bytes: u64,
     /// How long stored content that no job names is kept.
     pub blob_grace: Millis,
+    /// How notices are sent by HTTP.
+    pub webhooks: Webhooks,
+}
+
+/// How notices are sent by HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Webhooks {
+    /// Whether a name may lead to a private address. A URL that says the address itself always may.
+    pub allow_private: bool,
+    /// A file of certificates that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Whether attempts get a cgroup of their own.
@@ -79,6 +90,7 @@ struct File {
     blob_grace_secs: Option<u64>,
     retention: FileRetention,
     owners: FileOwners,
+    webhooks: FileWebhooks,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -102,6 +114,14 @@ impl TryFrom<String> for AdoptAfter {
             text.parse().map_err(|bad: crate::api::BadUnit| bad.to_string())?;
         Ok(Self(Some(Millis::new(span.0))))
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileWebhooks {
+    /// Not by default: whoever answers for a name could lead a notice anywhere in this network.
+    allow_private: bool,
+    ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -169,6 +189,10 @@ impl Config {
             cgroup: file.cgroup.unwrap_or(Cgroup::Auto),
             low_disk_bytes: file.low_disk_bytes.unwrap_or(LOW_DISK_BYTES),
             blob_grace: Millis::from_secs(file.blob_grace_secs.unwrap_or(BLOB_GRACE_SECS)),
+            webhooks: Webhooks {
+                allow_private: file.webhooks.allow_private,
+                ca_file: file.webhooks.ca_file,
+            },
         })
     }
 }
@@ -208,8 +232,17 @@ mod tests {
     }
 
     #[test]
+    fn names_lead_to_private_addresses_only_if_that_is_set() {
+        assert_eq!(Config::parse("").unwrap().webhooks, Webhooks::default());
+        let text = "[webhooks]\nallow_private = true\nca_file = \"/etc/own.pem\"\n";
+        let webhooks = Config::parse(text).unwrap().webhooks;
+        assert!(webhooks.allow_private);
+        assert_eq!(webhooks.ca_file, Some(PathBuf::from("/etc/own.pem")));
+    }
+
+    #[test]
     fn unknown_keys_are_refused_by_name() {
-        for text in ["slotz = 3\n", "[retention]\nkeep_dais = 1\n"] {
+        for text in ["slotz = 3\n", "[retention]\nkeep_dais = 1\n", "[webhooks]\nallow = true\n"] {
             let error = Config::parse(text).unwrap_err().to_string();
             assert!(error.contains("unknown field"), "{error}");
         }
