@@ -3,8 +3,8 @@
 
 use super::output::When;
 use super::{
-    artifacts, cancel, completions, daemon, doctor, emit, events, explain, list, logs, man, pool,
-    prune, retry, run, show, submit, wait, why,
+    artifacts, cancel, completions, daemon, doctor, emit, events, explain, inbox, list, logs, man,
+    notices, pool, prune, retry, run, show, sink, submit, wait, why,
 };
 use clap::{Parser, Subcommand};
 
@@ -71,6 +71,9 @@ pub(super) enum Command {
     Prune(prune::Prune),
     Pool(pool::Pool),
     Artifacts(artifacts::Artifacts),
+    Inbox(inbox::Inbox),
+    Notices(notices::Notices),
+    Sink(sink::Sink),
     Emit(emit::Emit),
     Daemon(daemon::Daemon),
     Doctor(doctor::Doctor),

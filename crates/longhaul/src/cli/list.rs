@@ -130,7 +130,7 @@ pub(super) fn state(job: &JobView) -> (Tone, String) {
 }
 
 /// The job's name, else its command.
-fn what(job: &JobView) -> String {
+pub(super) fn what(job: &JobView) -> String {
     let text = job.name.clone().unwrap_or_else(|| job.command.join(" "));
     let shown = plain(&text);
     if shown.chars().count() <= WORDS_CHARS_MAX {

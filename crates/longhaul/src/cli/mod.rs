@@ -16,9 +16,11 @@ mod environment;
 mod error;
 mod events;
 mod explain;
+mod inbox;
 mod list;
 mod logs;
 mod man;
+mod notices;
 mod options;
 mod output;
 mod owner;
@@ -27,6 +29,7 @@ mod prune;
 mod retry;
 mod run;
 mod show;
+mod sink;
 mod stdin;
 mod submission;
 mod submit;
@@ -174,6 +177,9 @@ async fn ask(command: Command, caller: &Caller) -> Result<Leave, CliError> {
         Command::Prune(command) => command.run(caller).await,
         Command::Pool(command) => command.run(caller).await,
         Command::Artifacts(command) => command.run(caller).await,
+        Command::Inbox(command) => command.run(caller).await,
+        Command::Notices(command) => command.run(caller).await,
+        Command::Sink(command) => command.run(caller).await,
         Command::Emit(command) => command.run(caller).await,
         Command::Daemon(command) => command.run(caller).await,
         Command::Doctor(command) => command.run(caller).await,

@@ -1,5 +1,9 @@
 //! Who calls the program: whose jobs it submits, whose notices it reads.
 
+use super::Caller;
+use super::output::plain;
+use crate::api::{Fetched, JobView, SettleAsk};
+use crate::client::Client;
 use crate::project::{owner_in, project_of};
 use std::path::PathBuf;
 
@@ -24,5 +28,19 @@ impl Owner {
         let name = asked.map(str::to_owned);
         let name = name.or_else(|| variable.map(|name| name.to_string_lossy().into_owned()));
         Self { name: name.unwrap_or_else(|| owner_in(&project)), project }
+    }
+}
+
+/// Says that the caller has seen how `job` ended, if the job is the caller's: whoever waited need not
+/// be told as well. To be called once that was printed.
+pub(super) async fn settle(client: &Client, job: &JobView, how: Fetched, caller: &Caller) {
+    let owner = Owner::of_caller(None).name;
+    if job.owner.as_ref() != Some(&owner) {
+        return;
+    }
+    if let Err(error) = client.settle(&job.id, &SettleAsk { owner, how }).await {
+        // What was asked for is done; at worst the same is told once more.
+        let message = plain(&error.message);
+        caller.output.note(&format!("{} will be told in the inbox, too: {message}", job.id));
     }
 }

@@ -5,8 +5,8 @@ use super::error::{CliError, Kind, Leave};
 use super::options::JobOptions;
 use super::output::Stream;
 use super::submission::Submission;
-use super::{Caller, ending};
-use crate::api::{CancelAsk, JobView};
+use super::{Caller, ending, owner};
+use crate::api::{CancelAsk, Fetched, JobView};
 use crate::client::{self, Client, OutputAsk, OutputPiece};
 use bytes::Bytes;
 use std::io;
@@ -83,7 +83,7 @@ impl Job<'_> {
         let mut pieces = self.client.output(ask);
         loop {
             match self.follow(&mut pieces, signals).await? {
-                Followed::Ended(job) => return self.ended(&job),
+                Followed::Ended(job) => return self.ended(&job).await,
                 Followed::ReaderGone => return Ok(PIPE_CLOSED),
                 Followed::Left(number) => {
                     self.say_detached("");
@@ -154,13 +154,14 @@ impl Job<'_> {
         }
     }
 
-    fn ended(&self, job: &JobView) -> Result<Leave, CliError> {
+    async fn ended(&self, job: &JobView) -> Result<Leave, CliError> {
         if self.caller.output.json {
             self.caller.output.value(job)?;
         }
         if let Some(remark) = ending::remark(job) {
             self.caller.output.complain(&remark);
         }
+        owner::settle(self.client, job, Fetched::Waited, self.caller).await;
         Ok(ending::leave_as(job))
     }
 }

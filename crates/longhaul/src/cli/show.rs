@@ -4,8 +4,8 @@
 use super::error::{CliError, Leave};
 use super::list::{in_short, state};
 use super::output::{Output, Tone, plain};
-use super::{Caller, ending, events};
-use crate::api::{AttemptView, JobView, Time};
+use super::{Caller, ending, events, owner};
+use crate::api::{AttemptView, Fetched, JobView, Time};
 
 /// Show all that is known of a job
 #[derive(Debug, clap::Args)]
@@ -16,15 +16,22 @@ pub(super) struct Show {
     /// Which job
     #[arg(value_name = "JOB")]
     job: String,
+    /// Settle the job's notice to its owner, who knows now how it ended
+    #[arg(long)]
+    settle: bool,
 }
 
 impl Show {
     pub(super) async fn run(self, caller: &Caller) -> Result<Leave, CliError> {
-        let job = caller.client().await?.job(&self.job).await?;
+        let client = caller.client().await?;
+        let job = client.job(&self.job).await?;
         if caller.output.json {
             caller.output.value(&job)?;
         } else {
             caller.output.line(&in_full(&job, &caller.output))?;
+        }
+        if self.settle && job.outcome.is_some() {
+            owner::settle(&client, &job, Fetched::Shown, caller).await;
         }
         Ok(Leave::OK)
     }

@@ -2,8 +2,8 @@
 
 use super::error::{CliError, Leave};
 use super::output::Tone;
-use super::{Caller, ending, list};
-use crate::api::{JobView, Span};
+use super::{Caller, ending, list, owner};
+use crate::api::{Fetched, JobView, Span};
 use crate::client::Client;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -47,6 +47,9 @@ impl Wait {
             Err(_) => return Err(self.ran_out(&ended)),
         }
         show(&ended, caller)?;
+        for job in &ended {
+            owner::settle(&client, job, Fetched::Waited, caller).await;
+        }
         Ok(self.leave(&ended))
     }
 

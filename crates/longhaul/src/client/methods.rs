@@ -255,12 +255,12 @@ impl Client {
         &self.transport
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: String) -> Result<T, ClientError> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: String) -> Result<T, ClientError> {
         let (_, body) = self.transport.ask(Ask::get(path)).await?;
         parse(&body)
     }
 
-    async fn post<T: DeserializeOwned>(
+    pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: String,
         body: &impl Serialize,
@@ -280,12 +280,12 @@ fn mint(id: &mut Option<String>) -> Result<(), ClientError> {
     Ok(())
 }
 
-fn json(body: &impl Serialize) -> Payload {
+pub(super) fn json(body: &impl Serialize) -> Payload {
     let text = serde_json::to_vec(body).expect("requests are plain trees with text keys");
     Payload::Json(Bytes::from(text))
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(body).map_err(ClientError::garbled)
 }
 

@@ -6,13 +6,17 @@ mod autostart;
 mod body;
 mod error;
 mod events;
+mod inbox;
 mod methods;
+mod notices;
 mod options;
 mod output;
 mod transport;
 
 pub use error::{ClientError, ErrorKind};
 pub use events::{Events, EventsAsk};
+pub use inbox::Inbox;
 pub use methods::{Client, Content, JobsAsk, Waited};
+pub use notices::NoticesAsk;
 pub use options::{Options, Target};
 pub use output::{Output, OutputAsk, OutputPiece};
