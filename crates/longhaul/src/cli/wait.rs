@@ -9,6 +9,9 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::time::Duration;
 
+/// Notices settled at the same time; their commits are shared.
+const SETTLED_AT_ONCE: usize = 16;
+
 /// Wait until jobs have ended
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -47,9 +50,8 @@ impl Wait {
             Err(_) => return Err(self.ran_out(&ended)),
         }
         show(&ended, caller)?;
-        for job in &ended {
-            owner::settle(&client, job, Fetched::Waited, caller).await;
-        }
+        let settle = |job| owner::settle(&client, job, Fetched::Waited, caller);
+        futures_util::stream::iter(&ended).for_each_concurrent(SETTLED_AT_ONCE, settle).await;
         Ok(self.leave(&ended))
     }
 
