@@ -2,7 +2,7 @@
 //! their maker was right; nothing but lists for people relies on that.
 
 use crate::clock::wall_now;
-use longhaul_core::id::{HostId, JobId};
+use longhaul_core::id::{DeliveryId, HostId, JobId, PresenceId};
 use std::io;
 
 /// Bytes of a home's secret.
@@ -24,6 +24,24 @@ pub fn job_id() -> io::Result<JobId> {
 pub fn host_id() -> io::Result<HostId> {
     let text = format!("{}_{}", HostId::PREFIX, fresh()?);
     HostId::parse(&text).map_err(io::Error::other)
+}
+
+/// Makes the id of an owner's connection.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn presence_id() -> io::Result<PresenceId> {
+    let text = format!("{}_{}", PresenceId::PREFIX, fresh()?);
+    PresenceId::parse(&text).map_err(io::Error::other)
+}
+
+/// Makes the id of a notice that only tries a sink out.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn test_delivery_id() -> io::Result<DeliveryId> {
+    let text = format!("{}_{}", DeliveryId::PREFIX, fresh()?);
+    DeliveryId::parse(&text).map_err(io::Error::other)
 }
 
 /// Makes a secret that nobody can guess.

@@ -3,6 +3,7 @@
 use crate::api::{Notice, NoticeKind, OutputTail, Time};
 use crate::daemon::{Spools, Stream};
 use crate::views;
+use longhaul_core::delivery::Delivery;
 use longhaul_core::job::Job;
 use longhaul_core::time::Timestamp;
 use std::fs::File;
@@ -21,6 +22,13 @@ pub struct Address {
     pub number: u32,
     /// The place, as people know it: `inbox` or `sink:NAME`.
     pub to: String,
+}
+
+impl From<&Delivery> for Address {
+    fn from(delivery: &Delivery) -> Self {
+        let (id, to) = (delivery.id.to_string(), delivery.to.place());
+        Self { id, number: delivery.tries, to }
+    }
 }
 
 /// Tells of an ended job, with the end of what it wrote. Reads its spools, so it may block.

@@ -2,9 +2,11 @@
 //! not. No value of an environment passes here. Servers and couriers tell of a job in the same words.
 
 use crate::api::{
-    Attach, AttemptView, CleanupState, CleanupView, EventView, JobView, Leftovers, LeftoversView,
-    OriginView, OutcomeKind, OutcomeView, Size, Span, Spec, State, Stored, Terminal, Time,
+    Attach, AttemptView, CleanupState, CleanupView, DeliveryStage, DeliveryView, EventView,
+    JobView, Leftovers, LeftoversView, OriginView, OutcomeKind, OutcomeView, ReceiptView, Size,
+    Span, Spec, State, Stored, Terminal, Time,
 };
+use longhaul_core::delivery::{Claimant, Delivery, DeliveryState};
 use longhaul_core::event::{self, Event};
 use longhaul_core::job::{self, Attempt, Job, JobState};
 use longhaul_core::outcome::{Ending, Outcome, Reason};
@@ -106,6 +108,50 @@ pub fn event(event: &Event) -> EventView {
         kind,
         fact,
     }
+}
+
+/// A notice on its way to one place.
+pub fn delivery(delivery: &Delivery) -> DeliveryView {
+    let mut view = DeliveryView {
+        id: delivery.id.to_string(),
+        job: delivery.job.to_string(),
+        to: delivery.to.place(),
+        owner: delivery.owner.clone(),
+        state: DeliveryStage::Pending,
+        tries: delivery.tries,
+        failures: delivery.failures,
+        created_at: time(delivery.owed_since),
+        not_before: None,
+        claimed_by: delivery.claimant().map(Claimant::name),
+        acked_by: None,
+        acked_how: None,
+        ended_at: delivery.ended_at().map(time),
+        dead_because: None,
+        receipts: Vec::with_capacity(delivery.receipts.len()),
+    };
+    match &delivery.state {
+        DeliveryState::Pending { not_before, is_due } => {
+            view.not_before = (!is_due).then(|| time(*not_before));
+        }
+        DeliveryState::Claimed { .. } => view.state = DeliveryStage::Claimed,
+        DeliveryState::Sent { .. } => view.state = DeliveryStage::Sent,
+        DeliveryState::Acked { by, how, .. } => {
+            view.state = DeliveryStage::Acked;
+            view.acked_by = Some(by.clone());
+            view.acked_how = Some(how.name().to_owned());
+        }
+        DeliveryState::Dead { because, .. } => {
+            view.state = DeliveryStage::Dead;
+            view.dead_because = Some(because.clone());
+        }
+    }
+    view.receipts.extend(delivery.receipts.iter().map(|receipt| ReceiptView {
+        number: receipt.number,
+        at: time(receipt.at),
+        by: receipt.by.clone(),
+        answer: receipt.answer.clone(),
+    }));
+    view
 }
 
 /// What a job was asked to be; the names of its environment are shown apart.

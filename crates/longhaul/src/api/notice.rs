@@ -57,6 +57,9 @@ pub struct InboxPage {
     pub owner: String,
     /// Oldest first.
     pub notices: Vec<Notice>,
+    /// Ask with this as `cursor` for those after; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// What one wake of a follower brings: all that is there.

@@ -106,7 +106,7 @@ impl Inbox {
                 }
             }
         };
-        let page = InboxPage { owner: owner.name, notices: wake.notices };
+        let page = InboxPage { owner: owner.name, notices: wake.notices, next_cursor: None };
         show(&page, caller)?;
         if self.ack_all {
             // What is ours while we are connected; the presence must outlive this.

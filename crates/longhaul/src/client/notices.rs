@@ -50,9 +50,16 @@ impl Client {
         self.post(format!("/v1/sinks/{}/test", segment(name)), &serde_json::json!({})).await
     }
 
-    /// `GET /v1/inbox`: what an owner has not acknowledged. Claims and settles nothing.
+    /// `GET /v1/inbox`: all that an owner has not acknowledged, page after page. Claims and settles
+    /// nothing.
     pub async fn inbox(&self, owner: &str) -> Result<InboxPage, ClientError> {
-        self.get(format!("/v1/inbox{}", query(&[("owner", owner)]))).await
+        let mut whole: InboxPage = self.get(inbox_path(owner, None)).await?;
+        while let Some(cursor) = whole.next_cursor.take() {
+            let page: InboxPage = self.get(inbox_path(owner, Some(&cursor))).await?;
+            whole.notices.extend(page.notices);
+            whole.next_cursor = page.next_cursor;
+        }
+        Ok(whole)
     }
 
     /// `GET /v1/inbox/follow`: the owner is present for as long as this is kept and read.
@@ -91,4 +98,10 @@ impl Client {
     pub async fn settle(&self, job: &str, ask: &SettleAsk) -> Result<SettledAnswer, ClientError> {
         self.post(format!("/v1/jobs/{}/settle", segment(job)), ask).await
     }
+}
+
+fn inbox_path(owner: &str, cursor: Option<&str>) -> String {
+    let mut wanted = vec![("owner", owner)];
+    wanted.extend(cursor.map(|cursor| ("cursor", cursor)));
+    format!("/v1/inbox{}", query(&wanted))
 }

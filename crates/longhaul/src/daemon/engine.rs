@@ -267,7 +267,7 @@ impl Work {
         if !step.changed.is_empty() && self.erase_at.is_none() {
             self.erase_at = Some(now.plus(ERASE_AFTER));
         }
-        self.parts.journal.publish(step.head, &step.changed);
+        self.parts.journal.publish(step.head, &step.changed, &step.inboxes);
         self.parts.board.pin(step.wants);
     }
 

@@ -17,6 +17,7 @@ mod listen;
 mod lock;
 mod log;
 mod mend;
+mod presences;
 mod readable;
 mod readers;
 mod spools;
@@ -29,8 +30,9 @@ mod tokens;
 pub(crate) use courier::{check_url, shown_url};
 pub use doubts::Doubts;
 pub use handle::{AskError, EngineHandle};
-pub use journal::{JobWatch, Journal};
+pub use journal::{InboxWatch, JobWatch, Journal, Watch};
 pub use mend::{inspect, repair};
+pub use presences::{Connected, Presences};
 pub use readers::Readers;
 pub use spools::{Growth, Spools, Stream};
 pub use stop::StopSwitch;
@@ -75,6 +77,8 @@ pub struct Ports {
     pub tokens: Tokens,
     /// Attempts that nothing can be done about.
     pub doubts: Doubts,
+    /// Owners' connections.
+    pub presences: Presences,
     /// Where everything lies.
     pub home: Home,
     /// The settings.
@@ -335,6 +339,7 @@ impl Daemon {
             stored: stored.clone(),
             tokens,
             doubts: Doubts::default(),
+            presences: Presences::default(),
             started_at: clock.now(),
             home,
             config,
@@ -352,6 +357,8 @@ impl Daemon {
         let (readers, clock, stop) =
             (ports.readers.clone(), ports.clock.clone(), ports.stop.clone());
         supervisor.spawn(stored.run(readers, clock, stop));
+        let (engine_handle, stop) = (ports.engine.clone(), ports.stop.clone());
+        supervisor.spawn(ports.presences.clone().run(engine_handle, stop));
         Ok(Self { ports, engine, supervisor, _lock: lock })
     }
 

@@ -103,7 +103,8 @@ fn filter(query: &Query) -> Answer<Filter> {
     Ok(Filter { states, outcomes, pool, lane, owner, parent, labels })
 }
 
-fn check_words(name: &str, words: &[String], known: &[&str]) -> Answer<()> {
+/// Refuses words that are none of `known`.
+pub(super) fn check_words(name: &str, words: &[String], known: &[&str]) -> Answer<()> {
     match words.iter().find(|word| !known.contains(&word.as_str())) {
         Some(word) => {
             let word = longhaul_core::decide::clip(word, 40);

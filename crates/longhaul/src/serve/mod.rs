@@ -13,13 +13,16 @@ mod doctor_home;
 mod emit;
 mod error;
 mod events;
+mod inbox;
 mod jobs;
+mod notices;
 mod output;
 mod pools;
 mod prune;
 mod query;
 mod resolve;
 mod retry;
+mod settle;
 mod spec;
 mod status;
 mod views;
@@ -57,6 +60,12 @@ pub fn router(ports: Ports) -> Router {
         .route("/v1/jobs/{job}/emit", post(emit::emit))
         .route("/v1/jobs/{job}/artifacts", get(artifacts::list))
         .route("/v1/jobs/{job}/artifacts/content", get(artifacts::content))
+        .route("/v1/jobs/{job}/settle", post(settle::settle))
+        .route("/v1/inbox", get(inbox::list))
+        .route("/v1/inbox/follow", get(inbox::follow))
+        .route("/v1/inbox/ack", post(inbox::acknowledge))
+        .route("/v1/notices", get(notices::list))
+        .route("/v1/notices/{id}/redeliver", post(notices::redeliver))
         .route("/v1/prune", post(prune::prune))
         .route("/v1/pools", get(pools::list))
         .route("/v1/pools/{name}", put(pools::set))
