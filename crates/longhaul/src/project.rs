@@ -87,12 +87,12 @@ fn as_word(path: &Path) -> String {
     }
     let hash: String =
         Sha256::digest(bytes).iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    let room = PROJECT_BYTES_MAX - hash.len() - "#…".len();
+    let room = PROJECT_BYTES_MAX - hash.len() - "/#…".len();
     let mut from = text.len() - room;
     while !text.is_char_boundary(from) {
         from += 1;
     }
-    format!("#{hash}…{}", &text[from..])
+    format!("/#{hash}…{}", &text[from..])
 }
 
 /// Two different names stay different, so the escape's own sign is escaped, too.
@@ -132,7 +132,7 @@ fn user_in(passwd: &str, uid: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longhaul_core::spec::check_word;
+    use longhaul_core::spec::{check_project, check_word};
     use std::ffi::OsStr;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -236,7 +236,7 @@ mod tests {
             paths.iter().map(|path| as_word(Path::new(OsStr::from_bytes(path)))).collect();
         for (index, word) in words.iter().enumerate() {
             check_word("owner", &owner_in(word)).unwrap();
-            check_word("project", word).unwrap();
+            check_project(word).unwrap();
             assert!(!words[..index].contains(word), "{word}");
         }
         assert!(words[5].ends_with("/x"), "{}", words[5]);

@@ -47,8 +47,7 @@ pub(super) async fn submission(
     };
     let (environment, origin) = merge(&spec, common.base.as_ref());
     let key = spec.key.clone();
-    let cwd = spec.cwd.clone().unwrap_or_else(home_folder);
-    let project = common.projects.of(Path::new(&cwd)).to_owned();
+    let project = project(&spec, &mut common.projects);
     // Somebody must be told how it ends.
     let owner = Some(spec.owner.clone().unwrap_or_else(|| owner_in(&project)));
     let leftovers = ports.config.leftovers;
@@ -57,6 +56,15 @@ pub(super) async fn submission(
     check_globs(&spec)?;
     let project = Some(project);
     Ok(Submission { id, spec, environment, key, owner, project, parent, retry_of: None })
+}
+
+/// Where the job belongs: where its asker is, or else where it runs.
+fn project(spec: &Spec, projects: &mut Projects) -> String {
+    if let Some(project) = &spec.project {
+        return project.clone();
+    }
+    let cwd = spec.cwd.clone().unwrap_or_else(home_folder);
+    projects.of(Path::new(&cwd)).to_owned()
 }
 
 /// A pattern that is none would only be found when the job has ended.
