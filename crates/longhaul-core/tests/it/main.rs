@@ -2,7 +2,10 @@
 //! and its documentation; `play.rs` says what a line may be.
 
 mod after_the_end;
+mod notices;
+mod owners;
 mod play;
+mod play_notices;
 mod pools_and_lanes;
 mod restored;
 mod retention;

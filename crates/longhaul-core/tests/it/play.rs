@@ -2,11 +2,11 @@
 //! with what each line came to: state changes, refusals and wants.
 
 use longhaul_core::command::{
-    Command, Exit, How, Place, Refused, Retention, StoppedBy, Submission, Want,
+    Command, Exit, How, Place, Refused, Reply, Retention, StoppedBy, Submission, Want,
 };
 use longhaul_core::engine::{Engine, Step};
 use longhaul_core::event::{Event, NewEvent};
-use longhaul_core::id::{HostId, JobId};
+use longhaul_core::id::{DeliveryId, HostId, JobId};
 use longhaul_core::job::{Job, JobState};
 use longhaul_core::port::{Position, Record, Store, Table};
 use longhaul_core::restore::{Remains, abandon, restore};
@@ -28,12 +28,12 @@ pub(crate) fn play(script: &str, expected: &expect_test::Expect) {
     expected.assert_eq(&out);
 }
 
-struct Stage {
-    store: MemoryStore,
-    place: Place,
-    now: Timestamp,
-    names: BTreeMap<String, JobId>,
-    shown: BTreeMap<String, String>,
+pub(crate) struct Stage {
+    pub(crate) store: MemoryStore,
+    pub(crate) place: Place,
+    pub(crate) now: Timestamp,
+    pub(crate) names: BTreeMap<String, JobId>,
+    pub(crate) shown: BTreeMap<String, String>,
 }
 
 impl Stage {
@@ -135,6 +135,9 @@ impl Stage {
         if verb == "woke" {
             return Command::Woke { slept: span_of(rest[0]) };
         }
+        if let Some(command) = self.notice_command(verb, rest) {
+            return command;
+        }
         let job = self.id(rest[0]);
         let attempt = self.attempt(&job, words);
         let failure = rest.get(1).map(|text| (*text).to_owned());
@@ -174,7 +177,8 @@ impl Stage {
 
     fn submission(&mut self, words: &[&str]) -> Submission {
         let mut spec = JobSpec::new(vec!["true".into()], "/".into());
-        let (mut key, mut parent) = (None, None);
+        let (mut key, mut parent, mut owner, mut project, mut retry_of) =
+            (None, None, None, None, None);
         for option in &words[1..] {
             let (name, value) = option.split_once('=').expect("name=value");
             let number = || value.parse().expect("a number");
@@ -192,6 +196,9 @@ impl Stage {
                 "keep" => spec.keep = Some(span_of(value)),
                 "notify" => spec.notify.push(value.into()),
                 "key" => key = Some(value.to_owned()),
+                "owner" => owner = Some(value.to_owned()),
+                "project" => project = Some(value.to_owned()),
+                "again" => retry_of = Some(self.id(value)),
                 "parent" => parent = Some(self.id(value)),
                 "arg" => spec.command.push(value.into()),
                 other => panic!("no such option: {other}"),
@@ -199,16 +206,7 @@ impl Stage {
         }
         let environment = Environment(BTreeMap::new());
         let id = self.id(words[0]);
-        Submission {
-            id,
-            spec,
-            environment,
-            key,
-            owner: None,
-            project: None,
-            parent,
-            retry_of: None,
-        }
+        Submission { id, spec, environment, key, owner, project, parent, retry_of }
     }
 
     fn exit(&self, how: How, words: &[&str]) -> Exit {
@@ -234,7 +232,7 @@ impl Stage {
     }
 
     /// The id behind a short name; made from it, so that scripts order as they read.
-    fn id(&mut self, name: &str) -> JobId {
+    pub(crate) fn id(&mut self, name: &str) -> JobId {
         let body = name.to_uppercase().replace(['I', 'L', 'O', 'U'], "Z");
         let id = JobId::parse(&format!("job_{body:0>26}")).expect("a short plain name");
         self.names.entry(name.to_owned()).or_insert_with(|| id.clone());
@@ -253,8 +251,14 @@ impl Stage {
     }
 
     fn tell(&mut self, step: &Step) -> Vec<String> {
+        let claims = step.replies.iter().filter_map(|reply| match reply {
+            Ok(Reply::Claimed(taken)) if taken.is_empty() => Some("took nothing".to_owned()),
+            Ok(Reply::Settled(0)) => Some("settled nothing".to_owned()),
+            _ => None,
+        });
         let refusals = step.replies.iter().filter_map(|reply| reply.as_ref().err());
         let mut told: Vec<String> = refusals.map(|refused| self.refusal(refused)).collect();
+        told.extend(claims);
         for (name, id) in self.names.clone() {
             let state = self.load(&id).map_or_else(|| "gone".to_owned(), |job| describe(&job));
             let before = self.shown.insert(name.clone(), state.clone());
@@ -262,6 +266,8 @@ impl Stage {
                 told.push(format!("{name} {state}"));
             }
         }
+        told.extend(self.notices_changed());
+        told.extend(step.deliver.iter().map(|deliver| format!("deliver {}", self.told(deliver))));
         let mut wants = step.wants.clone();
         wants.sort();
         wants.dedup();
@@ -273,6 +279,9 @@ impl Stage {
         let mut text = format!("refused {}: {refused}", refused.code());
         for (name, id) in &self.names {
             text = text.replace(id.as_str(), name);
+            for to in self.places() {
+                text = text.replace(DeliveryId::of(id, &to).as_str(), &format!("{name}>{to}"));
+            }
         }
         text
     }
@@ -310,7 +319,7 @@ fn describe(job: &Job) -> String {
     }
 }
 
-fn span_of(text: &str) -> Millis {
+pub(crate) fn span_of(text: &str) -> Millis {
     let seconds = text.strip_suffix('s').expect("seconds, as in 5s");
     Millis::from_secs(seconds.parse().expect("a number"))
 }
