@@ -5,20 +5,26 @@ use expect_test::expect;
 
 #[test]
 fn a_notice_is_owed_with_the_end_and_wanted_at_once() {
-    play("sink s\n submit a notify=s\n exited a 0\n took a s\n took a s", &expect![[r#"
+    play(
+        "sink s\n submit a notify=s\n exited a 0\n took a s\n took a s",
+        &expect![[r#"
         sink s                       nothing
         submit a notify=s            a starting · want start a#1
         exited a 0                   a ended succeeded cleanup pending · a>sink:s claimed by the courier · deliver a>sink:s#1 · want clean a#1
         took a s                     a>sink:s acked by sink:s (answered) · want clean a#1
         took a s                     refused stale: the report is about an earlier try of a>sink:s
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_sink_that_is_not_there_is_refused_when_it_is_named() {
-    play("submit a notify=s", &expect![[r#"
+    play(
+        "submit a notify=s",
+        &expect![[r#"
         submit a notify=s            refused no_sink: there is no sink `s`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

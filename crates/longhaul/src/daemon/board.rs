@@ -1,33 +1,63 @@
-//! Where the engine leaves what rows want. One want a job: a newer one replaces an older one that
-//! nobody has taken up, so the board is never longer than there are jobs that want something.
+//! Where the engine leaves what rows want. One want a row: a newer one replaces an older one that
+//! nobody has taken up, so a board is never longer than there are rows that want something.
 
-use longhaul_core::command::Want;
-use longhaul_core::id::JobId;
+use longhaul_core::command::{Deliver, Want};
+use longhaul_core::id::{DeliveryId, JobId};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// The newest want of each job.
-#[derive(Debug, Default)]
-pub(super) struct Board {
-    wants: Mutex<BTreeMap<JobId, Want>>,
+/// What can be wanted, by which row.
+pub(super) trait Wanted {
+    /// Names the row.
+    type Row: Ord + Clone;
+
+    fn row(&self) -> &Self::Row;
+}
+
+impl Wanted for Want {
+    type Row = JobId;
+
+    fn row(&self) -> &JobId {
+        self.job()
+    }
+}
+
+impl Wanted for Deliver {
+    type Row = DeliveryId;
+
+    fn row(&self) -> &DeliveryId {
+        &self.delivery
+    }
+}
+
+/// The newest want of each row.
+#[derive(Debug)]
+pub(super) struct Board<W: Wanted> {
+    wants: Mutex<BTreeMap<W::Row, W>>,
     pinned: Notify,
 }
 
-impl Board {
+impl<W: Wanted> Default for Board<W> {
+    fn default() -> Self {
+        Self { wants: Mutex::default(), pinned: Notify::new() }
+    }
+}
+
+impl<W: Wanted> Board<W> {
     /// Leaves wants for whoever takes next.
-    pub(super) fn pin(&self, wants: Vec<Want>) {
+    pub(super) fn pin(&self, wants: Vec<W>) {
         if wants.is_empty() {
             return;
         }
         let mut board = self.lock();
-        board.extend(wants.into_iter().map(|want| (want.job().clone(), want)));
+        board.extend(wants.into_iter().map(|want| (want.row().clone(), want)));
         drop(board);
         self.pinned.notify_one();
     }
 
     /// Takes everything, waiting until there is something. Loses nothing when dropped.
-    pub(super) async fn take(&self) -> Vec<Want> {
+    pub(super) async fn take(&self) -> Vec<W> {
         loop {
             let taken = std::mem::take(&mut *self.lock());
             if !taken.is_empty() {
@@ -37,7 +67,7 @@ impl Board {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Want>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<W::Row, W>> {
         self.wants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

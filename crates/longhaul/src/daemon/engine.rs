@@ -10,7 +10,7 @@ use super::readers::unreadable;
 use super::stop::StopSwitch;
 use super::stored::Stored;
 use crate::clock::Clock;
-use longhaul_core::command::{Command, Refused, Reply};
+use longhaul_core::command::{Command, Deliver, Refused, Reply, Want};
 use longhaul_core::engine::{Engine, RECONCILE_EVERY, Step};
 use longhaul_core::port::{Store, StoreError};
 use longhaul_core::time::{Millis, Timestamp};
@@ -41,7 +41,9 @@ pub(super) struct EngineParts {
     pub(super) store: Box<dyn Store>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) journal: Journal,
-    pub(super) board: Arc<Board>,
+    pub(super) board: Arc<Board<Want>>,
+    /// What the courier takes up.
+    pub(super) letters: Arc<Board<Deliver>>,
     pub(super) stored: Stored,
     pub(super) clock: Clock,
     pub(super) stop: StopSwitch,
@@ -257,7 +259,7 @@ impl Work {
     /// Publishes a commit and hands out what it wants.
     fn tell(&mut self, step: Step, now: Timestamp) {
         self.next_due = step.next_due;
-        if !step.wants.is_empty() {
+        if !step.wants.is_empty() || !step.deliver.is_empty() {
             let again_at = now.plus(RECONCILE_EVERY);
             self.reconcile_at = Some(self.reconcile_at.map_or(again_at, |at| at.min(again_at)));
         }
@@ -269,6 +271,7 @@ impl Work {
         }
         self.parts.journal.publish(step.head, &step.changed, &step.inboxes);
         self.parts.board.pin(step.wants);
+        self.parts.letters.pin(step.deliver);
     }
 
     fn reconcile(&mut self, now: Timestamp) -> Result<(), StoreError> {

@@ -5,7 +5,6 @@
 //! [`Ports`] and asks. This file is the composition root: what is started when, and ended when.
 
 mod board;
-#[expect(dead_code, reason = "the engine does not want anything delivered yet")]
 mod courier;
 mod doubts;
 mod engine;
@@ -26,8 +25,7 @@ mod stored;
 mod supervisor;
 mod tokens;
 
-#[expect(unused_imports, reason = "nobody adds a sink yet")]
-pub(crate) use courier::{check_url, shown_url};
+pub use courier::{Courier, Tested, check_url, shown_url};
 pub use doubts::Doubts;
 pub use handle::{AskError, EngineHandle};
 pub use journal::{InboxWatch, JobWatch, Journal, Watch};
@@ -41,6 +39,7 @@ pub use stored::Stored;
 pub use tokens::Tokens;
 
 use self::board::Board;
+use self::courier::{CourierDriver, Sources};
 use self::engine::{EngineParts, EngineThread};
 use self::inbox::Inbox;
 use self::lock::HomeLock;
@@ -48,7 +47,7 @@ use self::supervisor::{Site, Supervisor};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::home::{Home, HomeError};
-use longhaul_core::command::Place;
+use longhaul_core::command::{Deliver, Place};
 use longhaul_core::engine::Engine;
 use longhaul_core::id::HostId;
 use longhaul_core::port::{Reader, Store, StoreError};
@@ -79,6 +78,8 @@ pub struct Ports {
     pub doubts: Doubts,
     /// Owners' connections.
     pub presences: Presences,
+    /// Tries out sinks.
+    pub courier: Courier,
     /// Where everything lies.
     pub home: Home,
     /// The settings.
@@ -281,7 +282,7 @@ pub struct Daemon {
     /// What servers get.
     pub ports: Ports,
     engine: EngineThread,
-    supervisor: JoinSet<()>,
+    drivers: JoinSet<()>,
     _lock: HomeLock,
 }
 
@@ -305,7 +306,8 @@ impl Daemon {
         clock.save().map_err(|source| DaemonError::io(&home.clock(), source))?;
         let (store, readers) = open_store(&home, descriptors_max)?;
 
-        let (inbox, board) = (Arc::new(Inbox::default()), Arc::new(Board::default()));
+        let inbox = Arc::new(Inbox::default());
+        let (board, letters) = (Arc::new(Board::default()), Arc::new(Board::default()));
         let (journal, stop) = (Journal::new(), StopSwitch::new());
         let handle = EngineHandle::new(
             Arc::clone(&inbox),
@@ -313,13 +315,7 @@ impl Daemon {
             config.low_disk_bytes,
             stop.clone(),
         );
-        let place = Place {
-            host: host.clone(),
-            boot,
-            default_slots: config.default_slots,
-            retention: config.retention.clone(),
-            adopt_after: config.adopt_after,
-        };
+        let place = place(&config, host.clone(), boot);
         let stored = Stored::new(home.clone(), config.blob_grace);
         let parts = EngineParts {
             engine: Engine::new(place),
@@ -327,16 +323,25 @@ impl Daemon {
             inbox,
             journal: journal.clone(),
             board: Arc::clone(&board),
+            letters: Arc::clone(&letters),
             stored: stored.clone(),
             clock: clock.clone(),
             stop: stop.clone(),
         };
+        let (readers, spools) = (Readers::new(readers), Spools::new(home.clone()));
         let ports = Ports {
+            courier: Courier::new(Sources {
+                readers: readers.clone(),
+                spools: spools.clone(),
+                home: home.path().to_owned(),
+                host: host.clone(),
+                webhooks: config.webhooks.clone(),
+            }),
             engine: handle,
             journal,
-            readers: Readers::new(readers),
-            spools: Spools::new(home.clone()),
-            stored: stored.clone(),
+            readers,
+            spools,
+            stored,
             tokens,
             doubts: Doubts::default(),
             presences: Presences::default(),
@@ -351,15 +356,9 @@ impl Daemon {
         let engine = EngineThread::start(parts, host_name())
             .map_err(|source| DaemonError::io(ports.home.path(), source))?;
         let site = site(&ports, &options.program, nofile);
-        let driver = Supervisor::new(site, board, hints, ports.stop.clone(), descriptors_max);
-        let mut supervisor = JoinSet::new();
-        supervisor.spawn(driver.run());
-        let (readers, clock, stop) =
-            (ports.readers.clone(), ports.clock.clone(), ports.stop.clone());
-        supervisor.spawn(stored.run(readers, clock, stop));
-        let (engine_handle, stop) = (ports.engine.clone(), ports.stop.clone());
-        supervisor.spawn(ports.presences.clone().run(engine_handle, stop));
-        Ok(Self { ports, engine, supervisor, _lock: lock })
+        let supervisor = Supervisor::new(site, board, hints, ports.stop.clone(), descriptors_max);
+        let drivers = start_drivers(&ports, supervisor, letters);
+        Ok(Self { ports, engine, drivers, _lock: lock })
     }
 
     /// Ends everything in its order. Shims and their jobs go on.
@@ -368,10 +367,10 @@ impl Daemon {
     /// What made the engine stop by itself, if that is why.
     pub async fn finish(mut self) -> Result<(), DaemonError> {
         self.ports.stop.stop();
-        let all = async { while self.supervisor.join_next().await.is_some() {} };
+        let all = async { while self.drivers.join_next().await.is_some() {} };
         let drained = tokio::time::timeout(DRAIN_MAX, all).await;
         if drained.is_err() {
-            tracing::warn!("the supervisor did not come to its end");
+            tracing::warn!("a driver did not come to its end");
         }
         listen::remove(&self.ports.home);
         if tokio::time::timeout(DRAIN_MAX, self.ports.readers.close()).await.is_err() {
@@ -383,6 +382,30 @@ impl Daemon {
             tracing::warn!(%error, "the clock's anchor could not be saved");
         }
         finished.unwrap_or(Ok(())).map_err(DaemonError::from)
+    }
+}
+
+fn start_drivers(
+    ports: &Ports,
+    supervisor: Supervisor,
+    letters: Arc<Board<Deliver>>,
+) -> JoinSet<()> {
+    let mut drivers = JoinSet::new();
+    drivers.spawn(supervisor.run());
+    drivers.spawn(CourierDriver::new(ports, letters).run());
+    let (readers, clock) = (ports.readers.clone(), ports.clock.clone());
+    drivers.spawn(ports.stored.clone().run(readers, clock, ports.stop.clone()));
+    drivers.spawn(ports.presences.clone().run(ports.engine.clone(), ports.stop.clone()));
+    drivers
+}
+
+fn place(config: &Config, host: HostId, boot: String) -> Place {
+    Place {
+        host,
+        boot,
+        default_slots: config.default_slots,
+        retention: config.retention.clone(),
+        adopt_after: config.adopt_after,
     }
 }
 

@@ -49,3 +49,5 @@ mod serve_jobs;
 mod serve_streams;
 #[cfg(test)]
 mod serve_support;
+#[cfg(test)]
+mod sinks;

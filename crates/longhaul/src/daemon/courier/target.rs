@@ -29,18 +29,18 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Says why a text is no address of a webhook; for who adds a sink.
+/// Says why a text is no address of a webhook, for whoever adds a sink.
 ///
 /// # Errors
 /// In words, without what the text holds of secrets.
-pub(crate) fn check_url(url: &str) -> Result<(), String> {
+pub fn check_url(url: &str) -> Result<(), String> {
     let target = Target::parse(url)?;
     target.literal.iter().try_for_each(|address| policy::check(*address, Named::Literally))
 }
 
 /// A webhook's URL as people may see it: without user and password, and without the query, which is
 /// where receivers put their tokens.
-pub(crate) fn shown_url(url: &str) -> String {
+pub fn shown_url(url: &str) -> String {
     let Ok(uri) = url.parse::<Uri>() else { return "(not a URL)".to_owned() };
     let scheme = uri.scheme_str().unwrap_or("http");
     let authority = uri.authority().map_or("", |authority| authority.as_str());

@@ -46,7 +46,7 @@ const HINT_BYTES: usize = 256;
 /// The running driver.
 pub(super) struct Supervisor {
     site: Arc<Site>,
-    board: Arc<Board>,
+    board: Arc<Board<Want>>,
     hints: Option<UnixDatagram>,
     stop: StopSwitch,
     permits: Arc<Semaphore>,
@@ -83,7 +83,7 @@ impl Supervisor {
     /// A driver that is not running yet. `descriptors_max` is how many files may be open.
     pub(super) fn new(
         site: Site,
-        board: Arc<Board>,
+        board: Arc<Board<Want>>,
         hints: Option<UnixDatagram>,
         stop: StopSwitch,
         descriptors_max: u64,
