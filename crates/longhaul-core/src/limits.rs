@@ -31,6 +31,8 @@ pub const ATTACHMENTS_MAX: usize = 1_000;
 pub const BLOB_BYTES_MAX: u64 = 4 * 1_024 * 1_024 * 1_024;
 /// Sinks named by one job.
 pub const NOTIFY_MAX: usize = 16;
+/// Deliveries of one job: to the sinks that it names, and to its owner.
+pub const DELIVERIES_PER_JOB_MAX: u32 = 17;
 /// Jobs in one batch, which is one commit.
 pub const BATCH_JOBS_MAX: usize = 10_000;
 /// Bytes of one request's body.
@@ -132,7 +134,7 @@ pub const INBOX_AGE_PRESSED: Millis = Millis::from_secs(24 * 3_600);
 /// Notices that wait for one owner; beyond it the oldest are dead.
 pub const INBOX_OPEN_MAX: u32 = 10_000;
 /// Notices that one presence holds without having acknowledged them.
-pub const PRESENCE_HOLDS_MAX: usize = 256;
+pub const PRESENCE_HOLDS_MAX: u32 = 256;
 /// Owners that are present at the same time, counted by connections.
 pub const PRESENCES_MAX: u32 = 1_000;
 /// Owners of one project that are looked at when one of them may take over for others.

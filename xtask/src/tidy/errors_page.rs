@@ -3,7 +3,7 @@
 use super::items;
 use super::repo::{File, Repo, Violation};
 
-const COMMAND: &str = "crates/longhaul-core/src/command.rs";
+const COMMAND: &str = "crates/longhaul-core/src/refused.rs";
 const PAGE: &str = "docs/errors.md";
 
 pub(super) fn check(repo: &Repo) -> Vec<Violation> {

@@ -96,8 +96,8 @@ pub(super) fn all_absent(world: &mut World<'_>) -> Result<(), Fault> {
 pub(super) fn claim(world: &mut World<'_>, id: &PresenceId, limit: u32) -> Result<Reply, Fault> {
     let holder = world.presence(id)?.clone().ok_or_else(|| Refused::NotPresent(id.clone()))?;
     let now = world.now();
-    let room = limits::PRESENCE_HOLDS_MAX.saturating_sub(holder.holds.len());
-    let room = limit.min(u32::try_from(room).expect("a small constant"));
+    let holds = u32::try_from(holder.holds.len()).expect("it is given no more than it may hold");
+    let room = limit.min(limits::PRESENCE_HOLDS_MAX.saturating_sub(holds));
     let own = world.scan()?.waiting_in_lane(&inbox_lane(&holder.owner), room)?;
     let left = room - u32::try_from(own.len()).expect("no more than were asked for");
     let mut ids = delivery_ids(own)?;
@@ -137,7 +137,7 @@ fn left_by_others(
         if owner == holder.owner || !is_open {
             continue;
         }
-        let waiting = world.scan()?.waiting_in_lane(&lane, limits::PRESENCE_HOLDS_MAX as u32)?;
+        let waiting = world.scan()?.waiting_in_lane(&lane, limits::PRESENCE_HOLDS_MAX)?;
         for id in delivery_ids(waiting)? {
             let delivery = world.find_delivery(&id)?;
             let is_here = delivery.is_some_and(|d| d.project.as_deref() == Some(project));

@@ -13,16 +13,18 @@
 //! it. A claim that lapsed is no failure: nobody knows whether anything was sent, so it is sent again
 //! under the same id, and a receiver drops what it has.
 
+mod row;
 #[cfg(test)]
 mod tests;
+
+pub use row::{inbox_lane, project_pool, sink_pool};
 
 use crate::backoff;
 use crate::command::{Deliver, Refused};
 use crate::decide::clip;
 use crate::id::{DeliveryId, HostId, JobId, PresenceId};
 use crate::limits;
-use crate::port::{Corrupt, Phase, Record, Row, Table};
-use crate::record::{body, parse};
+use crate::port::Phase;
 use crate::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -206,21 +208,6 @@ impl Destination {
     }
 }
 
-/// What deliveries to a sink are found by.
-pub fn sink_pool(sink: &str) -> String {
-    format!("sink:{sink}")
-}
-
-/// What notices to the owners of a project are found by.
-pub fn project_pool(project: Option<&str>) -> String {
-    format!("project:{}", project.unwrap_or_default())
-}
-
-/// The lane of an owner's own notices.
-pub fn inbox_lane(owner: &str) -> String {
-    format!("inbox|{owner}")
-}
-
 impl Delivery {
     /// A notice that is owed from now on.
     pub fn new(job: &crate::job::Job, to: Destination, seq: u64, now: Timestamp) -> Self {
@@ -301,23 +288,6 @@ impl Delivery {
             DeliveryState::Pending { .. }
             | DeliveryState::Claimed { .. }
             | DeliveryState::Sent { .. } => None,
-        }
-    }
-
-    /// Which others it shares tries with, or which project it belongs to.
-    pub fn pool(&self) -> String {
-        match &self.to {
-            Destination::Inbox => project_pool(self.project.as_deref()),
-            Destination::Sink(name) => sink_pool(name),
-        }
-    }
-
-    /// What it keeps its order with.
-    pub fn lane(&self) -> String {
-        let owner = self.owner.as_deref().unwrap_or_default();
-        match &self.to {
-            Destination::Inbox => inbox_lane(owner),
-            Destination::Sink(name) => format!("{}|{owner}", sink_pool(name)),
         }
     }
 
@@ -501,41 +471,5 @@ impl Delivery {
         }
         let answer = clip(answer, limits::ANSWER_BYTES_MAX);
         self.receipts.push(Receipt { number: self.tries, at: now, by, answer });
-    }
-}
-
-impl Record for Delivery {
-    const TABLE: Table = Table::Delivery;
-
-    fn row_id(&self) -> String {
-        self.id.as_str().to_owned()
-    }
-
-    fn to_row(&self) -> Row {
-        let is_ended = self.phase() == Phase::Ended;
-        Row {
-            phase: self.phase(),
-            state: self.state_name().to_owned(),
-            due_at: self.due_at(),
-            host: self.claimant().map(|by| by.host().as_str().to_owned()),
-            lane: Some(self.lane()),
-            parent: Some(self.job.as_str().to_owned()),
-            owner: self.owner.clone(),
-            pool: Some(self.pool()),
-            seq: self.seq,
-            outcome: is_ended.then(|| self.state_name().to_owned()),
-            ended_at: self.ended_at(),
-            ..Row::kept(self.row_id(), body(self))
-        }
-    }
-
-    fn from_row(row: &Row) -> Result<Self, Corrupt> {
-        let delivery: Self = parse(row, Self::TABLE)?;
-        if delivery.phase() != row.phase || delivery.id.as_str() != row.id {
-            let message =
-                format!("its body says {}, its columns {}", delivery.state_name(), row.state);
-            return Err(Corrupt { table: Self::TABLE, id: row.id.clone(), message });
-        }
-        Ok(delivery)
     }
 }

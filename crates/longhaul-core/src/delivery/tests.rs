@@ -1,6 +1,7 @@
 use super::*;
 use crate::command::Submission;
 use crate::job::Job;
+use crate::port::Record;
 use crate::spec::{Environment, JobSpec};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);

@@ -167,7 +167,7 @@ impl<'tx> World<'tx> {
     pub fn remove_job(&mut self, id: &JobId) -> Result<(), StoreError> {
         *self.jobs.change(&mut *self.tx, id.as_str())? = None;
         *self.environments.change(&mut *self.tx, id.as_str())? = None;
-        let most = limits::NOTIFY_MAX as u32 + 1;
+        let most = limits::DELIVERIES_PER_JOB_MAX;
         for delivery in self.scan()?.children(Table::Delivery, id.as_str(), most)? {
             *self.deliveries.change(&mut *self.tx, &delivery)? = None;
         }

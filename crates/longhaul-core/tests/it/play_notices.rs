@@ -54,7 +54,8 @@ impl Stage {
                 }
             }
             "resend" => {
-                let place = rest.get(1).map_or("inbox".to_owned(), |sink| format!("sink:{sink}"));
+                let place =
+                    rest.get(1).map_or_else(|| "inbox".to_owned(), |sink| format!("sink:{sink}"));
                 Command::Redeliver(self.notice(rest[0], &place))
             }
             _ => return None,
