@@ -10,6 +10,7 @@ mod body;
 mod digest;
 mod doctor;
 mod doctor_home;
+mod doctor_notices;
 mod emit;
 mod error;
 mod events;
@@ -17,12 +18,14 @@ mod inbox;
 mod jobs;
 mod notices;
 mod output;
+mod owed;
 mod pools;
 mod prune;
 mod query;
 mod resolve;
 mod retry;
 mod settle;
+mod sinks;
 mod spec;
 mod status;
 mod views;
@@ -61,6 +64,9 @@ pub fn router(ports: Ports) -> Router {
         .route("/v1/jobs/{job}/artifacts", get(artifacts::list))
         .route("/v1/jobs/{job}/artifacts/content", get(artifacts::content))
         .route("/v1/jobs/{job}/settle", post(settle::settle))
+        .route("/v1/sinks", get(sinks::list))
+        .route("/v1/sinks/{name}", put(sinks::set).delete(sinks::remove))
+        .route("/v1/sinks/{name}/test", post(sinks::test))
         .route("/v1/inbox", get(inbox::list))
         .route("/v1/inbox/follow", get(inbox::follow))
         .route("/v1/inbox/ack", post(inbox::acknowledge))

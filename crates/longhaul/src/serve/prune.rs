@@ -4,14 +4,14 @@
 use super::body::parse;
 use super::error::{Answer, Failure};
 use super::resolve::{reread, resolve};
-use super::{Shared, jobs};
+use super::{Shared, jobs, owed};
 use crate::api::{Kept, PruneAsk, Pruned, State as JobState};
-use crate::daemon::JobWatch;
+use crate::daemon::{AskError, JobWatch};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use futures_util::future::join_all;
-use longhaul_core::command::Command;
+use longhaul_core::command::{Command, Refused};
 use longhaul_core::id::JobId;
 use longhaul_core::job::{Job, Purge};
 use longhaul_core::limits;
@@ -122,8 +122,9 @@ async fn rehearse(ports: &Shared, ids: &[JobId], pruned: &mut Pruned) -> Answer<
     let mut found = jobs::read_all(ports, ids.to_vec()).await?;
     for id in ids {
         let job = found.iter_mut().find(|job| job.id == *id);
-        let kept = match job {
-            Some(job) => job.purge(now).err().map(|refused| refused.to_string()),
+        let kept = match job.map(|job| job.purge(now)) {
+            Some(Ok(())) => None,
+            Some(Err(refused)) => Some(why_kept(ports, refused.into()).await),
             None => Some(Failure::not_found(id.as_str()).into_message()),
         };
         note(pruned, id, kept);
@@ -131,11 +132,22 @@ async fn rehearse(ports: &Shared, ids: &[JobId], pruned: &mut Pruned) -> Answer<
     Ok(())
 }
 
+/// Why a removal was refused; if somebody is still to be told, by which notice and until when.
+async fn why_kept(ports: &Shared, error: AskError) -> String {
+    let AskError::Refused(Refused::StillOwed { job, .. }) = &error else {
+        return Failure::from(error).into_message();
+    };
+    // Without the notices the refusal still says how many there are.
+    let notices = owed::of_job(ports, job).await.unwrap_or_default();
+    let held: Vec<String> = notices.iter().filter_map(owed::holds).collect();
+    if held.is_empty() { error.to_string() } else { format!("{error}: {}", held.join("; ")) }
+}
+
 /// Asks for the removal of one job and waits until it is gone. Gives why it is still there, if it is.
 async fn remove(ports: &Shared, id: JobId) -> Option<String> {
     let mut watch = ports.journal.watch_job(&id);
     if let Err(error) = ports.engine.ask(Command::Purge(id.clone())).await {
-        return Some(Failure::from(error).into_message());
+        return Some(why_kept(ports, error).await);
     }
     match tokio::time::timeout(REMOVAL_MAX, until_gone(ports, &id, &mut watch)).await {
         Ok(Ok(())) => None,

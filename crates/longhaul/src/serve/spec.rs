@@ -130,7 +130,7 @@ fn job_spec(spec: Spec, leftovers: LeftoverRule) -> JobSpec {
 }
 
 /// The user's own folder: the daemon's working directory means nothing to anybody.
-fn home_folder() -> String {
+pub(super) fn home_folder() -> String {
     let home = std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
     home.unwrap_or_else(|| "/".to_owned())
 }

@@ -5,7 +5,7 @@ use super::Shared;
 use super::around::around;
 use super::error::Answer;
 use super::resolve::find;
-use super::views;
+use super::{owed, views};
 use crate::api::{Span, Why};
 use crate::views::{reason_name, time};
 use axum::Json;
@@ -29,6 +29,8 @@ pub(super) async fn show(
         .into_iter()
         .find(|(id, number, _)| *id == job.id && *number == job.attempt);
     let mut why = sentences(&job, &around, ports.clock.now());
+    let notices = owed::of_job(&ports, &job.id).await?;
+    why.extend(notices.iter().flat_map(owed::sentences));
     if let Some((_, number, doubt)) = doubt {
         why.push(format!("Nothing can be proven about attempt {number}: {doubt}."));
     }

@@ -9,6 +9,8 @@ mod cli_manual;
 mod cli_options;
 mod cli_run;
 #[cfg(test)]
+mod cli_sinks;
+#[cfg(test)]
 mod daemon_crash;
 #[cfg(test)]
 mod daemon_life;
@@ -26,7 +28,11 @@ mod found_privacy;
 mod full_disk;
 mod harness;
 #[cfg(test)]
+mod inbox;
+#[cfg(test)]
 mod mending;
+#[cfg(test)]
+mod notices;
 #[cfg(test)]
 mod owners;
 #[cfg(test)]
@@ -49,5 +55,7 @@ mod serve_jobs;
 mod serve_streams;
 #[cfg(test)]
 mod serve_support;
+#[cfg(test)]
+mod settle;
 #[cfg(test)]
 mod sinks;
