@@ -64,7 +64,7 @@ impl Failure {
 
     pub(super) fn ambiguous(what: &str, candidates: Vec<String>) -> Self {
         let named = candidates.join(", ");
-        let message = format!("`{}` may mean several jobs: {named}", clip(what, 100));
+        let message = format!("`{}` may mean several: {named}", clip(what, 100));
         let mut failure = Self::new(StatusCode::NOT_FOUND, "ambiguous", message)
             .hint("give more characters of the id, or all of it");
         failure.error.candidates = Some(candidates);
