@@ -59,3 +59,6 @@ mod serve_support;
 mod settle;
 #[cfg(test)]
 mod sinks;
+#[cfg(test)]
+#[cfg(feature = "full-disk")]
+mod sinks_full_disk;

@@ -13,27 +13,37 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A webhook's receiver, and the URL that it is known by.
-struct Receiver {
+pub(crate) struct Receiver {
     listener: TcpListener,
-    url: String,
+    pub(crate) url: String,
 }
 
 /// What a receiver was asked.
-struct Asked {
+pub(crate) struct Asked {
     wire: TcpStream,
     head: String,
     notice: Value,
 }
 
 impl Receiver {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         Self { listener, url }
     }
 
-    async fn next(&self) -> Asked {
+    pub(crate) async fn next(&self) -> Asked {
         tokio::time::timeout(PATIENCE, self.take()).await.expect("somebody asks")
+    }
+
+    /// Whether nobody waits to be taken.
+    #[cfg(feature = "full-disk")]
+    pub(crate) async fn is_left_alone(&self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.listener.accept() => false,
+            () = tokio::task::yield_now() => true,
+        }
     }
 
     async fn take(&self) -> Asked {
@@ -52,7 +62,7 @@ impl Receiver {
 }
 
 impl Asked {
-    async fn answer(mut self, text: &str) {
+    pub(crate) async fn answer(mut self, text: &str) {
         self.wire.write_all(text.as_bytes()).await.unwrap();
     }
 
@@ -62,12 +72,12 @@ impl Asked {
     }
 }
 
-async fn add(ports: &Ports, sink: &str, kind: SinkKind) {
+pub(crate) async fn add(ports: &Ports, sink: &str, kind: SinkKind) {
     let add = Command::AddSink { sink: sink.to_owned(), kind, replace: false };
     assert_eq!(ports.engine.ask(add).await.unwrap(), Reply::Done);
 }
 
-fn webhook(url: &str) -> SinkKind {
+pub(crate) fn webhook(url: &str) -> SinkKind {
     SinkKind::Webhook { url: url.to_owned(), secret_file: None }
 }
 
@@ -76,7 +86,7 @@ fn shell(place: &Place, script: &str) -> SinkKind {
     SinkKind::Exec { command, cwd: place.root.path().to_str().unwrap().to_owned() }
 }
 
-async fn end_a_job(place: &Place, ports: &Ports, sink: &str) -> JobId {
+pub(crate) async fn end_a_job(place: &Place, ports: &Ports, sink: &str) -> JobId {
     let mut spec = place.shell("echo said; exit 3");
     spec.notify = vec![sink.to_owned()];
     let id = submit(ports, spec).await;
@@ -114,7 +124,7 @@ async fn until(
     }
 }
 
-async fn until_ended(ports: &Ports, job: &JobId, sink: &str) -> Delivery {
+pub(crate) async fn until_ended(ports: &Ports, job: &JobId, sink: &str) -> Delivery {
     until(ports, job, sink, |delivery| !delivery.is_open()).await
 }
 
