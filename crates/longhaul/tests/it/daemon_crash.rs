@@ -166,6 +166,32 @@ fn a_crash_at_any_named_point_loses_and_doubles_nothing() {
     }
 }
 
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_crash_between_sending_a_notice_and_recording_it_sends_it_again_under_its_id() {
+    let mut site = Site::new();
+    site.start(Some("courier.after_send=abort"));
+    let script = "echo $LONGHAUL_NOTICE_ID >>told";
+    let added = site.cli(&["sink", "add", "told", "exec", "--", "sh", "-c", script]);
+    assert!(added.status.success(), "{added:?}");
+    let told = site.cli(&["submit", "--notify", "told", "--", "true"]);
+    let id = String::from_utf8(told.stdout).unwrap().trim().to_owned();
+    eventually("the daemon meets its point", || site.is_gone());
+    site.start(None);
+    let mut notice = Value::Null;
+    eventually("the notice is acknowledged", || {
+        let listed = site.cli(&["notices", &id, "--json"]);
+        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap_or_default();
+        let mine = listed["notices"].as_array().into_iter().flatten();
+        let found = mine.filter(|notice| notice["to"] == "sink:told").next_back().cloned();
+        notice = found.unwrap_or_default();
+        notice["state"] == "acked"
+    });
+    let told = std::fs::read_to_string(site.root.path().join("told")).unwrap();
+    let ids: Vec<&str> = told.lines().collect();
+    assert_eq!(ids, [notice["id"].as_str().unwrap(); 2]);
+}
+
 #[test]
 fn of_two_daemons_one_is_told_that_the_other_runs() {
     let mut site = Site::new();

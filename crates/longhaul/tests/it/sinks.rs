@@ -64,6 +64,10 @@ impl Receiver {
 impl Asked {
     pub(crate) async fn answer(mut self, text: &str) {
         self.wire.write_all(text.as_bytes()).await.unwrap();
+        self.wire.shutdown().await.unwrap();
+        // The one who asked hangs up once it knows the answer.
+        let rest = self.wire.read_to_end(&mut vec![]).await;
+        assert_eq!(rest.unwrap(), 0);
     }
 
     fn header(&self, name: &str) -> String {
@@ -94,7 +98,7 @@ pub(crate) async fn end_a_job(place: &Place, ports: &Ports, sink: &str) -> JobId
     id
 }
 
-async fn delivery(ports: &Ports, job: &JobId, sink: &str) -> Delivery {
+pub(crate) async fn delivery(ports: &Ports, job: &JobId, sink: &str) -> Delivery {
     let id = DeliveryId::of(job, &format!("sink:{sink}"));
     let read = ports.readers.read(move |reader| {
         let row = reader.load(Table::Delivery, id.as_str())?.expect("it is owed with the end");

@@ -2,7 +2,7 @@
 //! mounting is possible.
 
 use crate::daemon_support::Place;
-use crate::sinks::{Receiver, add, end_a_job, until_ended, webhook};
+use crate::sinks::{Receiver, add, delivery, end_a_job, until_ended, webhook};
 use longhaul::daemon::{AskError, Ports};
 use longhaul_core::command::Command;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -68,10 +68,12 @@ async fn an_answer_that_found_no_room_is_not_asked_for_again() {
     let job = end_a_job(&small.place, ports, "hook").await;
     let asked = receiver.next().await;
     small.fill();
-    asked.answer("HTTP/1.1 200 OK\r\n\r\n").await;
-    // An ask that is refused for want of room says that the disk is as full as it shall be.
     let refused = until_refused(ports).await;
     assert!(refused.to_string().contains("full"), "{refused}");
+    asked.answer("HTTP/1.1 200 OK\r\n\r\n").await;
+    // Reports are decided before asks: once this is refused, so was what the sink answered.
+    until_refused(ports).await;
+    assert_eq!(delivery(ports, &job, "hook").await.state_name(), "claimed");
     std::fs::remove_file(small.ballast()).unwrap();
     let told = until_ended(ports, &job, "hook").await;
     assert_eq!((told.state_name(), told.tries, told.lapses), ("acked", 1, 0));
