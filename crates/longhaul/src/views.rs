@@ -14,6 +14,9 @@ use longhaul_core::spec::{JobSpec, LeftoverRule};
 use longhaul_core::time::{Millis, Timestamp};
 use serde_json::{Map, Value};
 
+/// Fields of facts that are points in time.
+const MOMENTS: [&str; 2] = ["not_before", "again_at"];
+
 /// Bytes on the standard output and standard error of a job's current or last attempt.
 pub type Sizes = (u64, u64);
 
@@ -89,10 +92,12 @@ pub fn event(event: &Event) -> EventView {
         // Nothing of ours is without a kind; a reader still gets the entry's place and time.
         _ => "unknown".to_owned(),
     };
-    if let Some(moment) = fact.get_mut("not_before")
-        && let Some(millis) = moment.as_i64()
-    {
-        *moment = Value::String(Time(millis).to_string());
+    for name in MOMENTS {
+        if let Some(moment) = fact.get_mut(name)
+            && let Some(millis) = moment.as_i64()
+        {
+            *moment = Value::String(Time(millis).to_string());
+        }
     }
     if kind == "emitted"
         && let Some(body) = fact.get_mut("body")

@@ -28,7 +28,7 @@ pub(super) enum Kind {
     Refused,
     /// Not now; asking again is safe.
     Unavailable,
-    /// `wait --timeout` ran out; the jobs go on.
+    /// `wait --timeout` or `inbox --wait --timeout` ran out; the jobs go on.
     TimedOut,
     /// We broke.
     Bug,

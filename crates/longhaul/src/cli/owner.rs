@@ -31,6 +31,11 @@ impl Owner {
     }
 }
 
+/// Whether a job is the caller's.
+pub(super) fn is_callers(job: &JobView) -> bool {
+    job.owner.as_ref() == Some(&Owner::of_caller(None).name)
+}
+
 /// Says that the caller has seen how `job` ended, if the job is the caller's: whoever waited need not
 /// be told as well. To be called once that was printed.
 pub(super) async fn settle(client: &Client, job: &JobView, how: Fetched, caller: &Caller) {

@@ -6,6 +6,7 @@ use super::list::{in_short, state};
 use super::output::{Output, Tone, plain};
 use super::{Caller, ending, events, owner};
 use crate::api::{AttemptView, Fetched, JobView, Time};
+use crate::client::Client;
 
 /// Show all that is known of a job
 #[derive(Debug, clap::Args)]
@@ -30,10 +31,22 @@ impl Show {
         } else {
             caller.output.line(&in_full(&job, &caller.output))?;
         }
-        if self.settle && job.outcome.is_some() {
-            owner::settle(&client, &job, Fetched::Shown, caller).await;
+        if self.settle {
+            settle(&client, &job, caller).await;
         }
         Ok(Leave::OK)
+    }
+}
+
+/// Settles the notice, or says why there is nothing to settle.
+async fn settle(client: &Client, job: &JobView, caller: &Caller) {
+    if job.outcome.is_none() {
+        caller.output.note(&format!("{} has not ended; nothing was settled", job.id));
+    } else if !owner::is_callers(job) {
+        let owner = plain(job.owner.as_deref().unwrap_or("nobody"));
+        caller.output.note(&format!("{} is {owner}'s to settle; nothing was settled", job.id));
+    } else {
+        owner::settle(client, job, Fetched::Shown, caller).await;
     }
 }
 

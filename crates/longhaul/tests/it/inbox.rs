@@ -1,12 +1,18 @@
 //! Inboxes: listed, followed, waited for, acknowledged; each notice to one of those who are present.
 
+use crate::daemon_support::PATIENCE;
 use crate::harness::{Home, eventually, keys, pid_of, ran, signal};
+use crate::serve_support::Server;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use longhaul_core::port::Table;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use tower::ServiceExt;
 
 /// Somebody who follows an inbox, and the file that it writes to.
 struct Follower {
@@ -155,6 +161,26 @@ fn a_follower_outlives_the_daemon() {
 }
 
 #[test]
+fn only_so_many_are_handed_over_unacknowledged() {
+    let home = Home::new();
+    let most = longhaul_core::limits::PRESENCE_HOLDS_MAX as usize;
+    let count = most + 20;
+    let lines = "{\"command\":[\"true\"],\"owner\":\"me\"}\n".repeat(count);
+    assert_eq!(home.run_with_stdin(&["submit", "--batch", "-"], lines.as_bytes()).code, 0);
+    let all_ended = || home.json(&["daemon", "status"])["jobs"]["ended"] == count;
+    eventually("all have ended", all_ended);
+    let follower = Follower::start(&home, "follower", &["--owner", "me"]);
+    eventually("it holds what it may", || follower.jobs().len() == most);
+    let sent = || home.json(&["notices", "--state", "sent,claimed", "--limit", "1000"]);
+    assert_eq!(sent()["notices"].as_array().unwrap().len(), most);
+    let first = follower.notices()[0]["id"].as_str().unwrap().to_owned();
+    home.run(&["inbox", "--owner", "me", "--ack", &first]).ok();
+    eventually("there is room for one more", || follower.jobs().len() == most + 1);
+    home.run(&["inbox", "--owner", "me", "--ack-all"]).ok();
+    assert_eq!(waiting(&home, "me"), [""; 0]);
+}
+
+#[test]
 fn waiting_ends_with_the_first_notice_or_in_time() {
     let home = Home::new();
     home.run(&["inbox", "--owner", "me", "--wait", "--timeout", "50ms"]).fails(5, "nothing came");
@@ -198,6 +224,27 @@ fn an_owner_that_is_away_is_stood_in_for_by_its_project() {
     // The origin has it back for as long as nobody acknowledged it.
     let origin = Follower::start(&home, "origin", &["--owner", "away"]);
     eventually("the origin is told", || origin.jobs() == [job.clone()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_a_presence_whose_connection_is_gone() {
+    let server = Server::start();
+    let present = || async {
+        let read = server.daemon.ports.readers.read(|reader| reader.ids(Table::Presence, "", 10));
+        read.await.unwrap().len()
+    };
+    let path = "/v1/inbox/follow?owner=me&project=%2Fp";
+    let request = || Request::get(path).body(Body::empty()).unwrap();
+    let (one, two) =
+        tokio::join!(server.app.clone().oneshot(request()), server.app.clone().oneshot(request()));
+    assert_eq!(present().await, 2);
+    drop((one, two));
+    let gone = async { while present().await > 0 {} };
+    tokio::time::timeout(PATIENCE, gone).await.expect("the engine is told that they went");
+    for bad in ["", "?owner=", "?owner=me&project=p", "?owner=a%0Ab"] {
+        let answer = server.get(&format!("/v1/inbox/follow{bad}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}: {answer:?}");
+    }
 }
 
 #[test]

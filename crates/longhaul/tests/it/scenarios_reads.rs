@@ -30,7 +30,7 @@ async fn a_thousand_reads_of_a_finished_job_change_nothing() {
     let history = first.json()["history"].clone();
     let kinds: Vec<&Value> =
         history.as_array().unwrap().iter().map(|entry| &entry["kind"]).collect();
-    assert_eq!((kinds[0], kinds[kinds.len() - 1]), (&json!("created"), &json!("ended")));
+    assert_eq!((kinds[0], kinds[kinds.len() - 1]), (&json!("created"), &json!("notices_owed")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

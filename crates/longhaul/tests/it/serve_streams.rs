@@ -83,7 +83,8 @@ async fn events_come_as_lines_or_as_server_sent_events() {
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let seqs: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
-    assert_eq!(events.last().unwrap()["kind"], "ended");
+    let last: Vec<&Value> = events.iter().rev().take(2).map(|event| &event["kind"]).collect();
+    assert_eq!(last, ["notices_owed", "ended"]);
     let second = events[1]["position"].as_u64().unwrap();
     let request = Request::get(format!("/v1/events?job={id}&after=0"))
         .header("accept", "text/event-stream")
@@ -137,9 +138,12 @@ async fn artifacts_are_handed_out_only_as_they_were() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_to_be_removed_is_gone() {
     let server = Server::start();
-    let done = server.submit("echo x", json!({})).await;
-    let live = server.submit("sleep 60", json!({})).await;
+    let done = server.submit("echo x", json!({"owner": "me"})).await;
+    let live = server.submit("sleep 60", json!({"owner": "me"})).await;
     server.ended(&done).await;
+    let settle = json!({"owner": "me", "how": "waited"});
+    let settled = server.post(&format!("/v1/jobs/{done}/settle"), settle).await;
+    assert_eq!(settled.json(), json!({"settled": 1}));
     let cleaned = async {
         while server.get(&format!("/v1/jobs/{done}")).await.json()["cleanup"]["state"] != "done" {}
     };

@@ -27,7 +27,8 @@ fn waiting_for_anothers_job_settles_nothing() {
     let home = Home::new();
     let job = home.submit(&["--owner", "you", "--", "true"]);
     assert_eq!(home.run(&["wait", &job]).code, 0);
-    assert_eq!(home.run(&["show", "--settle", &job]).code, 0);
+    let shown = home.run(&["show", "--settle", &job]);
+    assert!(shown.code == 0 && shown.stderr.contains("you's to settle"), "{shown:?}");
     assert_eq!(how(&home, &job).0, "pending");
     let mut wait = home.command(&["wait", &job]);
     let waited = ran(wait.env("LONGHAUL_OWNER", "you").output().unwrap());
@@ -52,7 +53,8 @@ fn show_settles_only_when_asked_to() {
 fn of_a_job_that_goes_on_nothing_is_settled() {
     let home = Home::new();
     let job = home.submit(&["--", "sleep", "60"]);
-    assert_eq!(home.run(&["show", "--settle", &job]).code, 0);
+    let shown = home.run(&["show", "--settle", &job]);
+    assert!(shown.code == 0 && shown.stderr.contains("nothing was settled"), "{shown:?}");
     home.run(&["wait", "--timeout", "50ms", &job]).fails(5, "has not ended");
     assert_eq!(home.json(&["notices", &job])["notices"], json!([]));
     assert_eq!(home.run(&["cancel", "--wait", &job]).code, 0);
