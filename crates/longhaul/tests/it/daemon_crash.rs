@@ -182,9 +182,9 @@ fn a_crash_between_sending_a_notice_and_recording_it_sends_it_again_under_its_id
     eventually("the notice is acknowledged", || {
         let listed = site.cli(&["notices", &id, "--json"]);
         let listed: Value = serde_json::from_slice(&listed.stdout).unwrap_or_default();
-        let mine = listed["notices"].as_array().into_iter().flatten();
-        let found = mine.filter(|notice| notice["to"] == "sink:told").next_back().cloned();
-        notice = found.unwrap_or_default();
+        let mut mine = listed["notices"].as_array().into_iter().flatten();
+        let found = mine.find(|notice| notice["to"] == "sink:told");
+        notice = found.cloned().unwrap_or_default();
         notice["state"] == "acked"
     });
     let told = std::fs::read_to_string(site.root.path().join("told")).unwrap();

@@ -217,6 +217,26 @@ async fn a_program_gets_the_notice_on_its_standard_input() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sinks_that_never_answer_hold_up_no_other() {
+    let (place, sound, silent) = (Place::new(), Receiver::new().await, Receiver::new().await);
+    let daemon = place.start();
+    let ports = &daemon.ports;
+    add(ports, "silent", webhook(&silent.url)).await;
+    add(ports, "hangs", shell(&place, "sleep 3600 & wait")).await;
+    add(ports, "sound", webhook(&sound.url)).await;
+    for _ in 0..10 {
+        for sink in ["silent", "hangs"] {
+            end_a_job(&place, ports, sink).await;
+        }
+    }
+    let job = end_a_job(&place, ports, "sound").await;
+    sound.next().await.answer("HTTP/1.1 200 OK\r\n\r\n").await;
+    assert_eq!(until_ended(ports, &job, "sound").await.tries, 1);
+    // All of it is dropped at once, although nobody has answered yet.
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_notice_under_way_when_the_daemon_ends_is_sent_by_the_next() {
     let (place, receiver) = (Place::new(), Receiver::new().await);
     let daemon = place.start();

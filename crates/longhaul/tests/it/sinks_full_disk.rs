@@ -22,7 +22,7 @@ impl Small {
     fn new() -> Self {
         let place = Place::new();
         std::fs::create_dir(place.home()).unwrap();
-        mount("none", &place.home(), "tmpfs", MountFlags::NODEV, SIZE)
+        mount("none", place.home(), "tmpfs", MountFlags::NODEV, SIZE)
             .expect("where the full-disk tests are asked for, mounting is permitted");
         std::fs::write(place.home().join("config.toml"), "low_disk_bytes = 0\n").unwrap();
         Self { place }
