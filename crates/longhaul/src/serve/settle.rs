@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use longhaul_core::command::Command;
 use longhaul_core::delivery::Settled;
+use longhaul_core::id::JobId;
 
 /// `POST /v1/jobs/{job}/settle`
 pub(super) async fn settle(
@@ -19,7 +20,11 @@ pub(super) async fn settle(
     body: Bytes,
 ) -> Answer<Json<SettledAnswer>> {
     let SettleAsk { owner, how } = parse(&body)?;
-    let job = find(&ports, &job).await?.id;
+    // `run` waits for this answer: a whole id need not be looked up first.
+    let job = match JobId::parse(&job) {
+        Ok(id) => id,
+        Err(_) => find(&ports, &job).await?.id,
+    };
     let how = match how {
         Fetched::Waited => Settled::Waited,
         Fetched::Shown => Settled::Shown,
