@@ -25,7 +25,7 @@ mod stored;
 mod supervisor;
 mod tokens;
 
-pub use courier::{Courier, Tested, check_url, shown_url};
+pub use courier::{Courier, Tested, check_secret, check_url, shown_url};
 pub use doubts::Doubts;
 pub use handle::{AskError, EngineHandle};
 pub use journal::{InboxWatch, JobWatch, Journal, Watch};

@@ -6,7 +6,7 @@ use super::error::{Answer, Failure};
 use super::spec::home_folder;
 use super::{Shared, jobs};
 use crate::api::{SinkAsk, SinkTested, SinkView, Sinks};
-use crate::daemon::{check_url, shown_url};
+use crate::daemon::{self, check_url, shown_url};
 use crate::ids;
 use axum::Json;
 use axum::body::Bytes;
@@ -18,8 +18,7 @@ use longhaul_core::limits;
 use longhaul_core::port::{Reader, Record, StoreError, Table};
 use longhaul_core::sink::{Sink, SinkKind};
 use longhaul_core::spec::BadSpec;
-use rustix::fs::{Access, Mode, access};
-use std::os::unix::fs::MetadataExt;
+use rustix::fs::{Access, access};
 use std::path::{self, PathBuf};
 
 /// `GET /v1/sinks`
@@ -142,28 +141,13 @@ fn bad(field: &'static str, problem: String) -> Failure {
     Failure::from(Refused::from(BadSpec { field, problem }))
 }
 
-/// A secret that others may read is none. What is in the file is read when it is needed.
+/// The file is named whole and looked into, but what it holds is read anew whenever it is needed.
 fn check_secret(file: &str) -> Answer<()> {
-    let refuse = |problem: String| Err(bad("secret_file", problem));
     let path = path::Path::new(file);
     if !path.is_absolute() {
-        return refuse("is not an absolute path".to_owned());
+        return Err(bad("secret_file", "is not an absolute path".to_owned()));
     }
-    let about = match fs_err::metadata(path) {
-        Ok(about) => about,
-        Err(error) => return refuse(format!("cannot be used: {error}")),
-    };
-    if !about.is_file() {
-        return refuse(format!("`{file}` is not a file"));
-    }
-    if about.uid() != rustix::process::geteuid().as_raw() {
-        return refuse(format!("`{file}` belongs to another user"));
-    }
-    if Mode::from_raw_mode(about.mode()).intersects(Mode::RWXG | Mode::RWXO) {
-        let mode = about.mode() & 0o777;
-        return refuse(format!("`{file}` is open to others (mode {mode:04o}): `chmod 600` it"));
-    }
-    Ok(())
+    daemon::check_secret(path).map_err(|why| bad("secret_file", format!("cannot be used: {why}")))
 }
 
 /// The program must be found as it will be: by its path, else in the daemon's own `PATH`.
@@ -206,14 +190,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         let file = path.to_str().unwrap();
-        assert!(refusal(check_secret(file)).contains("cannot be used"));
-        std::fs::write(&path, "whsec_x").unwrap();
+        assert!(refusal(check_secret(file)).contains("`secret_file` cannot be used"));
+        std::fs::write(&path, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
         assert!(refusal(check_secret(file)).contains("chmod 600"));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
         assert!(check_secret(file).is_ok());
-        assert!(refusal(check_secret(folder.path().to_str().unwrap())).contains("not a file"));
         assert!(refusal(check_secret("secret")).contains("absolute"));
+        std::fs::write(&path, "whsec_!hunter2").unwrap();
+        assert!(!refusal(check_secret(file)).contains("hunter2"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod target;
 mod webhook;
 
 pub(super) use self::driver::CourierDriver;
+pub use self::signature::check_secret;
 pub use self::target::{check_url, shown_url};
 
 use self::answer::Answer;

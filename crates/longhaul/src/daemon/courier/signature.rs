@@ -19,6 +19,14 @@ const FILE_BYTES_MAX: u64 = 4_096;
 /// A webhook's secret. Read anew for each try, so that replacing the file is all it takes.
 pub(super) struct Secret(Vec<u8>);
 
+/// Says why a file holds no secret to sign with; for who adds a sink. Blocks.
+///
+/// # Errors
+/// In words, naming the file and never what is in it.
+pub fn check_secret(path: &Path) -> Result<(), String> {
+    Secret::read(path).map(drop)
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("(secret)")
