@@ -15,6 +15,12 @@ pub fn delay(key: &str, tries: u32, first: Millis, most: Millis) -> Millis {
     Millis::new(capped - taken)
 }
 
+/// A number from 0 to below `end`, which must not be 0: for what adds its jitter instead.
+pub fn spread(number: u64, tries: u32, end: u64) -> u64 {
+    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(tries);
+    (mixed ^ (mixed >> 31)).wrapping_mul(0xff51_afd7_ed55_8ccd) % end
+}
+
 /// FNV-1a with a final mix: stable across releases and machines, which `std`'s hasher is not.
 fn hash(key: &str, tries: u32) -> u64 {
     let mut state = 0xcbf2_9ce4_8422_2325_u64;

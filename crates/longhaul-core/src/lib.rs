@@ -5,6 +5,7 @@
 //! answers commands across rows; [`engine`] runs a batch as one transaction, lets time pass, places
 //! jobs, commits, and hands out what is wanted. [`delivery`] is the machine of those who are told,
 //! [`owner`] and [`sink`] are whom and where. [`port`] is what it needs of a database.
+//! [`roster`] is the machine of in-process jobs, which need none.
 
 pub mod backoff;
 pub mod command;
@@ -23,6 +24,7 @@ pub mod record;
 mod refused;
 pub mod restore;
 mod retain;
+pub mod roster;
 pub mod schedule;
 pub mod sink;
 pub mod spec;

@@ -55,6 +55,42 @@ pub const GENERAL_EVENTS_MAX: u32 = 1_000;
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1_024;
 /// Bytes of what one emitted report may hold.
 pub const EMISSION_BYTES_MAX: usize = 16 * 1_024;
+/// In-process jobs that one program may keep, ended ones included.
+pub const TASKS_MAX: usize = 2 * 1_024 * 1_024;
+/// Bodies of in-process jobs that may run at once, whatever the setting says.
+pub const TASK_SLOTS_MAX: u32 = 1_000_000;
+/// Bodies of in-process jobs that run at once unless the setting says otherwise.
+pub const TASK_SLOTS_DEFAULT: u32 = 15;
+/// Bytes of the text, and about as many of the structure, that one in-process body leaves behind.
+pub const TASK_TEXT_BYTES_MAX: usize = 1_024 * 1_024;
+/// In-process jobs that time changes under one lock; the rest follow at once.
+pub const TASKS_DUE_AT_ONCE_MAX: usize = 1_024;
+/// Results of one owner that are being told at once.
+pub const TASK_TRIES_AT_ONCE_MAX: usize = 16;
+/// Results that could not be told, kept for one owner; the oldest goes first.
+pub const DEAD_LETTERS_MAX: usize = 100;
+/// The same for all owners together.
+pub const DEAD_LETTERS_ALL_MAX: usize = 10_000;
+/// Ids that one snapshot of deliveries names.
+pub const PENDING_IDS_MAX: usize = 100;
+/// Waits of agents and jobs for each other that are known at once.
+pub const BLOCKED_MAX: usize = 100_000;
+/// How long an ended in-process job stays in lists, and its result is tried to be told.
+pub const TASK_RETENTION: Millis = Millis::from_secs(5 * 60);
+/// The same once somebody has the result.
+pub const TASK_CONSUMED_RETENTION: Millis = Millis::from_secs(30);
+/// How long an in-process body may ignore its cancellation before it is called an orphan.
+pub const TASK_ORPHAN_AFTER: Millis = Millis::from_secs(30);
+/// How long one try at telling an in-process sink may take.
+pub const TASK_TRY_MAX: Millis = Millis::from_secs(30);
+/// First delay between tries at telling an in-process sink; doubles from there.
+pub const TASK_AGAIN_FIRST: Millis = Millis::new(500);
+/// No delay between tries at telling an in-process sink grows beyond this.
+pub const TASK_AGAIN_MAX: Millis = Millis::from_secs(30);
+/// Milliseconds, at most one less, that are added to such a delay.
+pub const TASK_AGAIN_SPREAD_MS: u64 = 200;
+/// Whoever listens to one job's progress hears of it at most this often.
+pub const TASK_PROGRESS_EVERY: Millis = Millis::new(100);
 /// Pools.
 pub const POOLS_MAX: usize = 1_000;
 /// Slots of one pool.

@@ -215,6 +215,38 @@ impl Clock {
     }
 }
 
+/// Time of a program that embeds us: begins at the wall clock and then goes on by itself, so that
+/// nobody who sets a clock moves it. It is tokio's, which tests can pause.
+#[derive(Clone, Copy, Debug)]
+pub struct Elapsed {
+    began_at: Timestamp,
+    began: tokio::time::Instant,
+}
+
+impl Elapsed {
+    /// Begins now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { began_at: wall_now(), began: tokio::time::Instant::now() }
+    }
+
+    /// The time. Never goes back.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.began_at.plus(Millis::new(elapsed))
+    }
+
+    /// The moment at which [`Self::now`] will be `at`.
+    #[must_use]
+    pub fn instant_of(&self, at: Timestamp) -> tokio::time::Instant {
+        // Beyond a century from the beginning is as good as never.
+        let most = Millis::from_secs(100 * 366 * 24 * 3_600).get();
+        let ahead = at.since(self.began_at).get().min(most);
+        self.began + std::time::Duration::from_millis(ahead)
+    }
+}
+
 /// The wall clock, for stamping ids and for programs that have no daemon's time. May jump.
 #[must_use]
 pub fn wall_now() -> Timestamp {

@@ -1,0 +1,30 @@
+//! Why something asked of [`super::Jobs`] cannot be.
+
+use longhaul_core::roster;
+
+/// Why something cannot be. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// What the machine below refused.
+    #[error(transparent)]
+    Roster(#[from] roster::Refused),
+    /// No kind of this name was made known.
+    #[error("there is no kind `{0}`; `Jobs::kind` makes one known")]
+    UnknownKind(String),
+    /// A closure runs once.
+    #[error("a closure cannot be run again; make its body a kind, or ask for no retry")]
+    RetryNeedsKind,
+}
+
+impl Refused {
+    /// The code that programs branch on; `longhaul explain CODE` has a paragraph on each.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Roster(refused) => refused.code(),
+            Self::UnknownKind(_) => "unknown_kind",
+            Self::RetryNeedsKind => "retry_needs_kind",
+        }
+    }
+}
