@@ -114,14 +114,14 @@ impl Roster {
         self.pump(self.rows.at(key).owner, now);
     }
 
-    pub(super) fn try_again(&mut self, key: Key) {
+    pub(super) fn try_again(&mut self, key: Key, now: Timestamp) {
         let row = self.rows.at(key);
         let owner = row.owner;
-        let Owed::Delayed { turn, at } = row.owed else {
+        let Owed::Delayed { turn, .. } = row.owed else {
             unreachable!("the timer of a retry goes with its state")
         };
         self.set_owed(key, Owed::Ready { turn });
-        self.pump(owner, at);
+        self.pump(owner, now);
     }
 
     pub(super) fn try_ran_out(&mut self, key: Key, now: Timestamp) {

@@ -127,14 +127,14 @@ impl Roster {
         self.change(key, |row| {
             row.state = State::Ended;
             row.ended_at = Some(now);
-            row.verdict = Some(verdict);
+            row.verdict = Some(verdict.clone());
         });
         self.set_due(key, Some(now.plus(self.terms.retention)));
         if self.rows.at(key).is_released {
             self.unlist(key);
         }
         self.owe(key, now);
-        self.wants.push(Want::Ended(key));
+        self.wants.push(Want::Ended(key, verdict));
         self.forget_if_done(key);
     }
 

@@ -146,7 +146,7 @@ pub enum Want {
     /// Drop this try: its report would come to nothing.
     Abandon(Key, u32),
     /// The verdict fell: tell those who wait. What is delivered is wanted before.
-    Ended(Key),
+    Ended(Key, Verdict),
     /// The body ignores its cancellation; it has its slot until it is gone.
     Orphaned(Key),
     /// There is no more room for this dead letter.

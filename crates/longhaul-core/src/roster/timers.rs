@@ -32,7 +32,7 @@ impl Roster {
     pub fn on_due(&mut self, now: Timestamp) {
         for _ in 0..limits::TASKS_DUE_AT_ONCE_MAX {
             if let Some(key) = Timers::pop(&mut self.timers.again, now) {
-                self.try_again(key);
+                self.try_again(key, now);
             } else if let Some(key) = Timers::pop(&mut self.timers.untils, now) {
                 self.try_ran_out(key, now);
             } else if let Some(key) = Timers::pop(&mut self.timers.lives, now) {

@@ -6,7 +6,7 @@ use super::options::Options;
 use super::runner;
 use super::sinks::{Line, Turn};
 use crate::clock::Elapsed;
-use longhaul_core::roster::{DeadLetter, Key, Roster, SinkKey, Snapshot, Stop, Want};
+use longhaul_core::roster::{DeadLetter, Key, Roster, SinkKey, Snapshot, Stop, Verdict, Want};
 use longhaul_core::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -108,19 +108,19 @@ impl State {
                 Effect::Start(line)
             }
             Want::Abandon(key, number) => Effect::Abandon(self.tries.remove(&(key, number))?),
-            Want::Ended(key) => self.judged(key)?,
+            Want::Ended(key, verdict) => self.judged(key, verdict)?,
             Want::Orphaned(key) => Effect::Orphaned(Box::new(self.roster.look(key)?)),
             Want::Dropped(letter) => Effect::Dropped(letter),
         })
     }
 
-    fn judged(&mut self, key: Key) -> Option<Effect> {
+    fn judged(&mut self, key: Key, verdict: Verdict) -> Option<Effect> {
         let life = self.life(key)?;
         let is_alive = self.roster.is_alive(key);
         if !is_alive {
             self.leave(key);
         }
-        Some(Effect::Ended(Turn::Ended(life, self.roster.verdict(key), is_alive)))
+        Some(Effect::Ended(Turn::Ended(life, verdict, is_alive)))
     }
 }
 

@@ -115,7 +115,7 @@ impl SinkGuard {
 pub(super) enum Turn {
     Deliver(Key, Box<News>),
     /// The verdict of a job whose delivery is before it in the line, and whether a body is left.
-    Ended(Arc<Life>, Option<Verdict>, bool),
+    Ended(Arc<Life>, Verdict, bool),
 }
 
 impl Turn {
@@ -123,9 +123,7 @@ impl Turn {
     pub(super) fn ended(self) {
         match self {
             Self::Ended(life, verdict, is_alive) => {
-                if let Some(verdict) = verdict {
-                    life.judged(verdict);
-                }
+                life.judged(verdict);
                 if !is_alive {
                     life.gone();
                 }

@@ -20,6 +20,20 @@ mod daemon_soak;
 #[cfg(test)]
 mod daemon_support;
 #[cfg(test)]
+mod embed_cancel;
+#[cfg(test)]
+mod embed_delivery;
+#[cfg(test)]
+mod embed_ends;
+#[cfg(test)]
+mod embed_sessions;
+#[cfg(test)]
+mod embed_slots;
+#[cfg(test)]
+mod embed_support;
+#[cfg(test)]
+mod embed_watch;
+#[cfg(test)]
 mod found_asking;
 #[cfg(test)]
 mod found_privacy;
