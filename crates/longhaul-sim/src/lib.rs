@@ -3,7 +3,8 @@
 //!
 //! Reading order: [`plan`] writes a script from a seed; [`life`] plays it; `outside` is what the
 //! shims and processes do, `drivers` how wants are met; [`checkers`] hold every step against the
-//! laws; [`shrink`] makes a failing script small.
+//! laws; [`shrink`] makes a failing script small. [`roster`] does the same, smaller, for in-process
+//! jobs.
 
 pub mod checkers;
 mod daemon;
@@ -12,6 +13,7 @@ pub mod life;
 mod outside;
 pub mod plan;
 mod random;
+pub mod roster;
 pub mod script;
 pub mod shrink;
 mod snapshot;

@@ -178,7 +178,9 @@ impl Roster {
 
     /// What was hidden becomes an ordinary job, and is told if it has ended already.
     pub fn promote(&mut self, key: Key, now: Timestamp) -> bool {
-        let is_hidden = |row: &&super::row::Row| row.is_foreground && !row.is_released;
+        // Out of retention there is nothing left to tell, though a body may still be there.
+        let is_hidden =
+            |row: &&super::row::Row| row.is_foreground && !row.is_released && row.is_listed;
         if self.rows.get(key).filter(is_hidden).is_none() {
             return false;
         }

@@ -13,14 +13,18 @@ impl Roster {
     pub(super) fn retire(&mut self, key: Key, now: Timestamp) {
         self.unlist(key);
         let owed = self.rows.at(key).owed;
-        if matches!(owed, Owed::Held | Owed::Ready { .. } | Owed::Delayed { .. }) {
-            let dead_at = self.dead_at(key);
-            if now < dead_at {
+        let dead_at = self.dead_at(key);
+        match owed {
+            // Of a try under way too: it may fail, and then nobody else would come back to it.
+            Owed::Held | Owed::Ready { .. } | Owed::Delayed { .. } | Owed::InFlight { .. }
+                if now < dead_at =>
+            {
                 self.set_due(key, Some(dead_at));
                 return;
             }
-            self.die(key, now);
-            return;
+            Owed::Held | Owed::Ready { .. } | Owed::Delayed { .. } => return self.die(key, now),
+            Owed::InFlight { .. } | Owed::Nothing | Owed::Hidden => {}
+            Owed::Delivered | Owed::Settled => {}
         }
         // Whoever keeps something out of sight has it; nobody else was promised anything.
         if owed == Owed::Hidden {

@@ -4,5 +4,6 @@ mod found;
 mod limits;
 mod lives;
 mod mutants;
+mod roster;
 mod stores;
 mod warped;

@@ -145,7 +145,6 @@ impl Jobs {
     /// The sink is called in the order in which results are owed and should return soon: up to its
     /// first await it holds up others of the same owner. Results that must be handed on one by one
     /// want a channel behind it.
-    #[expect(clippy::must_use_candidate, reason = "most sinks stay for good")]
     pub fn sink<F, Fut>(&self, owner: impl Into<Owner>, sink: F) -> SinkGuard
     where
         F: Fn(Notice) -> Fut + Send + Sync + 'static,

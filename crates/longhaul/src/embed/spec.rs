@@ -135,8 +135,9 @@ impl Spec {
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         let mut label = label.into();
-        let end = label.floor_char_boundary(limits::WORD_BYTES_MAX);
-        label.truncate(end);
+        while label.len() > limits::WORD_BYTES_MAX {
+            label.pop();
+        }
         self.label = Some(label);
         self
     }

@@ -195,6 +195,7 @@ async fn many_results_at_once_are_told_in_order_and_few_at_a_time() {
     for _ in 0..500 {
         jobs.register(Spec::of("a"), done).unwrap();
     }
+    assert!(jobs.wait_for_owner("a", ms(60_000), false).await);
     let drained = jobs.drain(ms(60_000), "a").await;
     assert!(drained.is_all_told(), "{drained:?}");
     assert_eq!(most.load(Ordering::SeqCst), 8);
