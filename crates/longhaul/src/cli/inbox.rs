@@ -4,7 +4,7 @@ use super::error::{CliError, Leave};
 use super::output::{Output, Tone, plain};
 use super::owner::Owner;
 use super::{Caller, list};
-use crate::api::{AckAsk, InboxPage, Notice, Span, Wake};
+use crate::api::{AckAsk, InboxPage, Notice, Span};
 use crate::client::Client;
 use crate::clock;
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl Inbox {
                 }
             }
             if self.ack_all {
-                client.acknowledge(&printed(&owner.name, &wake)).await?;
+                acknowledge_printed(client, &owner.name, &wake.notices).await?;
             }
         }
     }
@@ -109,18 +109,22 @@ impl Inbox {
         let page = InboxPage { owner: owner.name, notices: wake.notices, next_cursor: None };
         show(&page, caller)?;
         if self.ack_all {
-            // What is ours while we are connected; the presence must outlive this.
-            let wake = Wake { notices: page.notices };
-            client.acknowledge(&printed(&page.owner, &wake)).await?;
+            // What was taken over is ours only while we are connected; the presence outlives this.
+            acknowledge_printed(client, &page.owner, &page.notices).await?;
         }
         drop(inbox);
         Ok(Leave::OK)
     }
 }
 
-fn printed(owner: &str, wake: &Wake) -> AckAsk {
-    let ids = wake.notices.iter().map(|notice| notice.id.clone()).collect();
-    AckAsk { owner: owner.to_owned(), ids: Some(ids), all: false }
+async fn acknowledge_printed(
+    client: &Client,
+    owner: &str,
+    notices: &[Notice],
+) -> Result<(), CliError> {
+    let ids: Vec<String> = notices.iter().map(|notice| notice.id.clone()).collect();
+    client.acknowledge_what_is_ours(owner, &ids).await?;
+    Ok(())
 }
 
 async fn acknowledge(

@@ -11,6 +11,9 @@ use crate::api::{
 };
 use hyper::Method;
 
+/// The code for a notice that is none of the owner's.
+const NOT_OURS: &str = "no_notice";
+
 /// What a list of notices is narrowed by; empty fields do not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoticesAsk {
@@ -70,6 +73,33 @@ impl Client {
     /// `POST /v1/inbox/ack`.
     pub async fn acknowledge(&self, ask: &AckAsk) -> Result<Acked, ClientError> {
         self.post("/v1/inbox/ack".to_owned(), ask).await
+    }
+
+    /// As [`Self::acknowledge`] for each of these that still is the owner's to acknowledge: what it
+    /// took over for another may be that one's again. Gives how many were not settled before.
+    pub async fn acknowledge_what_is_ours(
+        &self,
+        owner: &str,
+        ids: &[String],
+    ) -> Result<u64, ClientError> {
+        let ask = |ids: &[String]| AckAsk {
+            owner: owner.to_owned(),
+            ids: Some(ids.to_vec()),
+            all: false,
+        };
+        match self.acknowledge(&ask(ids)).await {
+            Err(error) if error.code == NOT_OURS => {}
+            done => return done.map(|done| done.acked),
+        }
+        let mut acked = 0;
+        for id in ids {
+            match self.acknowledge(&ask(std::slice::from_ref(id))).await {
+                Ok(done) => acked += done.acked,
+                Err(error) if error.code == NOT_OURS => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(acked)
     }
 
     /// `GET /v1/notices`.

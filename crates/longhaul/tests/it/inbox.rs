@@ -5,6 +5,8 @@ use crate::harness::{Home, eventually, keys, pid_of, ran, signal};
 use crate::serve_support::Server;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use longhaul::api::AckAsk;
+use longhaul::client::{Client, Options, Target};
 use longhaul_core::port::Table;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -92,17 +94,41 @@ fn what_is_acknowledged_is_gone_and_nothing_else() {
     let home = Home::new();
     let jobs: Vec<String> = (0..3).map(|_| home.submit(&["--owner", "me", "--", "true"])).collect();
     jobs.iter().for_each(|job| drop(home.until(job, "ended")));
+    // They end in any order; the inbox has them in that in which they did.
+    let told = waiting(&home, "me");
+    assert_eq!(told.iter().collect::<BTreeSet<_>>(), jobs.iter().collect());
     let page = home.json(&["inbox", "--owner", "me"]);
     let first = page["notices"][0]["id"].as_str().unwrap();
     let theirs = home.run(&["inbox", "--owner", "you", "--ack", first]);
     theirs.fails(3, "there is no notice");
     let acked = home.json(&["inbox", "--owner", "me", "--ack", &first[..first.len() - 1]]);
     assert_eq!(acked, json!({"acked": 1}));
-    assert_eq!(waiting(&home, "me"), jobs[1..]);
+    assert_eq!(waiting(&home, "me"), told[1..]);
     assert_eq!(home.json(&["inbox", "--owner", "me", "--ack", first]), json!({"acked": 0}));
     assert_eq!(home.json(&["inbox", "--owner", "me", "--ack-all"]), json!({"acked": 2}));
     assert_eq!(waiting(&home, "me"), [""; 0]);
     home.run(&["inbox", "--ack", "dlv_0000"]).fails(3, "no notice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_somebody_elses_does_not_keep_the_rest_from_being_acknowledged() {
+    let home = Home::new();
+    let ids: Vec<String> = ["me", "you", "me"]
+        .into_iter()
+        .map(|owner| {
+            let job = home.submit(&["--owner", owner, "--", "true"]);
+            home.until(&job, "ended");
+            home.json(&["notices", &job])["notices"][0]["id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let target = Target::Home(longhaul::home::Home::open(&home.path()).unwrap());
+    let client = Client::connect(Options { target, token: None, autostart: false }).await.unwrap();
+    let theirs = AckAsk { owner: "me".to_owned(), ids: Some(ids.clone()), all: false };
+    let refused = client.acknowledge(&theirs).await.unwrap_err();
+    assert_eq!(refused.code, "no_notice");
+    assert_eq!(waiting(&home, "me").len(), 2, "of ids all are acknowledged or none");
+    assert_eq!(client.acknowledge_what_is_ours("me", &ids).await.unwrap(), 2);
+    assert_eq!((waiting(&home, "me").len(), waiting(&home, "you").len()), (0, 1));
 }
 
 #[test]
