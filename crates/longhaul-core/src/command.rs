@@ -7,6 +7,7 @@ use crate::id::{DeliveryId, HostId, JobId, PresenceId};
 use crate::outcome::Ending;
 use crate::sink::SinkKind;
 use crate::spec::{Environment, JobSpec};
+use crate::task::TaskResult;
 use crate::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -161,6 +162,11 @@ pub enum Command {
         /// The machine's name, for people.
         name: String,
     },
+    /// Report: tasks of this kind are run here from now on, until the host comes up anew.
+    KindUp {
+        /// The kind.
+        kind: String,
+    },
     /// Report: the machine slept. Comes before anything else of its batch.
     Woke {
         /// For how long.
@@ -251,6 +257,13 @@ pub enum How {
     NeverStarted(Option<String>),
     /// It is gone, and how cannot be known.
     Lost(String),
+    /// A task's function returned.
+    Returned {
+        /// What went wrong, if something did.
+        error: Option<String>,
+        /// What it gave back, also where something went wrong.
+        result: Option<TaskResult>,
+    },
 }
 
 /// Who ended an attempt before it ended by itself.

@@ -11,7 +11,7 @@ use crate::limits;
 use crate::port::{Position, Record, Store, StoreError, Table};
 use crate::schedule;
 use crate::time::{Millis, Timestamp};
-use crate::world::{Committed, Fault, World, delivery_ids, job_ids};
+use crate::world::{Committed, Fault, JobWants, World, delivery_ids, job_ids};
 use std::collections::BTreeSet;
 
 /// Decides for one host. Holds no state of its own: everything durable is a row.
@@ -27,6 +27,8 @@ pub struct Step {
     pub replies: Vec<Result<Reply, Refused>>,
     /// What the rows that changed want.
     pub wants: Vec<Want>,
+    /// What the tasks among them want: of whoever runs tasks, for they are no processes.
+    pub tasks: Vec<Want>,
     /// What the deliveries that changed want.
     pub deliver: Vec<Deliver>,
     /// Jobs that changed.
@@ -46,7 +48,8 @@ impl Step {
         next_due: Option<Timestamp>,
     ) -> Self {
         let Committed { head, wants, deliver, changed, inboxes, next_due: _ } = committed;
-        Self { replies, wants, deliver, changed, inboxes, head, next_due }
+        let JobWants { processes, tasks } = wants;
+        Self { replies, wants: processes, tasks, deliver, changed, inboxes, head, next_due }
     }
 }
 
@@ -93,17 +96,24 @@ impl Engine {
         for sink in world.scan()?.ids(Table::Sink, "", limits::SINKS_MAX)? {
             world.stir_sink(&sink);
         }
+        take_up(&mut world)?;
         let more = pass_time(&mut world)? | schedule::place(&mut world)? | dispatch(&mut world)?;
         let (mut wants, mut deliver) = self.active_wants(&mut world)?;
         let mut committed = world.commit()?;
-        wants.append(&mut committed.wants);
+        for (active, changed) in [
+            (&mut wants.processes, &mut committed.wants.processes),
+            (&mut wants.tasks, &mut committed.wants.tasks),
+        ] {
+            active.append(changed);
+            active.sort();
+            active.dedup();
+        }
         deliver.append(&mut committed.deliver);
-        wants.sort();
-        wants.dedup();
         deliver.sort();
         deliver.dedup();
         let next_due = if more { Some(now) } else { committed.next_due };
-        Ok(Step { wants, deliver, ..Step::of(committed, Vec::new(), next_due) })
+        let JobWants { processes, tasks } = wants;
+        Ok(Step { wants: processes, tasks, deliver, ..Step::of(committed, Vec::new(), next_due) })
     }
 
     /// Lets the oldest ended jobs go while there are more of them, or more bytes, than are kept.
@@ -123,9 +133,9 @@ impl Engine {
         Ok((Step::of(committed, Vec::new(), next_due), more))
     }
 
-    fn active_wants(&self, world: &mut World<'_>) -> Result<(Vec<Want>, Vec<Deliver>), StoreError> {
+    fn active_wants(&self, world: &mut World<'_>) -> Result<(JobWants, Vec<Deliver>), StoreError> {
         let host = &self.place.host;
-        let (mut wants, mut deliver) = (Vec::new(), Vec::new());
+        let (mut wants, mut deliver) = (JobWants::default(), Vec::new());
         for table in [Table::Job, Table::Delivery] {
             let mut after = String::new();
             loop {
@@ -136,7 +146,7 @@ impl Engine {
                     // Read past the world: thousands of rows that do not change need no slot in it.
                     let Some(row) = world.scan()?.load(table, id)? else { continue };
                     if table == Table::Job {
-                        wants.extend(Job::from_row(&row)?.wants(&self.place.boot));
+                        wants.of(&Job::from_row(&row)?, &self.place);
                     } else {
                         deliver.extend(Delivery::from_row(&row)?.wants(host));
                     }
@@ -145,6 +155,15 @@ impl Engine {
         }
         Ok((wants, deliver))
     }
+}
+
+/// Takes up the tasks of known kinds of which there were too many for one step.
+fn take_up(world: &mut World<'_>) -> Result<(), StoreError> {
+    let host = &world.place().host;
+    due(world, "host", |world| {
+        let kinds = world.host(host.as_str())?.as_ref().map(|host| host.kinds.clone());
+        kinds.unwrap_or_default().iter().try_for_each(|kind| decide::take_up(world, kind))
+    })
 }
 
 /// Lets every row whose hour has come change. Gives whether there are more than one step takes.

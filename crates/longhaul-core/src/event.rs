@@ -70,6 +70,13 @@ pub enum Fact {
         /// Why the last one did.
         message: Option<String>,
     },
+    /// A task whose process was lost will be run again.
+    Rerunning {
+        /// When it may start.
+        not_before: Timestamp,
+        /// How often it was lost so far.
+        reruns: u32,
+    },
     /// The job is over. Nothing about its outcome follows this.
     Ended {
         /// The one recorded outcome.
@@ -200,6 +207,7 @@ impl Fact {
             Self::AttemptEnded { .. } => "attempt_ended",
             Self::Retrying { .. } => "retrying",
             Self::Relaunching { .. } => "relaunching",
+            Self::Rerunning { .. } => "rerunning",
             Self::Ended { .. } => "ended",
             Self::NoticesOwed { .. } => "notices_owed",
             Self::NoticeFailed { .. } => "notice_failed",

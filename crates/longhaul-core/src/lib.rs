@@ -28,5 +28,6 @@ pub mod roster;
 pub mod schedule;
 pub mod sink;
 pub mod spec;
+pub mod task;
 pub mod time;
 pub mod world;

@@ -37,6 +37,14 @@ pub const DELIVERIES_PER_JOB_MAX: u32 = 17;
 pub const BATCH_JOBS_MAX: usize = 10_000;
 /// Bytes of one request's body.
 pub const REQUEST_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// Bytes of what a task is given, as JSON text.
+pub const TASK_INPUT_BYTES_MAX: usize = 256 * 1_024;
+/// Bytes kept of the text of a task's result, and of what it has for programs.
+pub const RESULT_BYTES_MAX: usize = 64 * 1_024;
+/// Kinds of tasks that one host runs.
+pub const TASK_KINDS_MAX: usize = 1_000;
+/// How often a task that was lost with its process may ask to be run again.
+pub const RERUNS_MAX: u32 = 100;
 /// Retries that a job may ask for.
 pub const RETRIES_MAX: u32 = 100;
 /// Attempts kept in full on a job; of older ones only the journal tells.

@@ -9,6 +9,7 @@ use crate::spec::Environment;
 use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A limit shared by many jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,9 @@ pub struct Host {
     pub boot: String,
     /// How often its daemon has come up. Grows.
     pub epoch: u64,
+    /// Kinds of tasks that its daemon runs.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kinds: BTreeSet<String>,
 }
 
 pub(crate) fn body<T: Serialize>(value: &T) -> String {
@@ -87,7 +91,7 @@ impl Record for Job {
             lane: self.spec.lane.clone(),
             parent: self.parent.as_ref().map(|parent| parent.as_str().to_owned()),
             owner: self.owner.clone(),
-            pool: Some(self.spec.pool.clone()),
+            pool: Some(self.waits_in()),
             priority: self.spec.priority,
             seq: self.seq,
             key: self.key.clone(),

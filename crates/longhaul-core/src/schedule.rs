@@ -17,11 +17,18 @@ pub fn place(world: &mut World<'_>) -> Result<bool, StoreError> {
     let mut room = limits::STEP_PLACE_MAX;
     for name in world.stirred() {
         let Some(pool) = world.pool(&name)?.clone() else { continue };
-        let free = free_slots(&pool, world.scan()?.occupied(&name)?);
-        let ids = job_ids(world.scan()?.runnable(&name, free.min(room))?)?;
-        room -= u32::try_from(ids.len()).expect("no more than were asked for");
-        for id in ids {
-            place_one(world, &id)?;
+        loop {
+            let free = free_slots(&pool, world.scan()?.occupied(&name)?);
+            let ids = job_ids(world.scan()?.runnable(&name, free.min(room))?)?;
+            room -= u32::try_from(ids.len()).expect("no more than were asked for");
+            let mut aside = 0;
+            for id in ids {
+                aside += u32::from(!place_one(world, &id)?);
+            }
+            // What was set aside took no slot: others may have it.
+            if aside == 0 || room == 0 {
+                break;
+            }
         }
         if room == 0 {
             // The next step may be about something else; only the row remembers.
@@ -47,16 +54,26 @@ fn mark(world: &mut World<'_>, name: &str, again_at: Option<Timestamp>) -> Resul
     marked.map_err(|refused| StoreError::Corrupt(format!("pool {name}: {refused}")))
 }
 
-fn place_one(world: &mut World<'_>, id: &JobId) -> Result<(), StoreError> {
+/// Gives it a slot; or sets it aside, if it is a task of a kind that nobody here runs. Gives which.
+fn place_one(world: &mut World<'_>, id: &JobId) -> Result<bool, StoreError> {
     let (place, now) = (world.place(), world.now());
     let placed = world.command(|world| {
+        if let Some(task) = world.job(id)?.spec.task.clone() {
+            let host = world.host(place.host.as_str())?;
+            if !host.as_ref().is_some_and(|host| host.kinds.contains(&task.kind)) {
+                world.job(id)?.set_aside(true);
+                return Ok(false);
+            }
+        }
         world.job(id)?.place(place, now);
         let attempt = world.job(id)?.attempt;
-        world.record(id, &Fact::Starting { attempt })
+        world.record(id, &Fact::Starting { attempt })?;
+        Ok(true)
     })?;
-    placed.map_err(|refused| StoreError::Corrupt(format!("a runnable job is gone: {refused}")))?;
+    let placed = placed
+        .map_err(|refused| StoreError::Corrupt(format!("a runnable job is gone: {refused}")))?;
     debug_assert!(lane_is_held_by(world, id)?, "a lane is active behind its oldest job");
-    Ok(())
+    Ok(placed)
 }
 
 /// The negative space of placing: nobody older in the lane is still open.
@@ -114,6 +131,8 @@ pub fn waits_for(job: &Job, around: &Surroundings, now: Timestamp) -> Option<Str
                 Waiting::New => "its hour",
                 Waiting::Retry => "its retry",
                 Waiting::Launch => "another launch",
+                Waiting::Rerun => "being run again",
+                Waiting::Kind => "a process that runs its kind",
             };
             format!("{what}, in {}", not_before.since(now))
         }
@@ -124,6 +143,12 @@ pub fn waits_for(job: &Job, around: &Surroundings, now: Timestamp) -> Option<Str
 }
 
 fn waits_for_pool(job: &Job, around: &Surroundings) -> String {
+    if let (JobState::Queued { because: Waiting::Kind, .. }, Some(task)) =
+        (&job.state, &job.spec.task)
+    {
+        let kind = &task.kind;
+        return format!("a process that runs tasks of kind `{kind}`; none here does");
+    }
     let name = &job.spec.pool;
     match &around.pool {
         None => format!("pool `{name}`, which does not exist any more"),

@@ -3,6 +3,7 @@
 
 use crate::id::JobId;
 use crate::limits;
+use crate::task::Task;
 use crate::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -60,6 +61,9 @@ pub struct JobSpec {
     pub leftovers: LeftoverRule,
     /// Where its environment came from.
     pub environment: EnvironmentOrigin,
+    /// The task that it is, rather than a process; its command is then the task's kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
 }
 
 /// What happens after a failed attempt.
@@ -174,7 +178,16 @@ impl JobSpec {
             pty: None,
             leftovers: LeftoverRule::Kill,
             environment: EnvironmentOrigin { inherited: true, set: Vec::new(), names: Vec::new() },
+            task: None,
         }
+    }
+
+    /// The plainest specification of a task, everything else as by default.
+    pub fn of_task(task: Task) -> Self {
+        let environment =
+            EnvironmentOrigin { inherited: false, set: Vec::new(), names: Vec::new() };
+        let spec = Self::new(vec![task.kind.clone()], "/".to_owned());
+        Self { environment, task: Some(task), ..spec }
     }
 
     /// Checks everything that needs no other row. Gives the first [`BadSpec`].
@@ -182,7 +195,8 @@ impl JobSpec {
         self.check_command()?;
         self.check_words()?;
         self.check_times()?;
-        self.check_files()
+        self.check_files()?;
+        self.task.as_ref().map_or(Ok(()), |task| task.check(self))
     }
 
     fn check_command(&self) -> Result<(), BadSpec> {
@@ -340,14 +354,19 @@ fn check_blob(field: &'static str, blob: &Blob) -> Result<(), BadSpec> {
     Ok(())
 }
 
-fn at_most(field: &'static str, what: &str, count: usize, most: usize) -> Result<(), BadSpec> {
+pub(crate) fn at_most(
+    field: &'static str,
+    what: &str,
+    count: usize,
+    most: usize,
+) -> Result<(), BadSpec> {
     if count > most {
         return Err(bad(field, &format!("has {count} {what}, and {most} is the limit")));
     }
     Ok(())
 }
 
-fn bad(field: &'static str, problem: &str) -> BadSpec {
+pub(crate) fn bad(field: &'static str, problem: &str) -> BadSpec {
     BadSpec { field, problem: problem.to_owned() }
 }
 

@@ -364,6 +364,7 @@ const fn is_ask(command: &Command) -> bool {
         | Command::Delivered { .. }
         | Command::DeliveryFailed { .. }
         | Command::HostUp { .. }
+        | Command::KindUp { .. }
         | Command::Woke { .. }
         | Command::Started { .. }
         | Command::Exited { .. }
@@ -398,6 +399,7 @@ const fn job_of(report: &Command) -> Option<&JobId> {
         | Command::DeliveryFailed { .. }
         | Command::Emit { .. }
         | Command::HostUp { .. }
+        | Command::KindUp { .. }
         | Command::Woke { .. } => None,
     }
 }

@@ -3,14 +3,15 @@
 
 use crate::api::{
     Attach, AttemptView, CleanupState, CleanupView, DeliveryStage, DeliveryView, EventView,
-    JobView, Leftovers, LeftoversView, OriginView, OutcomeKind, OutcomeView, ReceiptView, Size,
-    Span, Spec, State, Stored, Terminal, Time,
+    JobView, Leftovers, LeftoversView, OriginView, OutcomeKind, OutcomeView, ReceiptView,
+    ResultView, Size, Span, Spec, State, Stored, TaskView, Terminal, Time,
 };
 use longhaul_core::delivery::{Claimant, Delivery, DeliveryState};
 use longhaul_core::event::{self, Event};
 use longhaul_core::job::{self, Attempt, Job, JobState};
 use longhaul_core::outcome::{Ending, Outcome, Reason};
 use longhaul_core::spec::{JobSpec, LeftoverRule};
+use longhaul_core::task::TaskResult;
 use longhaul_core::time::{Millis, Timestamp};
 use serde_json::{Map, Value};
 
@@ -51,10 +52,26 @@ pub fn job(job: &Job, sizes: Sizes, waiting_for: Option<String>) -> JobView {
         retry_of: job.retry_of.as_ref().map(ToString::to_string),
         cancel_requested_at: job.cancel.as_ref().map(|cancel| time(cancel.at)),
         cleanup: cleanup(&job.cleanup),
+        task: job.spec.task.as_ref().map(|task| TaskView {
+            kind: task.kind.clone(),
+            reruns: job.reruns,
+            reruns_max: task.reruns_max,
+        }),
+        result: job.result.as_ref().map(result),
         attempts: None,
         history: None,
         spec: None,
         environment: None,
+    }
+}
+
+/// What a task's function returned.
+fn result(result: &TaskResult) -> ResultView {
+    let structured = result.structured.as_deref();
+    ResultView {
+        text: result.text.clone(),
+        structured: structured.and_then(|json| serde_json::from_str(json).ok()),
+        is_cut: result.is_cut,
     }
 }
 

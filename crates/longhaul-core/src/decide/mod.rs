@@ -7,11 +7,13 @@ mod owners;
 mod pools;
 mod reports;
 mod sinks;
+mod tasks;
 
 pub(crate) use deliveries::{claim_for_courier, due_delivery, give_up, let_go};
 pub(crate) use jobs::{abandon, settle};
 pub(crate) use owners::due_owner;
 pub(crate) use pools::DEFAULT as DEFAULT_POOL;
+pub(crate) use tasks::take_up;
 
 use crate::command::{Command, Reply};
 use crate::event::Fact;
@@ -19,6 +21,7 @@ use crate::id::{HostId, JobId};
 use crate::job::{JobState, Then};
 use crate::record::Host;
 use crate::world::{Fault, World};
+use std::collections::BTreeSet;
 
 /// Decides one command.
 pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
@@ -53,6 +56,7 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
             reports::emit(world, &job, attempt, report, body)
         }
         Command::HostUp { name } => host_up(world, name),
+        Command::KindUp { kind } => tasks::kind_up(world, kind),
         Command::Woke { slept } => reports::woke(world, slept),
         Command::Started { job, attempt, at, pid } => {
             reports::started(world, &job, attempt, at, pid)
@@ -71,7 +75,7 @@ fn host_up(world: &mut World<'_>, name: String) -> Result<Reply, Fault> {
     let boot = place.boot.clone();
     let host = world.host(id.as_str())?;
     let epoch = host.as_ref().map_or(0, |host| host.epoch) + 1;
-    *host = Some(Host { id, name, boot, epoch });
+    *host = Some(Host { id, name, boot, epoch, kinds: BTreeSet::new() });
     pools::ensure_default(world)?;
     // Whoever was connected to this host's last daemon is not any more.
     owners::all_absent(world)?;

@@ -8,6 +8,7 @@ use crate::id::JobId;
 use crate::job::{AfterExit, CleanupState, JobState};
 use crate::limits;
 use crate::port::Table;
+use crate::task::TaskResult;
 use crate::time::{Millis, Timestamp};
 use crate::world::{Fault, World, job_ids};
 
@@ -43,7 +44,7 @@ pub(super) fn exited(
         world.record(id, &Fact::AttemptEnded { attempt, outcome, leftovers })?;
     }
     let job = world.job(id)?;
-    let (failures, launches) = (job.failures, job.launches);
+    let (failures, launches, reruns) = (job.failures, job.launches, job.reruns);
     let not_before = match job.state {
         JobState::Queued { not_before, .. } => not_before,
         JobState::Starting { .. }
@@ -53,6 +54,7 @@ pub(super) fn exited(
     };
     match after {
         AfterExit::Over => settle(world, id)?,
+        AfterExit::Reruns => world.record(id, &Fact::Rerunning { not_before, reruns })?,
         AfterExit::Retries => world.record(id, &Fact::Retrying { not_before, failures })?,
         AfterExit::Relaunches(message) => {
             world.record(id, &Fact::Relaunching { not_before, launches, message })?;
@@ -67,6 +69,12 @@ fn bound(exit: &mut Exit) {
         &mut exit.how
     {
         *message = clip(message, limits::MESSAGE_BYTES_MAX);
+    }
+    if let How::Returned { error, result } = &mut exit.how {
+        if let Some(error) = error {
+            *error = clip(error, limits::MESSAGE_BYTES_MAX);
+        }
+        result.iter_mut().for_each(TaskResult::bound);
     }
     exit.artifacts.truncate(limits::ARTIFACTS_MAX);
     exit.warnings.truncate(limits::CLEANUP_WARNINGS_MAX);

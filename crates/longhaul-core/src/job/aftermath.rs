@@ -145,8 +145,8 @@ impl Job {
         let outcome = self.outcome().expect("only an ended job has an aftermath");
         let keep = self.spec.keep.unwrap_or_else(|| retention.keep_for(outcome.kind));
         self.cleanup.purge = Purge::At { at: now.plus(keep) };
-        // Nothing was ever written for a job that had no attempt.
-        self.cleanup.state = if self.attempt == 0 {
+        // Nothing was ever written for a job that had no attempt, or that was no process.
+        self.cleanup.state = if self.attempt == 0 || self.spec.task.is_some() {
             CleanupState::Done
         } else {
             let again_at = next_try(self.id.as_str(), 1, now);

@@ -16,6 +16,8 @@ pub enum AfterExit {
     Retries,
     /// The same work is launched again, because nothing of it ran.
     Relaunches(Option<String>),
+    /// A task that was lost with its process is run again.
+    Reruns,
 }
 
 impl Job {
@@ -171,6 +173,17 @@ impl Job {
         let outcome = self.judge(&exit, &process);
         self.close_attempt(exit, process.clone(), now);
         match outcome {
+            Some(outcome) if self.reruns(&outcome) => {
+                self.reruns += 1;
+                let pause = backoff::delay(
+                    self.id.as_str(),
+                    self.reruns,
+                    limits::RETRY_DELAY_DEFAULT,
+                    limits::START_MAX,
+                );
+                self.requeue(pause, Waiting::Rerun, now);
+                Ok(AfterExit::Reruns)
+            }
             Some(outcome) if self.retries(&outcome) => {
                 self.failures += 1;
                 // The next attempt is a round of its own: launches that fail are counted anew.
@@ -241,9 +254,11 @@ impl Job {
             How::NeverStarted(message) => {
                 Some(Outcome::because(Ending::Failed, Reason::Spawn, message.clone()))
             }
-            How::Exited(_) | How::Signaled(_) | How::SpawnFailed(_) | How::Lost(_) => {
-                Some(process.clone())
-            }
+            How::Exited(_)
+            | How::Signaled(_)
+            | How::SpawnFailed(_)
+            | How::Lost(_)
+            | How::Returned { .. } => Some(process.clone()),
         }
     }
 
@@ -259,11 +274,19 @@ impl Job {
         let retry = &self.spec.retry;
         let is_worth_it = match outcome.kind {
             Ending::Succeeded | Ending::Cancelled => false,
+            // What becomes of a task when its process dies is for its kind alone to say.
+            Ending::Lost if self.spec.task.is_some() => false,
             Ending::Failed | Ending::TimedOut | Ending::Lost => {
                 retry.on.is_empty() || outcome.exit_code.is_some_and(|c| retry.on.contains(&c))
             }
         };
         is_worth_it && self.cancel.is_none() && self.failures < retry.max
+    }
+
+    /// Whether a task whose process was lost is run again.
+    fn reruns(&self, outcome: &Outcome) -> bool {
+        let most = self.spec.task.as_ref().map_or(0, |task| task.reruns_max);
+        outcome.kind == Ending::Lost && self.cancel.is_none() && self.reruns < most
     }
 
     fn stop(&mut self, then: Then, by_force: bool, now: Timestamp) {
@@ -290,6 +313,14 @@ impl Job {
         current.leftovers = exit.leftovers;
         current.warnings = exit.warnings;
         self.artifacts = exit.artifacts;
+        self.result = match exit.how {
+            How::Returned { result, .. } => result,
+            How::Exited(_)
+            | How::Signaled(_)
+            | How::SpawnFailed(_)
+            | How::NeverStarted(_)
+            | How::Lost(_) => None,
+        };
     }
 
     /// Refuses what is not about the attempt that is now going on.
@@ -320,6 +351,10 @@ fn process_outcome(exit: &Exit) -> Outcome {
         }
         How::Lost(message) => {
             Outcome::because(Ending::Lost, Reason::HostLost, Some(message.clone()))
+        }
+        How::Returned { error: None, .. } => Outcome::plain(Ending::Succeeded),
+        How::Returned { error: Some(error), .. } => {
+            Outcome { message: Some(error.clone()), ..Outcome::plain(Ending::Failed) }
         }
     }
 }

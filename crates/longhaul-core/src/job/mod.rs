@@ -27,6 +27,7 @@ use crate::id::{HostId, JobId};
 use crate::outcome::Outcome;
 use crate::port::Phase;
 use crate::spec::JobSpec;
+use crate::task::{Task, TaskResult};
 use crate::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,9 @@ pub struct Job {
     pub failures: u32,
     /// Launches in a row that never began.
     pub launches: u32,
+    /// Attempts that were lost with their process and were, or will be, followed by another.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reruns: u32,
     /// Jobs it still waits for.
     pub blocked_on: u32,
     /// Whether an older job of its lane has not ended.
@@ -80,8 +84,16 @@ pub struct Job {
     pub emitted: u64,
     /// Files it left.
     pub artifacts: Vec<Artifact>,
+    /// What its last attempt gave back, if it is a task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<TaskResult>,
     /// What is owed after its end.
     pub cleanup: Cleanup,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Where a job is in its life.
@@ -135,6 +147,10 @@ pub enum Waiting {
     Retry,
     /// A launch came to nothing; the hour spaces the launches.
     Launch,
+    /// A task was lost with its process; the hour spaces the attempts.
+    Rerun,
+    /// Its hour has come, but no process here runs tasks of its kind.
+    Kind,
 }
 
 /// What follows when a stopping attempt is over.
@@ -226,6 +242,7 @@ impl Job {
             attempt: 0,
             failures: 0,
             launches: 0,
+            reruns: 0,
             blocked_on,
             behind,
             host: None,
@@ -237,6 +254,7 @@ impl Job {
             events_dropped: 0,
             emitted: 0,
             artifacts: Vec::new(),
+            result: None,
             cleanup: Cleanup::default(),
         }
     }
@@ -298,6 +316,23 @@ impl Job {
         }
     }
 
+    /// The pool in which the scheduler looks for it.
+    pub fn waits_in(&self) -> String {
+        match (&self.state, &self.spec.task) {
+            (JobState::Queued { because: Waiting::Kind, .. }, Some(task)) => {
+                Task::waiting_pool(&task.kind)
+            }
+            _ => self.spec.pool.clone(),
+        }
+    }
+
+    /// Sets it aside, or takes it up again: whether a process here runs tasks of its kind.
+    pub(crate) const fn set_aside(&mut self, is_aside: bool) {
+        if let JobState::Queued { because, .. } = &mut self.state {
+            *because = if is_aside { Waiting::Kind } else { Waiting::New };
+        }
+    }
+
     /// When time alone will change it.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.state {
@@ -312,7 +347,8 @@ impl Job {
     /// What should be true of the outside world, given what it is now and which boot this is.
     pub fn wants(&self, boot: &str) -> Vec<Want> {
         let (id, attempt) = (self.id.clone(), self.attempt);
-        let is_this_boot = self.boot.as_deref() == Some(boot);
+        // Whoever does not run a task knows that it is gone; which boot ran it says nothing more.
+        let is_this_boot = self.spec.task.is_some() || self.boot.as_deref() == Some(boot);
         match &self.state {
             JobState::Queued { .. } => Vec::new(),
             JobState::Starting { .. } | JobState::Running { .. } | JobState::Stopping { .. }

@@ -340,14 +340,14 @@ impl<'tx> World<'tx> {
         }
         let is_changed = |slot: &Slot<Job>| slot.current != slot.at_begin;
         let slots = self.touched.iter().filter_map(|id| self.jobs.slots.get_key_value(id.as_str()));
-        let (mut wants, mut deliver) = (Vec::new(), Vec::new());
+        let (mut wants, mut deliver) = (JobWants::default(), Vec::new());
         let mut changed = BTreeSet::new();
         for (id, slot) in slots.filter(|(_, slot)| is_changed(slot)) {
             changed.extend(JobId::parse(id));
             // Another host's attempt is its own drivers' business; it reconciles within seconds.
             let is_mine = |job: &&Job| job.host.as_ref().is_none_or(|at| *at == self.place.host);
             if let Some(job) = slot.current.as_ref().filter(is_mine) {
-                wants.extend(job.wants(&self.place.boot));
+                wants.of(job, self.place);
             }
         }
         let slots = self.told.iter().filter_map(|id| self.deliveries.slots.get(id.as_str()));
@@ -366,12 +366,29 @@ impl<'tx> World<'tx> {
     }
 }
 
+/// What jobs want, apart for who makes it true.
+#[derive(Debug, Default)]
+pub(crate) struct JobWants {
+    /// Of processes.
+    pub(crate) processes: Vec<Want>,
+    /// Of tasks.
+    pub(crate) tasks: Vec<Want>,
+}
+
+impl JobWants {
+    pub(crate) fn of(&mut self, job: &Job, place: &Place) {
+        let is_task = job.spec.task.is_some();
+        let wants = if is_task { &mut self.tasks } else { &mut self.processes };
+        wants.extend(job.wants(&place.boot));
+    }
+}
+
 /// What a committed step has to tell.
 pub struct Committed {
     /// The journal's new head.
     pub head: Position,
-    /// What the changed rows want.
-    pub wants: Vec<Want>,
+    /// What the changed jobs want.
+    pub(crate) wants: JobWants,
     /// What the changed deliveries want.
     pub deliver: Vec<Deliver>,
     /// Jobs that changed.

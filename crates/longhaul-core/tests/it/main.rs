@@ -12,3 +12,4 @@ mod retention;
 mod retries;
 mod starts_and_stops;
 mod submits;
+mod tasks;

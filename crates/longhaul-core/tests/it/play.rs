@@ -7,10 +7,11 @@ use longhaul_core::command::{
 use longhaul_core::engine::{Engine, Step};
 use longhaul_core::event::{Event, NewEvent};
 use longhaul_core::id::{DeliveryId, HostId, JobId};
-use longhaul_core::job::{Job, JobState};
+use longhaul_core::job::{Job, JobState, Waiting};
 use longhaul_core::port::{Position, Record, Store, Table};
 use longhaul_core::restore::{Remains, abandon, restore};
 use longhaul_core::spec::{Environment, JobSpec};
+use longhaul_core::task::{Task, TaskResult};
 use longhaul_core::time::{Millis, Timestamp};
 use longhaul_store::MemoryStore;
 use std::collections::BTreeMap;
@@ -132,6 +133,12 @@ impl Stage {
             let paused = (verb != "slots").then_some(verb == "pause");
             return Command::SetPool { pool: rest[0].into(), slots, paused };
         }
+        if verb == "kind" {
+            return Command::KindUp { kind: rest[0].into() };
+        }
+        if verb == "up" {
+            return Command::HostUp { name: "here".into() };
+        }
         if verb == "woke" {
             return Command::Woke { slept: span_of(rest[0]) };
         }
@@ -162,6 +169,13 @@ impl Stage {
             "lost" => {
                 Command::Exited { job, attempt, exit: self.exit(How::Lost("gone".into()), words) }
             }
+            "returned" => {
+                let text = rest[1].to_owned();
+                let error = has("badly").then(|| text.clone());
+                let result = Some(TaskResult { text, ..TaskResult::default() });
+                let exit = self.exit(How::Returned { error, result }, words);
+                Command::Exited { job, attempt, exit }
+            }
             "never" => {
                 let how = How::NeverStarted(Some("no folder".into()));
                 Command::Exited { job, attempt, exit: self.exit(how, words) }
@@ -177,12 +191,15 @@ impl Stage {
 
     fn submission(&mut self, words: &[&str]) -> Submission {
         let mut spec = JobSpec::new(vec!["true".into()], "/".into());
+        let mut reruns_max = 0;
         let (mut key, mut parent, mut owner, mut project, mut retry_of) =
             (None, None, None, None, None);
         for option in &words[1..] {
             let (name, value) = option.split_once('=').expect("name=value");
             let number = || value.parse().expect("a number");
             match name {
+                "task" => spec.command = vec![value.into()],
+                "reruns" => reruns_max = value.parse().expect("a number"),
                 "lane" => spec.lane = Some(value.into()),
                 "pool" => spec.pool = value.into(),
                 "prio" => spec.priority = number(),
@@ -203,6 +220,10 @@ impl Stage {
                 "arg" => spec.command.push(value.into()),
                 other => panic!("no such option: {other}"),
             }
+        }
+        if words.iter().any(|word| word.starts_with("task=")) {
+            let (kind, input) = (spec.command[0].clone(), "{}".to_owned());
+            spec.task = Some(Task { kind, input, reruns_max });
         }
         let environment = Environment(BTreeMap::new());
         let id = self.id(words[0]);
@@ -272,6 +293,8 @@ impl Stage {
         wants.sort();
         wants.dedup();
         told.extend(wants.iter().map(|want| format!("want {}", self.want(want))));
+        let tasks = step.tasks.iter();
+        told.extend(tasks.map(|want| format!("want task {}", self.want(want))));
         told
     }
 
@@ -304,6 +327,7 @@ impl Stage {
 
 fn describe(job: &Job) -> String {
     match &job.state {
+        JobState::Queued { because: Waiting::Kind, .. } => "aside".to_owned(),
         JobState::Queued { .. } => job.phase().name().to_owned(),
         JobState::Stopping { by_force: true, .. } => "stopping by force".to_owned(),
         JobState::Starting { .. } | JobState::Running { .. } | JobState::Stopping { .. } => {
@@ -314,7 +338,9 @@ fn describe(job: &Job) -> String {
             let kind = outcome.kind.name();
             let cleanup = format!("{:?}", job.cleanup.state);
             let cleanup = cleanup.split([' ', '{']).next().unwrap_or_default().to_lowercase();
-            format!("ended {kind}{} cleanup {cleanup}", reason.unwrap_or_default())
+            let result = job.result.as_ref().map(|result| format!(" with {}", result.text));
+            let (reason, result) = (reason.unwrap_or_default(), result.unwrap_or_default());
+            format!("ended {kind}{reason}{result} cleanup {cleanup}")
         }
     }
 }

@@ -31,6 +31,7 @@ struct Story {
     is_open: bool,
     cancelled: bool,
     failures: u32,
+    reruns: u32,
     launches: u32,
     not_before: Option<Timestamp>,
     last: Option<Outcome>,
@@ -146,6 +147,14 @@ impl Story {
                     && *launches < limits::LAUNCHES_MAX
                     && is_backoff(pause, first, *launches, limits::START_MAX)
             }
+            Fact::Rerunning { not_before, reruns } => {
+                let pause = not_before.since(at);
+                is_active
+                    && !self.cancelled
+                    && *reruns == self.reruns + 1
+                    && job.spec.task.as_ref().is_some_and(|task| *reruns <= task.reruns_max)
+                    && is_backoff(pause, limits::RETRY_DELAY_DEFAULT, *reruns, limits::START_MAX)
+            }
             Fact::Ended { .. } => self.seq > 0 && self.ended.is_none(),
             Fact::CleanupFailed { .. } => self.ended.is_some(),
             Fact::CleanupStuck => self.ended.is_some() && !self.stuck,
@@ -194,6 +203,10 @@ impl Story {
                 (self.not_before, self.launches) = (Some(*not_before), *launches);
                 self.state = "queued";
             }
+            Fact::Rerunning { not_before, reruns } => {
+                (self.not_before, self.reruns) = (Some(*not_before), *reruns);
+                self.state = "queued";
+            }
             Fact::Ended { outcome } => {
                 (self.state, self.ended) = ("ended", Some(outcome.clone()));
             }
@@ -219,6 +232,7 @@ impl Story {
             && self.seq == job.events
             && self.attempt == job.attempt
             && self.failures == job.failures
+            && self.reruns == job.reruns
             && self.cancelled == job.cancel.is_some()
             && self.ended.as_ref() == job.outcome();
         holds("folding the journal gives the rows", is_so || job.events_dropped > 0, || {

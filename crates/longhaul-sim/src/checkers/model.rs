@@ -84,7 +84,7 @@ impl<'a> Model<'a> {
             | Command::Sent { .. }
             | Command::Delivered { .. }
             | Command::DeliveryFailed { .. } => unreachable!("no life asks for it yet"),
-            Command::Woke { .. } => Ok(Reply::Done),
+            Command::KindUp { .. } | Command::Woke { .. } => Ok(Reply::Done),
             Command::Emit { job, attempt, .. } => {
                 self.current(job, *attempt)?;
                 Ok(Reply::Done)

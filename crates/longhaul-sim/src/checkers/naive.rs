@@ -83,6 +83,8 @@ pub(super) fn process(how: &How) -> Outcome {
         How::SpawnFailed(_) | How::NeverStarted(_) => {
             Outcome { reason: Some(Reason::Spawn), ..Outcome::plain(Ending::Failed) }
         }
+        How::Returned { error: None, .. } => Outcome::plain(Ending::Succeeded),
+        How::Returned { error: Some(_), .. } => Outcome::plain(Ending::Failed),
         How::Lost(_) => Outcome { reason: Some(Reason::HostLost), ..Outcome::plain(Ending::Lost) },
     }
 }
@@ -107,7 +109,11 @@ pub(super) fn judge(meant: Option<&Outcome>, exit: &Exit) -> Option<Outcome> {
         }
         Some(_) | None => match exit.how {
             How::NeverStarted(_) => None,
-            How::Exited(_) | How::Signaled(_) | How::SpawnFailed(_) | How::Lost(_) => Some(process),
+            How::Exited(_)
+            | How::Signaled(_)
+            | How::SpawnFailed(_)
+            | How::Returned { .. }
+            | How::Lost(_) => Some(process),
         },
     }
 }

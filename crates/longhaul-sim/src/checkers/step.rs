@@ -177,7 +177,7 @@ fn time(seen: &Seen<'_>) -> Result<(), Broken> {
 fn named(command: &Command) -> Option<Vec<&JobId>> {
     match command {
         Command::Submit(jobs) => Some(jobs.iter().map(|job| &job.id).collect()),
-        Command::Cancel { tree: true, .. } | Command::Woke { .. } => None,
+        Command::Cancel { tree: true, .. } | Command::Woke { .. } | Command::KindUp { .. } => None,
         Command::SetPool { .. }
         | Command::HostUp { .. }
         | Command::AddSink { .. }

@@ -60,6 +60,12 @@ pub struct JobView {
     pub cancel_requested_at: Option<Time>,
     /// What is owed after its end.
     pub cleanup: CleanupView,
+    /// The task that it is, if it is no process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskView>,
+    /// What its function returned, if it is a task that has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ResultView>,
     /// Its newest attempts, oldest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Vec<AttemptView>>,
@@ -156,6 +162,28 @@ impl OutcomeKind {
             Self::Lost => "lost",
         }
     }
+}
+
+/// A job that is a function of the program that embeds longhaul.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskView {
+    /// Under which name its function is registered.
+    pub kind: String,
+    /// How often it was lost with its process and run again.
+    pub reruns: u32,
+    /// How often that may be.
+    pub reruns_max: u32,
+}
+
+/// What a task's function returned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultView {
+    /// For people and models.
+    pub text: String,
+    /// For programs.
+    pub structured: Option<Value>,
+    /// Whether something was left out because it was too large.
+    pub is_cut: bool,
 }
 
 /// What is owed after a job's end.

@@ -22,7 +22,7 @@ pub use codes::{codes, explain};
 pub use frames::{BadFrame, Frame, FrameDecoder, FrameKind, frame_header};
 pub use job::{
     AttemptView, CleanupState, CleanupView, EventView, JobView, LeftoversView, OriginView,
-    OutcomeKind, OutcomeView, State,
+    OutcomeKind, OutcomeView, ResultView, State, TaskView,
 };
 pub use notice::{
     AckAsk, Acked, DeliveriesPage, DeliveryStage, DeliveryView, Fetched, InboxPage, Notice,

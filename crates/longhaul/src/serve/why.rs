@@ -63,7 +63,8 @@ fn state(job: &Job, around: &Surroundings, now: Timestamp) -> Vec<String> {
             }
             if !is_due {
                 let what = match because {
-                    Waiting::New => "The hour it was given",
+                    Waiting::New | Waiting::Kind => "The hour it was given",
+                    Waiting::Rerun => "The next attempt after one that was lost with its process",
                     Waiting::Retry => "The next attempt after a failed one",
                     Waiting::Launch => "The next launch after one that came to nothing",
                 };
@@ -91,6 +92,9 @@ fn state(job: &Job, around: &Surroundings, now: Timestamp) -> Vec<String> {
             }
             why
         }
+        JobState::Stopping { then, by_force, .. } if job.spec.task.is_some() => {
+            stopping_task(number, then, *by_force)
+        }
         JobState::Stopping { then, by_force, again_at } => {
             let how = if *by_force { "killed" } else { "asked to end" };
             let what = match then {
@@ -107,6 +111,22 @@ fn state(job: &Job, around: &Surroundings, now: Timestamp) -> Vec<String> {
             vec![format!("It ended at {}: it has {}.", time(*at), words(outcome))]
         }
     }
+}
+
+/// Nobody can end a function that does not listen: its process is everybody else's too.
+fn stopping_task(number: u32, then: &Then, was_due: bool) -> Vec<String> {
+    let Then::End(outcome) = then else {
+        return vec![format!("Attempt {number} did not begin in time and will be made again.")];
+    };
+    let what = words(outcome);
+    let mut why = vec![format!("Attempt {number} is being asked to end: it will have {what}.")];
+    if was_due {
+        why.push(
+            "Its body ignores that it was cancelled; it keeps its slot until it really returns."
+                .to_owned(),
+        );
+    }
+    why
 }
 
 fn cancelled(job: &Job) -> Option<String> {
