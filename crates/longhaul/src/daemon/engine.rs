@@ -42,6 +42,8 @@ pub(super) struct EngineParts {
     pub(super) inbox: Arc<Inbox>,
     pub(super) journal: Journal,
     pub(super) board: Arc<Board<Want>>,
+    /// What the driver of tasks takes up.
+    pub(super) tasks: Arc<Board<Want>>,
     /// What the courier takes up.
     pub(super) letters: Arc<Board<Deliver>>,
     pub(super) stored: Stored,
@@ -259,7 +261,7 @@ impl Work {
     /// Publishes a commit and hands out what it wants.
     fn tell(&mut self, step: Step, now: Timestamp) {
         self.next_due = step.next_due;
-        if !step.wants.is_empty() || !step.deliver.is_empty() {
+        if !(step.wants.is_empty() && step.tasks.is_empty() && step.deliver.is_empty()) {
             let again_at = now.plus(RECONCILE_EVERY);
             self.reconcile_at = Some(self.reconcile_at.map_or(again_at, |at| at.min(again_at)));
         }
@@ -271,6 +273,7 @@ impl Work {
         }
         self.parts.journal.publish(step.head, &step.changed, &step.inboxes);
         self.parts.board.pin(step.wants);
+        self.parts.tasks.pin(step.tasks);
         self.parts.letters.pin(step.deliver);
     }
 

@@ -23,6 +23,7 @@ mod spools;
 mod stop;
 mod stored;
 mod supervisor;
+mod tasks;
 mod tokens;
 
 pub use courier::{Courier, Tested, check_secret, check_url, shown_url};
@@ -36,6 +37,7 @@ pub use spools::{Growth, Spools, Stream};
 pub use stop::StopSwitch;
 pub(crate) use stored::DRAFT;
 pub use stored::Stored;
+pub use tasks::{Body, CLOSURE, Closure, Returned, Run, StopCause, TaskToken, Tasks};
 pub use tokens::Tokens;
 
 use self::board::Board;
@@ -44,10 +46,11 @@ use self::engine::{EngineParts, EngineThread};
 use self::inbox::Inbox;
 use self::lock::HomeLock;
 use self::supervisor::{Site, Supervisor};
+use self::tasks::TaskDriver;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::home::{Home, HomeError};
-use longhaul_core::command::{Deliver, Place};
+use longhaul_core::command::{Deliver, Place, Want};
 use longhaul_core::engine::Engine;
 use longhaul_core::id::HostId;
 use longhaul_core::port::{Reader, Store, StoreError};
@@ -80,6 +83,8 @@ pub struct Ports {
     pub presences: Presences,
     /// Tries out sinks.
     pub courier: Courier,
+    /// Functions of this process that are run as jobs.
+    pub tasks: Tasks,
     /// Where everything lies.
     pub home: Home,
     /// The settings.
@@ -307,7 +312,7 @@ impl Daemon {
         let (store, readers) = open_store(&home, descriptors_max)?;
 
         let inbox = Arc::new(Inbox::default());
-        let (board, letters) = (Arc::new(Board::default()), Arc::new(Board::default()));
+        let boards = Boards::default();
         let (journal, stop) = (Journal::new(), StopSwitch::new());
         let handle = EngineHandle::new(
             Arc::clone(&inbox),
@@ -322,8 +327,9 @@ impl Daemon {
             store,
             inbox,
             journal: journal.clone(),
-            board: Arc::clone(&board),
-            letters: Arc::clone(&letters),
+            board: Arc::clone(&boards.processes),
+            tasks: Arc::clone(&boards.tasks),
+            letters: Arc::clone(&boards.letters),
             stored: stored.clone(),
             clock: clock.clone(),
             stop: stop.clone(),
@@ -337,6 +343,7 @@ impl Daemon {
                 host: host.clone(),
                 webhooks: config.webhooks.clone(),
             }),
+            tasks: Tasks::new(handle.clone(), readers.clone(), clock.clone()),
             engine: handle,
             journal,
             readers,
@@ -356,8 +363,9 @@ impl Daemon {
         let engine = EngineThread::start(parts, host_name())
             .map_err(|source| DaemonError::io(ports.home.path(), source))?;
         let site = site(&ports, &options.program, nofile);
+        let board = Arc::clone(&boards.processes);
         let supervisor = Supervisor::new(site, board, hints, ports.stop.clone(), descriptors_max);
-        let drivers = start_drivers(&ports, supervisor, letters);
+        let drivers = start_drivers(&ports, supervisor, boards);
         Ok(Self { ports, engine, drivers, _lock: lock })
     }
 
@@ -385,14 +393,19 @@ impl Daemon {
     }
 }
 
-fn start_drivers(
-    ports: &Ports,
-    supervisor: Supervisor,
+/// Where the engine leaves what each driver is to make true.
+#[derive(Default)]
+struct Boards {
+    processes: Arc<Board<Want>>,
+    tasks: Arc<Board<Want>>,
     letters: Arc<Board<Deliver>>,
-) -> JoinSet<()> {
+}
+
+fn start_drivers(ports: &Ports, supervisor: Supervisor, boards: Boards) -> JoinSet<()> {
     let mut drivers = JoinSet::new();
     drivers.spawn(supervisor.run());
-    drivers.spawn(CourierDriver::new(ports, letters).run());
+    drivers.spawn(CourierDriver::new(ports, boards.letters).run());
+    drivers.spawn(TaskDriver::new(ports.tasks.clone(), boards.tasks, ports.stop.clone()).run());
     let (readers, clock) = (ports.readers.clone(), ports.clock.clone());
     drivers.spawn(ports.stored.clone().run(readers, clock, ports.stop.clone()));
     drivers.spawn(ports.presences.clone().run(ports.engine.clone(), ports.stop.clone()));
