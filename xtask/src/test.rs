@@ -11,6 +11,9 @@ use anyhow::{Result, bail};
 /// Simulated lives in the merge gate. The fast tests choose their own, smaller number.
 const LIVES: &str = "20000";
 
+/// Programs that embed longhaul, as the documentation shows them. Each checks what it shows.
+const EXAMPLES: &[&str] = &["embed"];
+
 /// The feature that compiles fault points in; a package opts in by declaring it.
 const FAILPOINTS: &str = "failpoints";
 
@@ -33,6 +36,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     tidy::run(&[])?;
     if !tested {
         shell::cargo(&["test", "--workspace"], &[])?;
+    }
+    for example in EXAMPLES {
+        shell::cargo(&["run", "--quiet", "--package", "longhaul", "--example", example], &[])?;
     }
     if slow { slow_steps() } else { Ok(()) }
 }

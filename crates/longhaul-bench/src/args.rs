@@ -31,6 +31,10 @@ pub(crate) struct Args {
     /// What a writing job writes
     #[arg(long, default_value = "1G", value_name = "SIZE", value_parser = bytes)]
     pub(crate) bytes: u64,
+    /// A program beside which `ephemeral` is measured: is given a number of jobs as its last word,
+    /// runs as many that do nothing until all are told, and prints its milliseconds
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) ephemeral_peer: Option<String>,
     /// Append one ledger line (JSON) to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -57,6 +61,8 @@ pub(crate) enum Scenario {
     Memory,
     /// What does it cost while nothing happens?
     Idle,
+    /// What does a job inside my program cost?
+    Ephemeral,
 }
 
 /// Reads `64K`, `10M`, `1G` or plain bytes.

@@ -37,6 +37,12 @@ fn main() -> ExitCode {
         Some((word, [folder])) if word == janitor::WORD => {
             janitor::work(&PathBuf::from(folder)).map(|()| true)
         }
+        Some((word, rest)) if word == scenarios::ephemeral::WORD => {
+            scenarios::ephemeral::work(rest).map(|line| {
+                say(&line);
+                true
+            })
+        }
         _ => measure(Args::parse()),
     };
     match done {

@@ -18,6 +18,7 @@ pub(crate) enum Unit {
     /// A rate of switches between processes.
     SwitchesPerSecond,
     Jobs,
+    Bytes,
 }
 
 impl Unit {
@@ -31,6 +32,7 @@ impl Unit {
             Self::Times => "×",
             Self::SwitchesPerSecond => "switches/s",
             Self::Jobs => "jobs",
+            Self::Bytes => "bytes",
         }
     }
 }

@@ -1,6 +1,7 @@
-//! `docs/scenarios.md` answers every scenario of the contract, and names only tests that exist.
+//! `docs/scenarios.md` answers every scenario of the contract, `docs/scenarios-in-process.md` those of
+//! the in-process layer, and both name only tests that exist.
 //!
-//! The page says in its lists `Scenarios:` and `Guarantees:` which numbers there are; each needs
+//! A page says in its lists `Scenarios:` and `Guarantees:` which numbers there are; each needs
 //! exactly one row in the tables. A row that names no test must say why.
 
 use super::items;
@@ -8,15 +9,24 @@ use super::repo::{File, Repo, Violation};
 use std::collections::BTreeSet;
 
 const PAGE: &str = "docs/scenarios.md";
+/// This one has no list of guarantees.
+const IN_PROCESS_PAGE: &str = "docs/scenarios-in-process.md";
 /// What a row without a test begins with.
 const REASONS: [&str; 2] = ["does not apply: ", "later, with "];
 
 pub(super) fn check(repo: &Repo) -> Vec<Violation> {
-    // A repository without the page, as other checks' tests make them up, promises nothing.
-    let Some(page) = repo.file(PAGE) else { return vec![] };
+    const SCENARIOS: (&str, &str) = ("Scenarios: ", "");
+    // A repository without a page, as other checks' tests make them up, promises nothing.
+    let main =
+        repo.file(PAGE).map(|page| check_page(repo, page, &[SCENARIOS, ("Guarantees: ", "G-")]));
+    let in_process = repo.file(IN_PROCESS_PAGE).map(|page| check_page(repo, page, &[SCENARIOS]));
+    main.into_iter().chain(in_process).flatten().collect()
+}
+
+fn check_page(repo: &Repo, page: &File, lists: &[(&str, &str)]) -> Vec<Violation> {
     let mut found = vec![];
     let rows = rows(page);
-    for (list, prefix) in [("Scenarios: ", ""), ("Guarantees: ", "G-")] {
+    for (list, prefix) in lists {
         match listed(page, list) {
             Some(numbers) => found.extend(unanswered(page, &numbers, prefix, &rows)),
             None => {
@@ -204,6 +214,14 @@ mod tests {
         assert!(page(&bare)[0].contains("2 names no test and does not begin with"));
         let silent = format!("{WHOLE}{G}").replace("| 2 | b |", "| 2 | |");
         assert_eq!(page(&silent), [format!("{PAGE}:6: 2 does not say what must hold")]);
+    }
+
+    #[test]
+    fn the_page_of_in_process_jobs_is_held_to_the_same() {
+        let text = "# S\nScenarios: 1–2.\n| 1 | a | `longhaul_core::a::it_held` |\n";
+        let found = said(check, &[(IN_PROCESS_PAGE, text), SUITE]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("2 has no row") && found[1].contains("is no test"), "{found:?}");
     }
 
     #[test]

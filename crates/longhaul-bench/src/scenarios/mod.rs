@@ -1,5 +1,6 @@
 //! One file a scenario: a user's sentence, how it is measured, and what should come out.
 
+pub(crate) mod ephemeral;
 mod idle;
 mod list;
 mod memory;
@@ -27,6 +28,7 @@ pub(crate) fn measure(bench: &Bench, scenario: Scenario) -> Result<Vec<Line>> {
         Scenario::Rewatch => rewatch::measure(bench),
         Scenario::Memory => memory::measure(bench),
         Scenario::Idle => idle::measure(bench),
+        Scenario::Ephemeral => ephemeral::measure(bench),
     }
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn name(scenario: Scenario) -> &'static str {
         Scenario::Rewatch => "rewatch",
         Scenario::Memory => "memory",
         Scenario::Idle => "idle",
+        Scenario::Ephemeral => "ephemeral",
     }
 }
 
