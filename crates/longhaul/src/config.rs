@@ -9,6 +9,7 @@ use longhaul_core::time::Millis;
 use serde::Deserialize;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The settings of one daemon, as they were when it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Config {
     pub low_disk_bytes: u64,
     /// How long stored content that no job names is kept.
     pub blob_grace: Millis,
+    /// How long one try at a sink may take. At most [`TRY_TIMEOUT_MAX`].
+    pub try_timeout: Duration,
     /// How notices are sent by HTTP.
     pub webhooks: Webhooks,
 }
@@ -90,6 +93,7 @@ struct File {
     blob_grace_secs: Option<u64>,
     retention: FileRetention,
     owners: FileOwners,
+    sinks: FileSinks,
     webhooks: FileWebhooks,
 }
 
@@ -113,6 +117,31 @@ impl TryFrom<String> for AdoptAfter {
         let span: crate::api::Span =
             text.parse().map_err(|bad: crate::api::BadUnit| bad.to_string())?;
         Ok(Self(Some(Millis::new(span.0))))
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileSinks {
+    try_timeout: Option<TryTimeout>,
+}
+
+/// A duration within its bounds.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct TryTimeout(Duration);
+
+impl TryFrom<String> for TryTimeout {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let span: crate::api::Span =
+            text.parse().map_err(|bad: crate::api::BadUnit| bad.to_string())?;
+        let limit = Duration::from_millis(span.0);
+        if limit.is_zero() || limit > TRY_TIMEOUT_MAX {
+            let most = TRY_TIMEOUT_MAX.as_secs();
+            return Err(format!("`{text}` is not more than nothing and at most {most} s"));
+        }
+        Ok(Self(limit))
     }
 }
 
@@ -145,6 +174,10 @@ const BYTES_MAX: u64 = 20 * 1_024 * 1_024 * 1_024;
 const LOW_DISK_BYTES: u64 = 16 * 1_024 * 1_024;
 /// Between storing content and naming it lies one request, or a person who retries an upload.
 const BLOB_GRACE_SECS: u64 = 3_600;
+/// Whoever receives a notice has time to store it, and none to work it off.
+const TRY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A claim is good for twice as long, so a try is over before anybody else may make the next.
+pub const TRY_TIMEOUT_MAX: Duration = Duration::from_secs(30);
 /// Even on one processor a job that waits for the network must not hold up the next.
 const SLOTS_MIN: u32 = 2;
 
@@ -189,6 +222,7 @@ impl Config {
             cgroup: file.cgroup.unwrap_or(Cgroup::Auto),
             low_disk_bytes: file.low_disk_bytes.unwrap_or(LOW_DISK_BYTES),
             blob_grace: Millis::from_secs(file.blob_grace_secs.unwrap_or(BLOB_GRACE_SECS)),
+            try_timeout: file.sinks.try_timeout.map_or(TRY_TIMEOUT, |TryTimeout(limit)| limit),
             webhooks: Webhooks {
                 allow_private: file.webhooks.allow_private,
                 ca_file: file.webhooks.ca_file,
@@ -238,6 +272,18 @@ mod tests {
         let webhooks = Config::parse(text).unwrap().webhooks;
         assert!(webhooks.allow_private);
         assert_eq!(webhooks.ca_file, Some(PathBuf::from("/etc/own.pem")));
+    }
+
+    #[test]
+    fn a_try_at_a_sink_takes_as_long_as_is_set_within_bounds() {
+        let limit = |text: &str| Config::parse(&format!("[sinks]\ntry_timeout = \"{text}\"\n"));
+        assert_eq!(Config::parse("").unwrap().try_timeout, TRY_TIMEOUT);
+        assert_eq!(limit("200ms").unwrap().try_timeout, Duration::from_millis(200));
+        assert_eq!(limit("30s").unwrap().try_timeout, TRY_TIMEOUT_MAX);
+        for bad in ["0s", "30001ms", "10", "never"] {
+            let error = limit(bad).unwrap_err().to_string();
+            assert!(error.contains(bad), "{error}");
+        }
     }
 
     #[test]

@@ -342,6 +342,7 @@ impl Daemon {
                 home: home.path().to_owned(),
                 host: host.clone(),
                 webhooks: config.webhooks.clone(),
+                limit: config.try_timeout,
             }),
             tasks: Tasks::new(handle.clone(), readers.clone(), clock.clone()),
             engine: handle,

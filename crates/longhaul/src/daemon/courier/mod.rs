@@ -38,8 +38,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// How long one try may take. A claim is good for several times as long.
-const TRY_MAX: Duration = Duration::from_secs(10);
 /// Sinks tried out by hand at the same time; more wait their turn.
 const TESTS_AT_ONCE_MAX: usize = 8;
 
@@ -57,6 +55,8 @@ pub(super) struct Sources {
     pub(super) home: PathBuf,
     pub(super) host: HostId,
     pub(super) webhooks: Webhooks,
+    /// How long one try may take.
+    pub(super) limit: Duration,
 }
 
 struct Shared {
@@ -138,19 +138,19 @@ impl Courier {
             Err(error) => return Answer::failed(format!("the notice cannot be written: {error}")),
         };
         let letter = Letter { id: notice.id.clone(), number: notice.number, body };
-        let home = &self.shared.sources.home;
+        let (home, limit) = (&self.shared.sources.home, self.shared.sources.limit);
         match &sink.kind {
             SinkKind::Webhook { url, secret_file } => {
                 let secret_file = secret_file.as_deref().map(Path::new);
-                let webhook = Webhook { url, secret_file, limit: TRY_MAX };
+                let webhook = Webhook { url, secret_file, limit };
                 webhook.send(&self.shared.connector, &letter, wall_now()).await
             }
             SinkKind::Exec { command, cwd } => {
                 let (command, cwd) = (command.clone(), PathBuf::from(cwd));
-                let program = Program { command, cwd, environment: vec![], limit: TRY_MAX };
+                let program = Program { command, cwd, environment: vec![], limit };
                 program.send(&letter, home).await
             }
-            SinkKind::Desktop => desktop::show(&letter, notice, home, TRY_MAX).await,
+            SinkKind::Desktop => desktop::show(&letter, notice, home, limit).await,
             SinkKind::Agent { .. } => Answer::failed("agents are not there yet"),
         }
     }
