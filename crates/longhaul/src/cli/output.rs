@@ -226,9 +226,14 @@ fn cell(tone: Tone, text: &str) -> Cell {
 }
 
 /// A name or text of a job as one harmless line: control characters would let a job's name move the
-/// cursor or colour the terminal.
+/// cursor or colour the terminal, and marks of direction turn round what stands beside it.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+    let is_harmful = |char: char| char.is_control() || is_direction(char);
+    text.chars().map(|char| if is_harmful(char) { '\u{fffd}' } else { char }).collect()
+}
+
+const fn is_direction(char: char) -> bool {
+    matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -238,6 +243,7 @@ mod tests {
     #[test]
     fn control_characters_of_a_job_never_reach_the_terminal() {
         assert_eq!(plain("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(plain("me\u{202e}gpj.exe"), "me\u{fffd}gpj.exe");
     }
 
     #[test]
