@@ -9,13 +9,13 @@ use std::process::{Child, Command, Output, Stdio};
 const LONGHAUL: &str = env!("CARGO_BIN_EXE_longhaul");
 
 /// A home whose daemon is a process of its own, so that it can be killed.
-struct Site {
-    root: tempfile::TempDir,
+pub(crate) struct Site {
+    pub(crate) root: tempfile::TempDir,
     daemon: Option<Child>,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let site = Self { root: tempfile::tempdir().unwrap(), daemon: None };
         std::fs::create_dir(site.home()).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
@@ -39,7 +39,7 @@ impl Site {
     }
 
     /// Starts a daemon, perhaps armed, and waits until it answers or has gone.
-    fn start(&mut self, failpoints: Option<&str>) {
+    pub(crate) fn start(&mut self, failpoints: Option<&str>) {
         let mut command = self.command(LONGHAUL);
         command.args(["daemon", "run"]).stdout(Stdio::null()).stderr(Stdio::null());
         command.envs(failpoints.map(|plan| ("LONGHAUL_FAILPOINTS", plan)));
@@ -47,18 +47,18 @@ impl Site {
         eventually("the daemon answers", || self.is_gone() || self.status().is_some());
     }
 
-    fn is_gone(&mut self) -> bool {
+    pub(crate) fn is_gone(&mut self) -> bool {
         self.daemon.as_mut().is_none_or(|daemon| daemon.try_wait().unwrap().is_some())
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
             daemon.kill().unwrap();
             daemon.wait().unwrap();
         }
     }
 
-    fn cli(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
         self.command(LONGHAUL).args(arguments).output().unwrap()
     }
 
@@ -70,12 +70,17 @@ impl Site {
 
     /// Submits with a key, as often as it takes: asking again is safe, whatever became of the ask.
     fn submit(&mut self, key: &str, script: &str) -> String {
+        self.submit_with(&["--key", key, "--", "sh", "-c", script])
+    }
+
+    /// The same with these arguments, among which has to be a key.
+    pub(crate) fn submit_with(&mut self, arguments: &[&str]) -> String {
         let mut id = String::new();
         eventually("a submit is accepted", || {
             if self.is_gone() {
                 self.start(None);
             }
-            let told = self.cli(&["submit", "--key", key, "--", "sh", "-c", script]);
+            let told = self.cli(&[&["submit"], arguments].concat());
             id = String::from_utf8(told.stdout).unwrap().trim().to_owned();
             told.status.success()
         });

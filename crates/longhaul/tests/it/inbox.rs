@@ -17,13 +17,13 @@ use std::process::{Child, Stdio};
 use tower::ServiceExt;
 
 /// Somebody who follows an inbox, and the file that it writes to.
-struct Follower {
-    child: Child,
+pub(crate) struct Follower {
+    pub(crate) child: Child,
     path: PathBuf,
 }
 
 impl Follower {
-    fn start(home: &Home, name: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start(home: &Home, name: &str, arguments: &[&str]) -> Self {
         let path = home.work().join(name);
         let mut command = home.command(&[&["--json", "inbox", "--follow"], arguments].concat());
         let child = command.stdout(File::create(&path).unwrap()).stderr(Stdio::null());
@@ -31,17 +31,17 @@ impl Follower {
     }
 
     /// What came so far, whole lines only.
-    fn notices(&self) -> Vec<Value> {
+    pub(crate) fn notices(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(&self.path).unwrap();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    fn jobs(&self) -> Vec<String> {
+    pub(crate) fn jobs(&self) -> Vec<String> {
         self.notices().iter().map(|n| n["job"]["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         signal(pid_of(&self.child), Signal::KILL);
         self.child.wait().unwrap();
     }
@@ -56,7 +56,7 @@ impl Drop for Follower {
 }
 
 /// Ids of the jobs that an owner's inbox tells of.
-fn waiting(home: &Home, owner: &str) -> Vec<String> {
+pub(crate) fn waiting(home: &Home, owner: &str) -> Vec<String> {
     let page = home.json(&["inbox", "--owner", owner]);
     let notices = page["notices"].as_array().unwrap();
     notices.iter().map(|notice| notice["job"]["id"].as_str().unwrap().to_owned()).collect()

@@ -2,6 +2,23 @@
 
 #[cfg(test)]
 mod bad_days;
+#[cfg(test)]
+mod bad_notices_clock;
+#[cfg(test)]
+#[cfg(feature = "failpoints")]
+mod bad_notices_crash;
+#[cfg(test)]
+mod bad_notices_owners;
+#[cfg(test)]
+mod bad_notices_programs;
+#[cfg(test)]
+mod bad_notices_support;
+#[cfg(test)]
+mod bad_notices_upgrade;
+#[cfg(test)]
+mod bad_notices_upkeep;
+#[cfg(test)]
+mod bad_notices_webhooks;
 mod cli_batch;
 mod cli_daemon;
 mod cli_jobs;
