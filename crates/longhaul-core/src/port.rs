@@ -290,14 +290,15 @@ pub trait Tx {
     /// Removes the oldest entries that belong to no job, beyond the newest `keep`.
     fn trim_general(&mut self, keep: u32) -> Result<(), StoreError>;
     /// Rows whose `due_at` is at or before `now` and which belong to `me` or to no host, by
-    /// (`due_at`, table in the order of [`Table::ALL`], id).
+    /// (`due_at`, table in the order of [`Table::ALL`], id). Deliveries are due whoever holds them: a
+    /// claim runs out although its host may never come back.
     fn due(
         &mut self,
         me: &HostId,
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<(Table, String)>, StoreError>;
-    /// The earliest `due_at` of rows that belong to `me` or to no host.
+    /// The earliest `due_at` of rows that belong to `me` or to no host, and of deliveries.
     fn next_due(&mut self, me: &HostId) -> Result<Option<Timestamp>, StoreError>;
     /// Ids of `Ready` jobs of one pool, highest priority first, then by `seq`.
     fn runnable(&mut self, pool: &str, limit: u32) -> Result<Vec<String>, StoreError>;

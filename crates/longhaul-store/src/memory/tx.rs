@@ -50,6 +50,12 @@ impl<'a> MemoryTx<'a> {
     }
 }
 
+/// Whether what has an hour is the business of this host.
+fn is_due_for(me: &HostId, due: &(&(Timestamp, Table, String), &Option<String>)) -> bool {
+    let ((_, table, _), host) = due;
+    *table == Table::Delivery || host.as_deref().is_none_or(|host| host == me.as_str())
+}
+
 impl Drop for MemoryTx<'_> {
     fn drop(&mut self) {
         for undo in self.undo.drain(..).rev() {
@@ -125,13 +131,13 @@ impl Tx for MemoryTx<'_> {
         limit: u32,
     ) -> Result<Vec<(Table, String)>, StoreError> {
         let due = self.content.index.due.iter().take_while(|((due_at, ..), _)| *due_at <= now);
-        let mine = due.filter(|(_, host)| host.as_deref().is_none_or(|host| host == me.as_str()));
+        let mine = due.filter(|due| is_due_for(me, due));
         Ok(mine.take(limit as usize).map(|((_, table, id), _)| (*table, id.clone())).collect())
     }
 
     fn next_due(&mut self, me: &HostId) -> Result<Option<Timestamp>, StoreError> {
         let mut due = self.content.index.due.iter();
-        let mine = due.find(|(_, host)| host.as_deref().is_none_or(|host| host == me.as_str()));
+        let mine = due.find(|due| is_due_for(me, due));
         Ok(mine.map(|((due_at, ..), _)| *due_at))
     }
 

@@ -84,6 +84,10 @@ pub(super) const fn children(table: Table) -> &'static str {
 }
 
 pub(super) const fn due(table: Table) -> &'static str {
+    if matches!(table, Table::Delivery) {
+        // Whoever holds them, and so without asking for the host.
+        return "SELECT due_at, id FROM delivery WHERE due_at <= ?2 ORDER BY due_at, id LIMIT ?3";
+    }
     for_table!(
         table,
         "SELECT due_at, id FROM ",
@@ -116,7 +120,7 @@ pub(super) const NEXT_DUES: &str = concat!(
     ", ",
     next_due!("host"),
     ", ",
-    next_due!("delivery"),
+    "(SELECT due_at FROM delivery WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)",
     ", ",
     next_due!("sink"),
     ", ",

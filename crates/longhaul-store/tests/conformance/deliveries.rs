@@ -291,25 +291,32 @@ fn a_delivery_obeys_the_rules_of_what_is_scheduled_and_ends_acked_or_dead() {
 }
 
 #[test]
-fn due_deliveries_come_among_all_others() {
+fn due_deliveries_come_among_all_others_whoever_holds_them() {
     on_every_store(|make| {
         let store = &mut *make();
         let due = |row: Row| Row { due_at: Some(at(5)), ..row };
+        let there = |row: Row| Row { host: Some(host(2).to_string()), ..row };
         step(store, |tx| {
             tx.save(Table::Owner, &due(Row::kept("o".into(), "{}".into())), true)?;
             tx.save(Table::Delivery, &due(delivery(1, Phase::Delayed)), true)?;
-            let elsewhere = Row { host: Some(host(2).to_string()), ..delivery(2, Phase::Active) };
-            tx.save(Table::Delivery, &Row { due_at: Some(at(3)), ..elsewhere }, true)?;
+            // A host that never comes back keeps its jobs, and nobody's notices.
+            let claimed = there(delivery(2, Phase::Active));
+            tx.save(Table::Delivery, &Row { due_at: Some(at(3)), ..claimed }, true)?;
+            let held = there(job(2, Phase::Active));
+            tx.save(Table::Job, &Row { due_at: Some(at(2)), ..held }, true)?;
             tx.save(Table::Job, &due(job(1, Phase::Delayed)), true)
         })
         .unwrap();
         let all = [
+            (Table::Delivery, delivery_id(2)),
             (Table::Job, job_id(1)),
             (Table::Delivery, delivery_id(1)),
             (Table::Owner, "o".to_owned()),
         ];
         assert_eq!(ask(store, |tx| tx.due(&host(1), at(9), 9)), all);
-        assert_eq!(ask(store, |tx| tx.next_due(&host(1))), Some(at(5)));
-        assert_eq!(ask(store, |tx| tx.next_due(&host(2))), Some(at(3)));
+        assert_eq!(ask(store, |tx| tx.due(&host(1), at(9), 2)), all[..2]);
+        assert_eq!(ask(store, |tx| tx.due(&host(1), at(3), 9)), all[..1]);
+        assert_eq!(ask(store, |tx| tx.next_due(&host(1))), Some(at(3)));
+        assert_eq!(ask(store, |tx| tx.next_due(&host(2))), Some(at(2)));
     });
 }
