@@ -21,14 +21,22 @@ pub(super) fn submit(world: &mut World<'_>, jobs: Vec<Submission>) -> Result<Rep
     }
     let is_batch = jobs.len() > 1;
     let mut accepted = Vec::with_capacity(jobs.len());
+    let mut repeated = Vec::new();
     for (index, job) in jobs.into_iter().enumerate() {
+        let old = job.retry_of.clone();
         let one = submit_one(world, job).map_err(|fault| match fault {
             Fault::Refused(refused) if is_batch => {
                 Refused::InBatch { index, refused: Box::new(refused) }.into()
             }
             Fault::Refused(_) | Fault::Store(_) => fault,
         })?;
+        repeated.extend(old.filter(|_| one.1).map(|old| (old, one.0.clone())));
         accepted.push(one);
+    }
+    // Only when none can be refused any more: what is settled is settled for good, also in the
+    // transaction.
+    for (old, new) in repeated {
+        deliveries::supersede(world, &old, &new)?;
     }
     Ok(Reply::Submitted(accepted))
 }
@@ -59,9 +67,6 @@ fn submit_one(world: &mut World<'_>, submission: Submission) -> Result<(JobId, b
     let mut job = Job::new(submission, seq, blocked.open, behind, now);
     let failed = blocked.failed.is_some_and(|message| job.dependency_failed(message, now));
     world.add_job(job)?;
-    if let Some(old) = &retry_of {
-        deliveries::supersede(world, old, &id)?;
-    }
     world.record(&id, &Fact::Created { retry_of })?;
     if failed {
         settle(world, &id)?;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// An engine over a memory store, with the hands of a person.
 pub(crate) struct Hands {
     pub(crate) store: MemoryStore,
-    place: Place,
+    pub(crate) place: Place,
     pub(crate) now: Timestamp,
 }
 
@@ -72,7 +72,7 @@ impl Hands {
     }
 }
 
-fn host(number: u32) -> HostId {
+pub(crate) fn host(number: u32) -> HostId {
     HostId::parse(&format!("host_{number:026}")).expect("digits")
 }
 

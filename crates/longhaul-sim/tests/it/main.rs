@@ -1,6 +1,7 @@
 //! Lives, and what must be caught in them.
 
 mod found;
+mod found_notices;
 mod limits;
 mod lives;
 mod mutants;
