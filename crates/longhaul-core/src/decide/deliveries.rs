@@ -190,6 +190,10 @@ pub(super) fn redeliver(world: &mut World<'_>, id: &DeliveryId) -> Result<Reply,
         delivery.redeliver(now)?;
         Ok(delivery.job.clone())
     })?;
+    if world.find_job(&job)?.is_none_or(|job| job.is_purge_wanted()) {
+        // Its files are on their way out, and nothing of it will be left to tell.
+        return Err(Refused::NotFound(job).into());
+    }
     world.record(&job, &Fact::NoticeOwedAgain { delivery: id.clone() })?;
     Ok(Reply::Done)
 }

@@ -51,6 +51,26 @@ fn a_refused_batch_that_repeats_a_job_leaves_its_notices_owed() {
     assert!(find(&hands, &to_hook(1)).is_some_and(|found| !found.is_open()));
 }
 
+/// A dead notice was owed again although its job was on its way out, and went with it untold.
+#[test]
+fn nothing_is_owed_again_of_a_job_that_is_being_removed() {
+    let mut hands = ended();
+    let failed = Command::DeliveryFailed {
+        delivery: to_hook(1),
+        number: 1,
+        answer: "410".to_owned(),
+        again_after: None,
+        is_final: true,
+    };
+    hands.put(vec![failed, Command::AcknowledgeAll { owner: "ann".to_owned() }]);
+    assert!(hands.put(vec![Command::Purge(id(1))]).replies[0].is_ok());
+    let step = hands.put(vec![Command::Redeliver(to_hook(1))]);
+    assert_eq!(step.replies[0].as_ref().map_err(|refused| refused.code()), Err("not_found"));
+    assert_eq!(step.deliver, []);
+    assert!(hands.put(vec![Command::Purged { job: id(1), failure: None }]).replies[0].is_ok());
+    assert_eq!(find(&hands, &to_hook(1)), None);
+}
+
 /// What a host had claimed that never came back was claimed for ever.
 #[test]
 fn a_claim_runs_out_although_its_host_never_comes_back() {
