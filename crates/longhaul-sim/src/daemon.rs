@@ -2,9 +2,11 @@
 //! Nothing in it survives a crash but where it is.
 
 use crate::checkers::{Broken, Kind, Seen};
+use crate::courier::{Courier, label_of};
 use crate::drivers::{Answer, Drivers};
-use crate::life::{Life, Next};
+use crate::life::{Life, Next, STEPS_MAX};
 use crate::outside::Later;
+use crate::plan::Plan;
 use crate::script::Label;
 use longhaul_core::command::{Command, Place, Reply, Retention, Want};
 use longhaul_core::engine::{Engine, RECONCILE_EVERY, Step};
@@ -26,6 +28,7 @@ pub(crate) struct Daemon {
     pub(crate) reports: Vec<Command>,
     pub(crate) asks: Vec<Command>,
     pub(crate) drivers: Drivers,
+    pub(crate) courier: Courier,
     pub(crate) crash_after_commit: Option<(u64, i64)>,
     pub(crate) retains: bool,
     /// How far its clock is from the life's own time, in milliseconds.
@@ -37,12 +40,12 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn new(host: usize, jobs_max: u64) -> Self {
+    pub(crate) fn new(host: usize, plan: &Plan) -> Self {
         let host = HostId::parse(&format!("host_{host:026}")).expect("26 digits");
         let retention = Retention {
             keep: Millis::from_secs(60),
             keep_failed: Millis::from_secs(120),
-            jobs_max,
+            jobs_max: plan.jobs_max,
             bytes_max: u64::MAX,
         };
         Self {
@@ -51,12 +54,13 @@ impl Daemon {
                 boot: "boot0".to_owned(),
                 default_slots: 2,
                 retention,
-                adopt_after: None,
+                adopt_after: plan.adopt_after.map(Millis::new),
             },
             is_up: false,
             reports: Vec::new(),
             asks: Vec::new(),
             drivers: Drivers::default(),
+            courier: Courier::default(),
             crash_after_commit: None,
             retains: false,
             offset: 0,
@@ -92,6 +96,7 @@ impl Daemon {
         self.next_due = None;
         self.wants_until.clear();
         self.drivers.watched.clear();
+        self.courier.tries.clear();
     }
 
     pub(crate) fn come_up(&mut self, at: u64, clock: i64) {
@@ -131,7 +136,8 @@ impl Life<'_> {
         loop {
             let daemon = &mut self.daemons[host];
             let is_due = daemon.next_due.is_some_and(|due| due <= daemon.wall(at));
-            if !daemon.is_up || (daemon.inbox_is_empty() && !is_due) {
+            let is_endless = self.tally.steps > STEPS_MAX;
+            if !daemon.is_up || is_endless || (daemon.inbox_is_empty() && !is_due) {
                 return Ok(());
             }
             let reports = daemon.reports.len().min(BATCH_MAX);
@@ -191,7 +197,13 @@ impl Life<'_> {
             self.push(self.at + 1_500, Next::Ask(host, ask));
         }
         // A daemon says again what it knows itself, at once and before anything else.
-        reports.retain(|report| matches!(report, Command::Woke { .. } | Command::HostUp { .. }));
+        let own = |report: &Command| match report {
+            Command::Woke { .. } | Command::HostUp { .. } => true,
+            // The server speaks for its connections until it is understood.
+            Command::Present { .. } | Command::Absent(_) => true,
+            _ => false,
+        };
+        reports.retain(own);
         self.daemons[host].reports.splice(0..0, reports);
         // As a daemon does: not at once again, but soon.
         let soon = self.daemons[host].wall(self.at).plus(Millis::new(100));
@@ -239,11 +251,16 @@ impl Life<'_> {
         for want in step.wants {
             self.hand_out(host, want);
         }
+        for deliver in step.deliver {
+            self.hand_over(host, deliver);
+        }
+        self.wake(&step.inboxes);
         Ok(())
     }
 
     fn replied(&mut self, host: usize, batch: Vec<Command>, step: &Step) {
         for (command, reply) in batch.into_iter().zip(&step.replies) {
+            self.heard(&command, reply);
             let Ok(Reply::Submitted(jobs)) = reply else { continue };
             let first = jobs.first().map_or(Label(0), |(id, _)| Label::of(id));
             if self.is_struck(1, first, self.plan.faults.replies_lost) {
@@ -274,6 +291,12 @@ impl Life<'_> {
         for want in &step.wants {
             self.trace.say(format_args!("              want {want:?}"));
         }
+        for deliver in &step.deliver {
+            self.trace.say(format_args!("              deliver {deliver:?}"));
+        }
+        for inbox in &step.inboxes {
+            self.trace.say(format_args!("              something for {inbox}"));
+        }
     }
 
     /// Gives a want to its driver: now, later, twice or never.
@@ -283,8 +306,7 @@ impl Life<'_> {
             self.tally.wants_lost += 1;
             return;
         }
-        let is_late = self.is_struck(3, label, faults.wants_late);
-        let late = if is_late { self.rolled(4, label) % 3_000 } else { 0 };
+        let late = late_by(self, 3, label, faults.wants_late, 3_000);
         let until = self.daemons[host].wants_until.entry(want.job().clone()).or_default();
         let at = (self.at + late).max(*until);
         *until = at;
@@ -320,23 +342,41 @@ impl Life<'_> {
     /// Sends what a driver reports: now, later, twice or never.
     pub(crate) fn take_answer(&mut self, host: usize, answer: Answer) {
         self.take_later(answer.later);
-        let faults = self.plan.faults;
         for report in answer.reports {
-            let report = self.system.report(report);
-            let label = job_of(&report).map_or(Label(0), Label::of);
-            if self.is_struck(6, label, faults.reports_lost) {
-                self.tally.reports_lost += 1;
-                continue;
-            }
-            let is_late = self.is_struck(7, label, faults.reports_late);
-            let late = if is_late { self.rolled(8, label) % 2_000 } else { 0 };
-            if self.is_struck(9, label, faults.reports_twice) {
-                self.tally.reports_twice += 1;
-                let later = self.rolled(10, label) % 20_000;
-                self.push(self.at + later, Next::Report(host, report.clone()));
-            }
-            self.push(self.at + late, Next::Report(host, report));
+            self.report(host, report);
         }
+    }
+
+    pub(crate) fn report(&mut self, host: usize, report: Command) {
+        let faults = self.plan.faults;
+        let report = self.system.report(report);
+        let label = label(&report);
+        if self.is_struck(6, label, faults.reports_lost) {
+            self.tally.reports_lost += 1;
+            return;
+        }
+        let late = late_by(self, 7, label, faults.reports_late, 2_000);
+        if self.is_struck(9, label, faults.reports_twice) {
+            self.tally.reports_twice += 1;
+            let later = self.rolled(10, label) % 20_000;
+            self.push(self.at + later, Next::Report(host, report.clone()));
+        }
+        self.push(self.at + late, Next::Report(host, report));
+    }
+}
+
+/// By how many milliseconds something is late: in `percent` of a hundred cases, less than `most`.
+pub(crate) fn late_by(life: &mut Life<'_>, kind: u64, of: Label, percent: u64, most: u64) -> u64 {
+    if life.is_struck(kind, of, percent) { life.rolled(kind + 1, of) % most } else { 0 }
+}
+
+/// The name under which chance is rolled for a report.
+fn label(report: &Command) -> Label {
+    match report {
+        Command::Sent { delivery, .. }
+        | Command::Delivered { delivery, .. }
+        | Command::DeliveryFailed { delivery, .. } => label_of(delivery),
+        report => job_of(report).map_or(Label(0), Label::of),
     }
 }
 

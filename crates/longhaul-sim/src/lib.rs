@@ -2,11 +2,12 @@
 //! real ones; people, drivers, processes and machines are simulated, and so is all that breaks.
 //!
 //! Reading order: [`plan`] writes a script from a seed; [`life`] plays it; `outside` is what the
-//! shims and processes do, `drivers` how wants are met; [`checkers`] hold every step against the
-//! laws; [`shrink`] makes a failing script small. [`roster`] does the same, smaller, for in-process
-//! jobs.
+//! shims and processes do, `drivers` how wants are met, `courier` and `visitors` how notices are
+//! taken; [`checkers`] hold every step against the laws; [`shrink`] makes a failing script small.
+//! [`roster`] does the same, smaller, for in-process jobs.
 
 pub mod checkers;
+mod courier;
 mod daemon;
 mod drivers;
 pub mod life;
@@ -19,3 +20,5 @@ pub mod shrink;
 mod snapshot;
 pub mod system;
 pub mod tally;
+mod visitors;
+pub mod wishes;

@@ -11,7 +11,10 @@ use crate::script::{Ask, Child, CommitFault, Label, Op};
 use crate::snapshot::Snapshot;
 use crate::system::System;
 use crate::tally::{Tally, Trace};
-use longhaul_core::command::{Command, Want};
+use crate::visitors::{Step as VisitorStep, Visitor};
+use crate::wishes::Wish;
+use longhaul_core::command::{Command, Deliver, Want};
+use longhaul_core::id::DeliveryId;
 use longhaul_core::port::{Position, Reader, Store, StoreError};
 use longhaul_core::time::Millis;
 use longhaul_store::Faulty;
@@ -19,7 +22,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Steps of one life, at most: more means that it never comes to rest.
-const STEPS_MAX: u64 = 60_000;
+pub(crate) const STEPS_MAX: u64 = 60_000;
 /// How long everything has to come to rest once faults are off, in milliseconds.
 const REST_MS_MAX: u64 = 12 * 3_600 * 1_000;
 
@@ -33,6 +36,11 @@ pub(crate) enum Next {
     Ask(usize, Command),
     Report(usize, Command),
     Want(usize, Want),
+    Deliver(usize, Deliver),
+    Knock(usize, Deliver),
+    Answer(usize, Deliver, Command),
+    Taken(String, DeliveryId),
+    Visit(u32, VisitorStep),
     Outside(Happening),
     Up(usize, i64),
 }
@@ -46,6 +54,7 @@ pub(crate) struct Life<'a> {
     pub(crate) commit_faults: CommitFaults,
     pub(crate) daemons: Vec<Daemon>,
     pub(crate) outside: Outside,
+    pub(crate) visitors: BTreeMap<u32, Visitor>,
     pub(crate) queue: BTreeMap<(u64, u64), Next>,
     order: u64,
     /// Milliseconds since it began.
@@ -82,7 +91,7 @@ pub fn live<S: Store + 'static>(
     let next_fault = move |_| scheduled.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let store = Box::new(Faulty::new(store, next_fault));
     let reader = store.reader().expect("a new store can be read");
-    let daemons = (0..plan.hosts).map(|host| Daemon::new(host, plan.jobs_max)).collect();
+    let daemons = (0..plan.hosts).map(|host| Daemon::new(host, plan)).collect();
     let mut life = Life {
         plan,
         system,
@@ -91,6 +100,7 @@ pub fn live<S: Store + 'static>(
         commit_faults: faults,
         daemons,
         outside: Outside { boots: vec![0; plan.hosts], ..Outside::default() },
+        visitors: BTreeMap::new(),
         queue: BTreeMap::new(),
         order: 0,
         at: 0,
@@ -153,7 +163,8 @@ impl Life<'_> {
         let now = self.daemons.iter().map(|daemon| daemon.wall(self.at)).max();
         let now = now.unwrap_or(YEAR_2026);
         // Processes may come to their own late ends in the queue; they have no job any more.
-        let is_quiet = self.queue.values().all(|next| matches!(next, Next::Outside(_)));
+        let is_left = |next: &Next| matches!(next, Next::Outside(_) | Next::Taken(..));
+        let is_quiet = self.queue.values().all(is_left);
         is_quiet
             && self.daemons.iter().all(is_idle)
             && checkers::restless(&self.rows, now).is_none()
@@ -180,7 +191,7 @@ impl Life<'_> {
         }
     }
 
-    fn play(&mut self, next: Next) {
+    pub(crate) fn play(&mut self, next: Next) {
         match next {
             Next::Script(index) => self.script(index),
             Next::Ask(host, command) => {
@@ -196,6 +207,13 @@ impl Life<'_> {
                 }
             }
             Next::Want(host, want) => self.drive(host, &want),
+            Next::Deliver(host, deliver) => self.deliver(host, &deliver),
+            Next::Knock(host, deliver) => self.knock(host, deliver),
+            Next::Answer(host, deliver, report) => self.answered(host, deliver, report),
+            Next::Taken(sink, delivery) => {
+                self.outside.taken.insert((sink, delivery));
+            }
+            Next::Visit(number, step) => self.visit(number, step),
             Next::Outside(Happening::Hint { key }) => {
                 let Some(host) = self.outside.folders.get(&key).map(|folder| folder.host) else {
                     return;
@@ -241,6 +259,11 @@ impl Life<'_> {
                 faults.extend((0..*count).map(|_| fault.clone()));
             }
             Op::Retain => self.daemons[host].retains = true,
+            Op::Wish(Wish::Come(visit)) => self.come(host, visit),
+            Op::Wish(wish) => {
+                let command = wish.command().expect("only visits are more than a command");
+                self.play(Next::Ask(host, command));
+            }
             Op::Emit { .. }
             | Op::Submit(_)
             | Op::Cancel { .. }
@@ -269,7 +292,7 @@ impl Life<'_> {
                 let (report, body) = ("progress".to_owned(), "{}".to_owned());
                 Command::Emit { job: job.id(), attempt, report, body }
             }
-            Op::Retain | Op::Crash { .. } | Op::Reboot { .. } | Op::Sleep { .. } => {
+            Op::Wish(_) | Op::Retain | Op::Crash { .. } | Op::Reboot { .. } | Op::Sleep { .. } => {
                 unreachable!("only asks become commands")
             }
             Op::FailCommits { .. } => unreachable!("only asks become commands"),
@@ -280,8 +303,14 @@ impl Life<'_> {
         self.trace.say(format_args!("{:>7}ms #{host} is gone", self.at));
         self.tally.crashes += 1;
         self.daemons[host].crash();
-        let is_mine = |next: &Next| matches!(next, Next::Want(of, _) | Next::Report(of, _) | Next::Up(of, _) if *of == host);
+        let is_mine = |next: &Next| match next {
+            Next::Want(of, _) | Next::Report(of, _) | Next::Up(of, _) => *of == host,
+            Next::Deliver(of, _) | Next::Knock(of, _) | Next::Answer(of, ..) => *of == host,
+            Next::Script(_) | Next::Ask(..) | Next::Outside(_) => false,
+            Next::Taken(..) | Next::Visit(..) => false,
+        };
         self.queue.retain(|_, next| !is_mine(next));
+        self.cut(host);
         self.push(self.at + down, Next::Up(host, clock));
     }
 

@@ -1,6 +1,7 @@
 //! The outside world: attempt folders with the evidence that shims leave in them, processes, and a
 //! machine for each host. It obeys the contract of the attempt folder and knows no job.
 
+use crate::courier::Taken;
 use crate::script::{Child, Ends};
 use longhaul_core::command::{Exit, How, StoppedBy};
 use longhaul_core::id::JobId;
@@ -97,6 +98,8 @@ pub(crate) struct Outside {
     pub(crate) twins: Option<String>,
     /// Processes that ran, ever.
     pub(crate) begun: u64,
+    /// What receivers took.
+    pub(crate) taken: Taken,
 }
 
 /// Happenings that follow, and after how many milliseconds.

@@ -2,6 +2,8 @@
 
 use crate::random::{Random, roll};
 use crate::script::{Ask, Child, CommitFault, Ends, Label, Op, Timed};
+use crate::wishes::{OWNERS, SINKS, Visit, Wish};
+use longhaul_core::delivery::Settled;
 use longhaul_core::spec::{JobSpec, Retry};
 use longhaul_core::time::Millis;
 
@@ -18,8 +20,25 @@ pub struct Plan {
     pub restart_at_end: bool,
     /// Jobs kept beyond their own time, at most.
     pub jobs_max: u64,
+    /// How long an owner is away before others step in, in milliseconds; they never do if `None`.
+    pub adopt_after: Option<u64>,
+    /// How the receivers of the sinks are.
+    pub tempers: [Temper; SINKS.len()],
     /// What happens, by time.
     pub script: Vec<Timed>,
+}
+
+/// How a receiver is, while faults are on; one that is broken stays so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Temper {
+    /// Mostly takes and answers.
+    Sound,
+    /// Mostly fails, in all the ways there are.
+    Flaky,
+    /// Mostly does not answer.
+    Hangs,
+    /// Refuses everything, for ever.
+    Broken,
 }
 
 /// Of a hundred, how many are lost, come twice or come late.
@@ -51,8 +70,17 @@ impl Plan {
         let faults = if random.chance(15) { Faults::default() } else { faults(&mut random) };
         let restart_at_end = random.chance(50);
         let jobs_max = if random.chance(30) { random.between(2, 8) } else { 10_000 };
-        let script = Writer { seed, random, hosts, jobs: 0, script: Vec::new() }.write();
-        Self { seed, hosts, faults, restart_at_end, jobs_max, script }
+        let mut extra = Random::new(roll(seed, &[61]));
+        let adopt_after =
+            *extra.pick(&[None, Some(3_000), Some(8_000), Some(20_000), Some(120_000)]);
+        let tempers = [(); SINKS.len()].map(|()| match extra.below(20) {
+            0..=9 => Temper::Sound,
+            10..=16 => Temper::Flaky,
+            17 | 18 => Temper::Hangs,
+            _ => Temper::Broken,
+        });
+        let script = Writer { seed, random, extra, hosts, jobs: 0, script: Vec::new() }.write();
+        Self { seed, hosts, faults, restart_at_end, jobs_max, adopt_after, tempers, script }
     }
 
     /// When the script has been played and faults end.
@@ -76,6 +104,8 @@ fn faults(random: &mut Random) -> Faults {
 struct Writer {
     seed: u64,
     random: Random,
+    /// What is about notices is fixed by a stream of its own.
+    extra: Random,
     hosts: usize,
     jobs: u32,
     script: Vec<Timed>,
@@ -104,8 +134,83 @@ impl Writer {
             }
             self.script.push(Timed { at, host, what });
         }
+        self.notices(span);
         self.script.sort_by_key(|timed| timed.at);
         self.script
+    }
+
+    /// Sinks that are there from the start, and what people want of notices meanwhile.
+    fn notices(&mut self, span: u64) {
+        for sink in 0..SINKS.len() {
+            if self.extra.chance(85) {
+                let what = Op::Wish(Wish::AddSink { sink, version: 1, replace: false });
+                self.script.push(Timed { at: 0, host: 0, what });
+            }
+        }
+        let count = self.extra.between(4, 24);
+        for visitor in 0..count {
+            let at = 1 + self.extra.below(span);
+            let host = usize::try_from(self.extra.below(self.hosts as u64)).expect("1 or 2");
+            let visitor = u32::try_from(visitor).expect("small");
+            let what = Op::Wish(self.wish(visitor));
+            self.script.push(Timed { at, host, what });
+        }
+        if self.hosts == 1 && self.extra.chance(8) {
+            // The machine was off for days, or its clock was wrong by an hour.
+            let hours = *self.extra.pick(&[-1, 1, 30, 100, 190]);
+            let (down, clock) = (500, hours * 3_600_000);
+            let what = Op::Crash { down, clock, after_commit: false };
+            self.script.push(Timed { at: 1 + self.extra.below(span), host: 0, what });
+        }
+    }
+
+    fn wish(&mut self, visitor: u32) -> Wish {
+        let index = |random: &mut Random, of: usize| {
+            usize::try_from(random.below(of as u64)).expect("less than a length")
+        };
+        let owner = index(&mut self.extra, OWNERS.len());
+        let sink = index(&mut self.extra, SINKS.len());
+        let back = self.extra.below(u64::from(self.jobs.max(1)));
+        let job = Label(u32::try_from(back).expect("small"));
+        match self.extra.below(20) {
+            0..=8 => Wish::Come(Visit {
+                visitor,
+                owner,
+                project: self.extra.chance(85).then(|| usize::from(self.extra.chance(25))),
+                stays: self.extra.chance(75).then(|| self.extra.below(30_000)),
+                acks: *self.extra.pick(&[0, 30, 70, 100]),
+                takes: u32::try_from(self.extra.between(1, 9)).expect("small"),
+            }),
+            9 | 10 => {
+                let version = 1 + u32::from(self.extra.chance(50));
+                Wish::AddSink { sink, version, replace: self.extra.chance(60) }
+            }
+            11 | 12 => Wish::RemoveSink(sink),
+            13 => Wish::Acknowledge { owner, jobs: vec![job, Label(job.0 / 2)] },
+            14 => Wish::AcknowledgeAll(owner),
+            15 | 16 => {
+                let how = *self.extra.pick(&[Settled::Waited, Settled::Shown, Settled::Streamed]);
+                Wish::Settle { job, owner, how }
+            }
+            _ => Wish::Redeliver { job, to: self.extra.chance(80).then_some(sink) },
+        }
+    }
+
+    /// Who is told of this job, and which one it repeats.
+    fn tell(&mut self, ask: &mut Ask) {
+        let extra = &mut self.extra;
+        let index = |random: &mut Random, of: usize| {
+            usize::try_from(random.below(of as u64)).expect("less than a length")
+        };
+        ask.owner = extra.chance(75).then(|| index(extra, OWNERS.len()));
+        ask.project = extra.chance(85).then(|| usize::from(extra.chance(25)));
+        if extra.chance(55) {
+            ask.notify = (0..=extra.below(2)).map(|_| index(extra, SINKS.len())).collect();
+        }
+        if self.jobs > 0 && extra.chance(15) {
+            let back = extra.below(u64::from(self.jobs.min(8)));
+            ask.retry_of = Some(Label(self.jobs - 1 - u32::try_from(back).expect("small")));
+        }
     }
 
     fn fault(&mut self) -> Op {
@@ -169,8 +274,13 @@ impl Writer {
             after_any: Vec::new(),
             key: None,
             parent: None,
+            retry_of: None,
+            owner: None,
+            project: None,
+            notify: Vec::new(),
             children: Vec::new(),
         };
+        self.tell(&mut ask);
         if self.jobs > 0 {
             for _ in 0..self.random.below(4).saturating_sub(1) {
                 let on = self.known();
@@ -190,6 +300,7 @@ impl Writer {
             if self.random.chance(60) {
                 ask.spec.command = vec!["work".into(), format!("for key{key}")];
                 (ask.after, ask.after_any) = (Vec::new(), Vec::new());
+                ask.notify.clear();
                 ask.spec.timeout = Some(Millis::from_secs(9));
                 ask.children = vec![self.child()];
                 self.jobs += 1;

@@ -1,6 +1,7 @@
 //! The script of a life: what people ask and what breaks, each at its moment. It is data, so that a
 //! failing one can be made smaller, and it prints in the form that tests of core are written in.
 
+use crate::wishes::{OWNERS, PROJECTS, SINKS, Wish};
 use longhaul_core::command::Submission;
 use longhaul_core::id::JobId;
 use longhaul_core::spec::{Environment, JobSpec};
@@ -55,6 +56,8 @@ pub enum Op {
         /// Whether the attempt before is named.
         stale: bool,
     },
+    /// Somebody wants something of notices.
+    Wish(Wish),
     /// The daemon looks whether too much is kept.
     Retain,
     /// The daemon is gone; comes back after `down` with its clock stepped by `clock` milliseconds.
@@ -111,6 +114,14 @@ pub struct Ask {
     pub key: Option<String>,
     /// From which job it is submitted.
     pub parent: Option<Label>,
+    /// Which job it repeats.
+    pub retry_of: Option<Label>,
+    /// Whose it is.
+    pub owner: Option<usize>,
+    /// To which project it belongs.
+    pub project: Option<usize>,
+    /// Which sinks are told of its end.
+    pub notify: Vec<usize>,
     /// What its processes do, by attempt; the last goes on.
     pub children: Vec<Child>,
 }
@@ -184,15 +195,16 @@ impl Ask {
         let mut spec = self.spec.clone();
         spec.after = ids(&self.after);
         spec.after_any = ids(&self.after_any);
+        spec.notify = self.notify.iter().map(|sink| SINKS[*sink].to_owned()).collect();
         Submission {
             id: self.job.id(),
             spec,
             environment: Environment(BTreeMap::from([("TOKEN".to_owned(), "secret".to_owned())])),
             key: self.key.clone(),
-            owner: None,
-            project: None,
+            owner: self.owner.map(|owner| OWNERS[owner].to_owned()),
+            project: self.project.map(|project| PROJECTS[project].to_owned()),
             parent: self.parent.map(Label::id),
-            retry_of: None,
+            retry_of: self.retry_of.map(Label::id),
         }
     }
 }
@@ -214,8 +226,17 @@ impl fmt::Display for Ask {
                 write!(out, " {name}={label}")?;
             }
         }
-        if let Some(parent) = self.parent {
-            write!(out, " parent={parent}")?;
+        for (name, label) in [("parent", self.parent), ("retry-of", self.retry_of)] {
+            if let Some(label) = label {
+                write!(out, " {name}={label}")?;
+            }
+        }
+        if let Some(owner) = self.owner {
+            let project = self.project.map_or("", |project| PROJECTS[project]);
+            write!(out, " owner={}@{project}", OWNERS[owner])?;
+        }
+        for sink in &self.notify {
+            write!(out, " notify={}", SINKS[*sink])?;
         }
         let spans = [
             ("delay", Some(spec.delay).filter(|delay| *delay > Millis::ZERO)),
@@ -256,6 +277,7 @@ impl fmt::Display for Timed {
                 write!(out, "pool {pool} slots={slots:?} paused={paused:?}")
             }
             Op::Emit { job, stale } => write!(out, "emit {job} stale={stale}"),
+            Op::Wish(wish) => write!(out, "{wish}"),
             Op::Retain => write!(out, "retain"),
             Op::Crash { down, clock, after_commit } => {
                 let when = if *after_commit { " after the next commit" } else { "" };

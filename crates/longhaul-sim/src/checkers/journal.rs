@@ -1,6 +1,7 @@
 //! Laws of a life: folding the journal, entry by entry, gives what the rows say, and every attempt
 //! that it tells of ended as its record does.
 
+use super::tales::Tales;
 use super::{Broken, Seen, broken, holds, naive};
 use crate::outside::Outside;
 use longhaul_core::event::{Event, Fact};
@@ -37,6 +38,7 @@ struct Story {
     last: Option<Outcome>,
     ended: Option<Outcome>,
     stuck: bool,
+    tales: Tales,
 }
 
 impl Journal {
@@ -55,14 +57,27 @@ impl Journal {
             };
             story.agrees(&kept.job)?;
         }
-        Ok(())
+        for delivery in seen.after.owed() {
+            let story = self.stories.get(&delivery.job).expect("every job has one by now");
+            story.tales.agrees(delivery)?;
+        }
+        let told: usize = self.stories.values().map(|story| story.tales.count()).sum();
+        holds("folding the journal gives the notices", told == seen.after.deliveries.len(), || {
+            format!("it tells of {told}, and there are {}", seen.after.deliveries.len())
+        })
     }
 
     fn fold(&mut self, event: &Event, seen: &Seen<'_>, outside: &Outside) -> Result<(), Broken> {
         let fact = event.fact();
         let Some(fact) = fact else { return broken("facts can be read", event.body.clone()) };
         let Some(id) = &event.job else {
-            let general = matches!(fact, Fact::PoolChanged { .. } | Fact::Woke { .. });
+            let general = matches!(
+                fact,
+                Fact::PoolChanged { .. }
+                    | Fact::Woke { .. }
+                    | Fact::SinkAdded { .. }
+                    | Fact::SinkRemoved { .. }
+            );
             return holds("only facts about no job have no job", general, || format!("{fact:?}"));
         };
         let Some(job) = seen.after.job(id) else {
@@ -163,7 +178,7 @@ impl Story {
             | Fact::NoticeFailed { .. }
             | Fact::NoticeSettled { .. }
             | Fact::NoticeDead { .. }
-            | Fact::NoticeOwedAgain { .. } => self.ended.is_some(),
+            | Fact::NoticeOwedAgain { .. } => self.ended.is_some() && self.tales.may_follow(fact),
             Fact::SinkAdded { .. }
             | Fact::SinkRemoved { .. }
             | Fact::PoolChanged { .. }
@@ -172,6 +187,7 @@ impl Story {
     }
 
     fn take(&mut self, fact: &Fact) {
+        self.tales.take(fact);
         match fact {
             Fact::Created { .. } => self.state = "queued",
             Fact::Starting { attempt } => {

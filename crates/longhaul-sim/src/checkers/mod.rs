@@ -4,10 +4,15 @@
 mod journal;
 mod model;
 mod naive;
+mod notes;
+mod notices;
 mod rest;
 mod rows;
+mod standing;
 mod step;
 mod story;
+mod tales;
+mod turns;
 
 pub(crate) use rest::{at_rest, restless};
 
@@ -21,6 +26,7 @@ use longhaul_core::id::JobId;
 use longhaul_core::outcome::Ending;
 use longhaul_core::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use turns::Absences;
 
 /// A law that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +73,7 @@ pub(crate) struct Seen<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Checkers {
     journal: Journal,
+    absences: Absences,
     /// How each job that ended did, also after it was removed.
     fates: BTreeMap<JobId, Ending>,
     /// Jobs whose acceptance was told to their asker.
@@ -92,6 +99,9 @@ impl Checkers {
         self.remember(seen)?;
         rows::check(seen, &self.fates)?;
         step::check(seen)?;
+        notices::check(seen, &outside.taken)?;
+        turns::check(seen)?;
+        self.absences.check(seen)?;
         self.journal.check(seen, outside)?;
         for id in &self.told {
             if !seen.after.jobs.contains_key(id) && !self.removed.contains(id) {

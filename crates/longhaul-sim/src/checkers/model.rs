@@ -2,13 +2,15 @@
 //! what each must be answered and how each job must stand. It knows no store, no hour and no slot.
 
 use super::naive;
+use super::notes::Notes;
+use super::standing;
 use super::story::{Is, Owes, Told};
 use super::{Broken, Kind, Seen, holds};
 use longhaul_core::command::{Command, Exit, Refused, Reply, Submission};
 use longhaul_core::id::JobId;
 use longhaul_core::limits;
 use longhaul_core::outcome::{Ending, Outcome, Reason};
-use longhaul_core::time::Millis;
+use longhaul_core::time::{Millis, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The answer that is right, refusals by their code.
@@ -18,16 +20,19 @@ type Right = Result<Reply, &'static str>;
 struct Model<'a> {
     jobs: BTreeMap<JobId, Told<'a>>,
     pools: BTreeSet<&'a str>,
+    notes: Notes<'a>,
+    now: Timestamp,
 }
 
 /// Holds the replies, and the states that follow from them, against the naive model.
 pub(super) fn replies(seen: &Seen<'_>) -> Result<(), Broken> {
-    if seen.kind != Kind::Batch || seen.batch.is_empty() {
-        return Ok(());
-    }
     let jobs = seen.before.jobs.iter().map(|(id, kept)| (id.clone(), Told::of(&kept.job)));
     let pools = seen.before.pools.keys().map(String::as_str).collect();
-    let mut model = Model { jobs: jobs.collect(), pools };
+    let (notes, now) = (Notes::of(seen), seen.now);
+    if seen.kind != Kind::Batch || seen.batch.is_empty() {
+        return standing::check(&notes, seen);
+    }
+    let mut model = Model { jobs: jobs.collect(), pools, notes, now };
     holds("each command has an answer", seen.batch.len() == seen.step.replies.len(), String::new)?;
     for (command, reply) in seen.batch.iter().zip(&seen.step.replies) {
         let right = model.answer(command);
@@ -44,7 +49,8 @@ pub(super) fn replies(seen: &Seen<'_>) -> Result<(), Broken> {
     }
     let is_known = |id: &&JobId| !model.jobs.contains_key(*id);
     let unknown = seen.after.jobs.keys().find(is_known);
-    holds("no job comes from nowhere", unknown.is_none(), || format!("{unknown:?}"))
+    holds("no job comes from nowhere", unknown.is_none(), || format!("{unknown:?}"))?;
+    standing::check(&model.notes, seen)
 }
 
 fn is_same(right: &Right, reply: &Result<Reply, Refused>) -> bool {
@@ -70,6 +76,7 @@ impl<'a> Model<'a> {
             }
             Command::HostUp { .. } => {
                 self.pools.insert("default");
+                self.notes.host_up();
                 Ok(Reply::Done)
             }
             Command::AddSink { .. }
@@ -83,8 +90,12 @@ impl<'a> Model<'a> {
             | Command::Absent(_)
             | Command::Sent { .. }
             | Command::Delivered { .. }
-            | Command::DeliveryFailed { .. } => unreachable!("no life asks for it yet"),
-            Command::KindUp { .. } | Command::Woke { .. } => Ok(Reply::Done),
+            | Command::DeliveryFailed { .. } => self.about_notices(command),
+            Command::KindUp { .. } => Ok(Reply::Done),
+            Command::Woke { slept } => {
+                self.notes.woke(*slept);
+                Ok(Reply::Done)
+            }
             Command::Emit { job, attempt, .. } => {
                 self.current(job, *attempt)?;
                 Ok(Reply::Done)
@@ -94,6 +105,39 @@ impl<'a> Model<'a> {
             Command::Quiet { job, attempt, span } => self.quiet(job, *attempt, *span),
             Command::Cleaned { job, failure } => self.cleaned(job, failure.is_some()),
             Command::Purged { job, failure } => self.purged(job, failure.is_some()),
+        }
+    }
+
+    fn about_notices(&mut self, command: &'a Command) -> Right {
+        let notes = &mut self.notes;
+        match command {
+            Command::AddSink { sink, kind, replace } => notes.add_sink(sink, kind, *replace),
+            Command::RemoveSink(sink) => notes.remove_sink(sink),
+            Command::Claim { presence, limit } => notes.claim(presence, *limit),
+            Command::Acknowledge { owner, deliveries } => notes.acknowledge(owner, deliveries),
+            Command::AcknowledgeAll { owner } => notes.acknowledge_all(owner),
+            Command::Settle { job, owner, how } => {
+                let told = self.jobs.get(job).filter(|told| told.owner == Some(owner.as_str()));
+                if !matches!(told.ok_or("not_found")?.is, Is::Ended(_)) {
+                    return Err("not_ended");
+                }
+                notes.settle(job, owner, *how)
+            }
+            Command::Redeliver(delivery) => {
+                let jobs = &self.jobs;
+                notes.redeliver(delivery, |job| jobs[job].goes.is_some())
+            }
+            Command::Present { presence, owner, project } => {
+                notes.present(presence, owner, project.as_deref())
+            }
+            Command::Absent(presence) => notes.absent(presence),
+            Command::Sent { delivery, number } => notes.sent(delivery, *number),
+            Command::Delivered { delivery, number, .. } => {
+                let job = notes.delivered(delivery, *number)?;
+                self.job(&job)?.told_at = Some(self.now);
+                Ok(Reply::Done)
+            }
+            command => notes.failed(command),
         }
     }
 
@@ -110,7 +154,12 @@ impl<'a> Model<'a> {
         let before = self.clone();
         let accepted: Result<Vec<_>, _> = jobs.iter().map(|job| self.submit_one(job)).collect();
         match accepted {
-            Ok(accepted) => Ok(Reply::Submitted(accepted)),
+            Ok(accepted) => {
+                for (job, (id, _)) in jobs.iter().zip(&accepted).filter(|(_, (_, new))| *new) {
+                    job.retry_of.iter().for_each(|old| self.notes.supersede(old, id));
+                }
+                Ok(Reply::Submitted(accepted))
+            }
             Err(code) => {
                 *self = before;
                 Err(code)
@@ -137,6 +186,9 @@ impl<'a> Model<'a> {
         if !self.pools.contains(job.spec.pool.as_str()) {
             return Err("no_pool");
         }
+        if job.spec.notify.iter().any(|sink| !self.notes.has_sink(sink)) {
+            return Err("no_sink");
+        }
         let mut on = job.spec.after.iter().chain(&job.spec.after_any);
         if on.any(|on| !self.jobs.contains_key(on)) {
             return Err("not_found");
@@ -160,6 +212,7 @@ impl<'a> Model<'a> {
         let owes = Owes::Cleaning { tries: 0, is_trying: true };
         told.owes = if told.attempt == 0 { Owes::Nothing } else { owes };
         told.is = Is::Ended(outcome);
+        self.notes.owe(id, told.owner, told.project, &told.spec.notify);
         let seq = told.seq;
         let waits = |told: &Told<'_>| {
             told.is == Is::Queued && told.seq > seq && told.spec.after.contains(id)
@@ -289,6 +342,11 @@ impl<'a> Model<'a> {
                 return Err("not_ended");
             }
         }
+        let is_told = told.told_at.is_none_or(|at| at.plus(limits::TOLD_GRACE) <= self.now);
+        if !is_told || !self.notes.are_closed(id) {
+            return Err("still_owed");
+        }
+        let told = self.job(id)?;
         told.goes = told.goes.or(Some((0, true)));
         Ok(Reply::Done)
     }
@@ -298,6 +356,7 @@ impl<'a> Model<'a> {
         match told.goes {
             Some(_) if !failed => {
                 self.jobs.remove(id);
+                self.notes.all.retain(|_, note| note.job != *id);
             }
             Some((tries, true)) if tries + 1 < limits::CLEANUP_TRIES_MAX => {
                 told.goes = Some((tries + 1, false));

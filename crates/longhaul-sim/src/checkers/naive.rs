@@ -2,6 +2,7 @@
 
 use longhaul_core::command::{Exit, How, Place, StoppedBy, Want};
 use longhaul_core::job::{CleanupState, Job, JobState, Purge, Then};
+use longhaul_core::limits;
 use longhaul_core::outcome::{Ending, Outcome, Reason};
 use longhaul_core::port::Phase;
 use longhaul_core::time::Timestamp;
@@ -40,7 +41,11 @@ pub(super) fn due(job: &Job) -> Option<Timestamp> {
             (CleanupState::Done | CleanupState::Stuck, Purge::Wanted { again_at, .. }) => {
                 Some(*again_at)
             }
-            (CleanupState::Done, Purge::At { at }) => Some(*at),
+            (CleanupState::Done, Purge::At { .. }) if job.cleanup.notices.open > 0 => None,
+            (CleanupState::Done, Purge::At { at }) => {
+                let told_at = job.cleanup.notices.told_at;
+                Some(told_at.map_or(*at, |told_at| told_at.plus(limits::TOLD_GRACE).max(*at)))
+            }
             (CleanupState::None | CleanupState::Done | CleanupState::Stuck, _) => None,
         },
     }

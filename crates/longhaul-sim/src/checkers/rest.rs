@@ -1,26 +1,50 @@
 //! Laws of the end: once faults are off, everything comes to rest, and nothing is left.
 
-use super::{Broken, Checkers, broken, holds};
+use super::{Broken, Checkers, broken, holds, naive, notices};
 use crate::outside::Outside;
 use crate::snapshot::Snapshot;
+use longhaul_core::delivery::{Delivery, DeliveryState};
 use longhaul_core::event::Event;
 use longhaul_core::job::{CleanupState, Job, Purge};
+use longhaul_core::owner::{OwnerState, Presence};
 use longhaul_core::time::{Millis, Timestamp};
 
 /// Anything that is to go later than this after the end may stay.
 const PATIENCE: Millis = Millis::from_secs(3_600);
 
 /// What has not come to rest yet, if anything.
-pub(crate) fn restless(rows: &Snapshot, now: Timestamp) -> Option<&Job> {
+pub(crate) fn restless(rows: &Snapshot, now: Timestamp) -> Option<&dyn std::fmt::Debug> {
     let is_restless = |job: &&Job| match (&job.cleanup.state, &job.cleanup.purge) {
         _ if job.outcome().is_none() => true,
         (CleanupState::Pending { .. } | CleanupState::None, _) => true,
         (CleanupState::Done | CleanupState::Stuck, Purge::Wanted { .. }) => true,
-        (CleanupState::Done, Purge::At { at }) => *at <= now.plus(PATIENCE),
+        (CleanupState::Done, Purge::At { .. }) => {
+            naive::due(job).is_some_and(|at| at <= now.plus(PATIENCE))
+        }
         (CleanupState::Stuck, Purge::At { .. } | Purge::None) => false,
         (CleanupState::Done, Purge::None) => true,
     };
-    rows.jobs.values().map(|kept| &kept.job).find(is_restless)
+    if let Some(job) = rows.jobs.values().map(|kept| &kept.job).find(is_restless) {
+        return Some(job);
+    }
+    let waits = rows.owed().find(|delivery| is_under_way(rows, delivery))?;
+    Some(waits)
+}
+
+/// Whether a notice is neither known nor given up, and somebody is there to tell or to be told.
+fn is_under_way(rows: &Snapshot, delivery: &Delivery) -> bool {
+    let is_pending = matches!(delivery.state, DeliveryState::Pending { .. });
+    let owner = delivery.owner.as_deref().unwrap_or_default();
+    let is_never = rows
+        .owners
+        .get(owner)
+        .is_some_and(|owner| matches!(owner.state, OwnerState::Away { open_at: None, .. }));
+    let may_take = |here: &Presence| {
+        let is_same = here.project.is_some() && here.project == delivery.project;
+        here.owner == owner || (is_same && !is_never)
+    };
+    let is_left = is_pending && notices::sink_of(delivery).is_none();
+    notices::is_open(delivery) && (!is_left || rows.presences.values().any(may_take))
 }
 
 /// Holds a life that has come to rest against the laws of the end.

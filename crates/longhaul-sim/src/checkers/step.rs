@@ -2,7 +2,7 @@
 //! no trace.
 
 use super::rows::is_placed;
-use super::{Broken, Kind, Seen, broken, holds, naive};
+use super::{Broken, Kind, Seen, broken, holds, naive, standing, turns};
 use longhaul_core::command::Command;
 use longhaul_core::id::JobId;
 use longhaul_core::job::{Job, JobState, Purge, Then};
@@ -58,7 +58,10 @@ fn dues(seen: &Seen<'_>) -> Result<(), Broken> {
     let mine = seen.after.jobs.values().map(|kept| &kept.job).filter(|job| is_mine(seen, job));
     let jobs = mine.filter_map(|job| Some((naive::due(job)?, job.id.as_str())));
     let pools = seen.after.pools.values().filter_map(|pool| Some((pool.again_at?, &*pool.name)));
-    let first = jobs.chain(pools).min();
+    // A claim runs out whoever holds it: its host may never come back.
+    let notices = seen.after.owed();
+    let notices = notices.filter_map(|one| Some((standing::due(one)?, one.id.as_str())));
+    let first = jobs.chain(pools).chain(notices).chain(turns::hours(seen)).min();
     let said = seen.step.next_due;
     let at_once = said == Some(seen.now);
     holds(
@@ -66,12 +69,36 @@ fn dues(seen: &Seen<'_>) -> Result<(), Broken> {
         at_once || said == first.map(|(at, _)| at),
         || format!("said {said:?}, not {first:?}"),
     )?;
-    // Without a grace, the hour of killing is the hour of asking: the next step, at once, does it.
-    let overdue = first.filter(|(at, _)| *at < seen.now || (*at == seen.now && !at_once));
+    let overdue = overdue(seen);
     let allowed = seen.kind == Kind::Retain;
     holds("nothing is overdue after a step", overdue.is_none() || allowed, || {
         format!("{overdue:?}")
     })
+}
+
+/// What should have changed in this step and did not. What did change may have its next hour at the
+/// same moment (without a grace, the hour of killing is the hour of asking), and a job or a notice
+/// whose hour for one thing came after that for another may have been due for long: the next step,
+/// at once, is about them.
+fn overdue<'a>(seen: &Seen<'a>) -> Option<(Timestamp, &'a str)> {
+    let jobs = seen.after.jobs.values().map(|kept| &kept.job).filter(|job| is_mine(seen, job));
+    let jobs = jobs.filter_map(|job| {
+        let at = naive::due(job)?;
+        let is_same = seen.before.job(&job.id) == Some(job);
+        let is_missed = at < seen.now && !is_freed(seen, job);
+        (is_missed || (at <= seen.now && is_same)).then_some((at, job.id.as_str()))
+    });
+    let same = seen.after.owed().filter(|one| seen.before.delivery(&one.id) == Some(one));
+    let notices = same.filter_map(|one| Some((standing::due(one)?, one.id.as_str())));
+    let notices = notices.filter(|(at, _)| *at <= seen.now);
+    let others = turns::hours(seen).filter(|(at, _)| *at < seen.now);
+    jobs.chain(notices).chain(others).min()
+}
+
+/// Whether the step told or gave up the last notice that it was kept for.
+fn is_freed(seen: &Seen<'_>, job: &Job) -> bool {
+    let was_open = seen.before.job(&job.id).is_none_or(|old| old.cleanup.notices.open > 0);
+    was_open && job.cleanup.notices.open == 0
 }
 
 /// What begins gets its hour.
@@ -224,7 +251,11 @@ fn retention(seen: &Seen<'_>) -> Result<(), Broken> {
 fn refusals(seen: &Seen<'_>) -> Result<(), Broken> {
     let all_refused = seen.step.replies.iter().all(Result::is_err);
     let is_due = |job: &Job| naive::due(job).is_some_and(|at: Timestamp| at <= seen.now);
-    let any_due = seen.before.jobs.values().any(|kept| is_due(&kept.job));
+    let was = Seen { after: seen.before, ..*seen };
+    let hours_before = turns::hours(&was).map(|(at, _)| at);
+    let mut hours = seen.before.owed().filter_map(standing::due).chain(hours_before);
+    let any_due =
+        seen.before.jobs.values().any(|kept| is_due(&kept.job)) || hours.any(|at| at <= seen.now);
     if seen.kind != Kind::Batch || !all_refused || any_due {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use longhaul_core::id::JobId;
 use longhaul_core::job::{CleanupState, Job, JobState, Purge, Then};
 use longhaul_core::outcome::{Ending, Outcome};
 use longhaul_core::spec::JobSpec;
+use longhaul_core::time::Timestamp;
 
 /// Where a job is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub(super) struct Told<'a> {
     pub(super) spec: &'a JobSpec,
     pub(super) key: Option<&'a str>,
     pub(super) parent: Option<&'a JobId>,
+    pub(super) owner: Option<&'a str>,
+    pub(super) project: Option<&'a str>,
+    /// When a sink was last told of its end.
+    pub(super) told_at: Option<Timestamp>,
     pub(super) is: Is,
     pub(super) attempt: u32,
     /// Whether the current attempt's process is known to have begun.
@@ -54,6 +59,9 @@ impl<'a> Told<'a> {
             spec: &job.spec,
             key: job.key.as_deref(),
             parent: job.parent.as_ref(),
+            owner: job.owner.as_deref(),
+            project: job.project.as_deref(),
+            told_at: None,
             is: Is::Queued,
             attempt: 0,
             began: false,
@@ -89,6 +97,9 @@ impl<'a> Told<'a> {
             spec: &job.spec,
             key: job.key.as_deref(),
             parent: job.parent.as_ref(),
+            owner: job.owner.as_deref(),
+            project: job.project.as_deref(),
+            told_at: job.cleanup.notices.told_at,
             is,
             attempt: job.attempt,
             began: job.current().is_some_and(|attempt| attempt.started_at.is_some()),

@@ -5,6 +5,8 @@ mod found_notices;
 mod limits;
 mod lives;
 mod mutants;
+mod mutants_notices;
 mod roster;
 mod stores;
+mod untrue;
 mod warped;

@@ -10,14 +10,21 @@ use longhaul_core::time::{Millis, Timestamp};
 use longhaul_sim::plan::Plan;
 use longhaul_sim::shrink;
 use longhaul_sim::system::System;
+use std::collections::BTreeSet;
 
 /// Lives that a mutant may survive, at most.
 const LIVES_MAX: u64 = 40;
 
 /// A store that lies.
-struct Lying {
+pub(crate) struct Lying {
     lie: Lie,
     turns: u64,
+}
+
+impl Lying {
+    pub(crate) const fn new(lie: Lie) -> Self {
+        Self { lie, turns: 0 }
+    }
 }
 
 impl System for Lying {
@@ -169,13 +176,15 @@ impl System for Bent {
         store: &mut dyn Store,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
-        let (step, _) = engine.retain(store, now)?;
+        let (mut step, _) = engine.retain(store, now)?;
         if self.0 != Wrong::RetainsWithoutLimit {
             return Ok(step);
         }
         let ended = store.begin()?.oldest_ended(100)?;
         let ended = ended.iter().filter_map(|id| longhaul_core::id::JobId::parse(id).ok());
-        engine.step(store, ended.map(Command::Purge).collect(), now)
+        let more = engine.step(store, ended.map(Command::Purge).collect(), now)?;
+        let wants: BTreeSet<Want> = step.wants.drain(..).chain(more.wants).collect();
+        Ok(Step { wants: wants.into_iter().collect(), ..more })
     }
 
     fn report(&mut self, report: Command) -> Command {
@@ -202,9 +211,12 @@ impl System for Bent {
 }
 
 /// Which law caught it, and in which life.
-fn caught(mut mutant: impl FnMut() -> Box<dyn System>) -> Option<(&'static str, u64)> {
+fn caught(
+    hosts: usize,
+    mut mutant: impl FnMut() -> Box<dyn System>,
+) -> Option<(&'static str, u64)> {
     (0..LIVES_MAX).find_map(|seed| {
-        let broken = shrink::attempt(&Plan::new(seed, 1), &mut *mutant(), false)?;
+        let broken = shrink::attempt(&Plan::new(seed, hosts), &mut *mutant(), false)?;
         Some((broken.law, seed))
     })
 }
@@ -218,7 +230,7 @@ const LIES: &[(Lie, &str)] = &[
     (Lie::SeesOneMoreInSlots, "no free slot is left while a job is ready"),
     (Lie::LosesHours, "columns say what the body says"),
     (Lie::KeepsSecrets, "environments are kept until the end and no longer"),
-    (Lie::FindsNothingDue, "time does what it should"),
+    (Lie::FindsNothingDue, "nothing is overdue after a step"),
     (Lie::ForgetsTheNextHour, "the step says when the next is due"),
     (Lie::FindsNoLane, "nothing panics"),
     (Lie::FindsNoKey, "no step fails by itself"),
@@ -226,7 +238,7 @@ const LIES: &[(Lie, &str)] = &[
     (Lie::FindsNoDependents, "jobs stand as the commands left them"),
     (Lie::KeepsEntriesOfTheRemoved, "no entry outlives its job"),
     (Lie::CountsOneEndedTooMany, "retention takes no more than it must"),
-    (Lie::LosesCommits, "jobs stand as the commands left them"),
+    (Lie::LosesCommits, "sinks stand as the commands left them"),
     (Lie::SavesNoPools, "slots are kept"),
 ];
 
@@ -235,7 +247,7 @@ const WRONGS: &[(Wrong, &str)] = &[
     (Wrong::TakesOddCodesAsSuccess, "jobs stand as the commands left them"),
     (Wrong::TakesKillsAsOwnEnds, "jobs stand as the commands left them"),
     (Wrong::LosesSubmits, "replies are right"),
-    (Wrong::LosesCancels, "jobs stand as the commands left them"),
+    (Wrong::LosesCancels, "replies are right"),
     (Wrong::ForgetsForce, "jobs stand as the commands left them"),
     (Wrong::DecidesTwice, "replies are right"),
     (Wrong::LosesAWant, "what changed is wanted at once, and nothing else"),
@@ -249,31 +261,32 @@ const WRONGS: &[(Wrong, &str)] = &[
 ];
 
 /// What was caught by another law than the table says, or not at all.
-fn surprises<M: std::fmt::Debug + Copy>(
+pub(crate) fn surprises<M: std::fmt::Debug + Copy>(
     table: &[(M, &str)],
+    hosts: usize,
     system: impl Fn(M) -> Box<dyn System>,
 ) -> Vec<String> {
-    let found = table.iter().map(|(mutant, law)| (mutant, law, caught(|| system(*mutant))));
+    let found = table.iter().map(|(mutant, law)| (mutant, law, caught(hosts, || system(*mutant))));
     let surprising = found.filter(|(_, law, caught)| caught.map(|(law, _)| law) != Some(**law));
     surprising.map(|(mutant, law, caught)| format!("{mutant:?}: {caught:?}, not {law}")).collect()
 }
 
 #[test]
 fn stores_that_lie_are_caught() {
-    let surprises = surprises(LIES, |lie| Box::new(Lying { lie, turns: 0 }));
+    let surprises = surprises(LIES, 1, |lie| Box::new(Lying::new(lie)));
     assert!(surprises.is_empty(), "{surprises:#?}");
 }
 
 #[test]
 fn steps_that_are_wrong_are_caught() {
-    let surprises = surprises(WRONGS, |wrong| Box::new(Bent(wrong)));
+    let surprises = surprises(WRONGS, 1, |wrong| Box::new(Bent(wrong)));
     assert!(surprises.is_empty(), "{surprises:#?}");
 }
 
 /// What a person is given is a few lines, whatever the life was.
 #[test]
 fn the_script_of_a_failure_is_made_small() {
-    let mutant = || -> Box<dyn System> { Box::new(Lying { lie: Lie::KeepsSecrets, turns: 0 }) };
+    let mutant = || -> Box<dyn System> { Box::new(Lying::new(Lie::KeepsSecrets)) };
     let plan = Plan::new(0, 1);
     let broken = shrink::attempt(&plan, &mut *mutant(), false).expect("this one is caught");
     let small = shrink::shrink(&plan, broken.law, mutant);

@@ -26,6 +26,27 @@ pub(crate) enum Lie {
     CountsOneEndedTooMany,
     LosesCommits,
     SavesNoPools,
+    LosesInboxRows,
+    DoublesNotices,
+    DropsDeadLetters,
+    KeepsNoticesOfTheRemoved,
+    ForgetsFailures,
+    TakesLapsesForFailures,
+    HurriesAfterFailures,
+    FindsTheYoungestFirst,
+    SeesNoTries,
+    SeesOneMoreTry,
+    NeverForgivesTrouble,
+    KeepsHolds,
+    LosesHolds,
+    OpensInboxesAtOnce,
+    CountsOneOpenTooMany,
+    FindsNothingOpen,
+    FindsNoClaims,
+    FindsNoNoticeDue,
+    FindsOwnNoticesDue,
+    LosesSettledEntries,
+    ForgetsWhoIsToBeTold,
 }
 
 /// A store with a lie in front of it.
@@ -55,7 +76,8 @@ struct WarpedTx<'a> {
 
 impl Tx for WarpedTx<'_> {
     fn load(&mut self, table: Table, id: &str) -> Result<Option<Row>, StoreError> {
-        self.inner.load(table, id)
+        let row = self.inner.load(table, id)?;
+        Ok(row.map(|row| crate::untrue::loaded(self.lie, table, row)))
     }
 
     fn save(&mut self, table: Table, row: &Row, new: bool) -> Result<(), StoreError> {
@@ -65,7 +87,7 @@ impl Tx for WarpedTx<'_> {
             (Lie::LosesHours, Table::Job) if row.phase == Phase::Active => {
                 self.inner.save(table, &Row { due_at: None, ..row.clone() }, new)
             }
-            _ => self.inner.save(table, row, new),
+            (lie, _) => crate::untrue::save(&mut *self.inner, lie, table, row, new),
         }
     }
 
@@ -73,6 +95,7 @@ impl Tx for WarpedTx<'_> {
         match (self.lie, table) {
             (Lie::KeepsSecrets, Table::Environment) => Ok(()),
             (Lie::KeepsDependencies, Table::Dependency) => Ok(()),
+            (Lie::KeepsNoticesOfTheRemoved, Table::Delivery) => Ok(()),
             _ => self.inner.remove(table, id),
         }
     }
@@ -82,10 +105,12 @@ impl Tx for WarpedTx<'_> {
     }
 
     fn append(&mut self, events: &[NewEvent]) -> Result<Position, StoreError> {
-        if self.lie != Lie::LosesStartedEntries {
-            return self.inner.append(events);
-        }
-        let is_kept = |event: &&NewEvent| !event.body.contains("\"started\"");
+        let lost = match self.lie {
+            Lie::LosesStartedEntries => "\"started\"",
+            Lie::LosesSettledEntries => "\"notice_settled\"",
+            _ => return self.inner.append(events),
+        };
+        let is_kept = |event: &&NewEvent| !event.body.contains(lost);
         let kept: Vec<NewEvent> = events.iter().filter(is_kept).cloned().collect();
         self.inner.append(&kept)
     }
@@ -105,7 +130,16 @@ impl Tx for WarpedTx<'_> {
         limit: u32,
     ) -> Result<Vec<(Table, String)>, StoreError> {
         let limit = if self.lie == Lie::FindsNothingDue { 0 } else { limit };
-        self.inner.due(me, now, limit)
+        let mut due = self.inner.due(me, now, limit)?;
+        match self.lie {
+            Lie::FindsNoNoticeDue => due.retain(|(table, _)| *table != Table::Delivery),
+            Lie::FindsOwnNoticesDue => due.retain(|(table, id)| {
+                let row = self.inner.load(*table, id).ok().flatten();
+                row.and_then(|row| row.host).is_none_or(|host| host == me.as_str())
+            }),
+            _ => {}
+        }
+        Ok(due)
     }
 
     fn next_due(&mut self, me: &HostId) -> Result<Option<Timestamp>, StoreError> {
@@ -142,7 +176,9 @@ impl Tx for WarpedTx<'_> {
         after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
-        let limit = if self.lie == Lie::FindsNothingActive { 0 } else { limit };
+        let blind = self.lie == Lie::FindsNothingActive
+            || (self.lie == Lie::FindsNoClaims && table == Table::Delivery);
+        let limit = if blind { 0 } else { limit };
         self.inner.active_on(table, host, after, limit)
     }
 
@@ -179,7 +215,13 @@ impl Tx for WarpedTx<'_> {
         after: &str,
         limit: u32,
     ) -> Result<Vec<(String, String)>, StoreError> {
-        self.inner.next_in_lanes(pool, after, limit)
+        let mut heads = self.inner.next_in_lanes(pool, after, limit)?;
+        if self.lie == Lie::FindsTheYoungestFirst {
+            for (lane, id) in &mut heads {
+                *id = self.inner.waiting_in_lane(lane, u32::MAX)?.pop().expect("it has a head");
+            }
+        }
+        Ok(heads)
     }
 
     fn waiting_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
@@ -187,15 +229,18 @@ impl Tx for WarpedTx<'_> {
     }
 
     fn open_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let limit = if self.lie == Lie::FindsNothingOpen { 0 } else { limit };
         self.inner.open_in_lane(lane, limit)
     }
 
     fn active_in_pool(&mut self, pool: &str) -> Result<u32, StoreError> {
-        self.inner.active_in_pool(pool)
+        let found = self.inner.active_in_pool(pool)?;
+        Ok(crate::untrue::counted(self.lie, found))
     }
 
     fn active_in_lane(&mut self, lane: &str) -> Result<u32, StoreError> {
-        self.inner.active_in_lane(lane)
+        let found = self.inner.active_in_lane(lane)?;
+        Ok(crate::untrue::counted(self.lie, found))
     }
 
     fn commit(self: Box<Self>) -> Result<(), StoreError> {
