@@ -13,12 +13,12 @@ const LOW_DISK_BYTES: u64 = 1_000_000;
 const CHUNK_BYTES: usize = 4_096;
 
 /// A home on a file system that ends with the test.
-struct SmallHome {
-    home: Home,
+pub(crate) struct SmallHome {
+    pub(crate) home: Home,
 }
 
 impl SmallHome {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = Home::new();
         std::fs::create_dir(home.path()).unwrap();
         let size = std::ffi::CString::new(SIZE).unwrap();
@@ -37,13 +37,13 @@ impl SmallHome {
     }
 
     /// Takes every byte that is free.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut ballast = std::fs::File::create(self.home.path().join("ballast")).unwrap();
         let chunk = [0; CHUNK_BYTES];
         while ballast.write_all(&chunk).is_ok() {}
     }
 
-    fn make_room(&self) {
+    pub(crate) fn make_room(&self) {
         std::fs::remove_file(self.home.path().join("ballast")).unwrap();
     }
 }

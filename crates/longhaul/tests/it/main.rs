@@ -8,6 +8,9 @@ mod bad_notices_clock;
 #[cfg(feature = "failpoints")]
 mod bad_notices_crash;
 #[cfg(test)]
+#[cfg(feature = "full-disk")]
+mod bad_notices_full_disk;
+#[cfg(test)]
 mod bad_notices_owners;
 #[cfg(test)]
 mod bad_notices_programs;

@@ -14,12 +14,12 @@ const SIZE: &std::ffi::CStr = c"size=8m,mode=0700";
 const CHUNK_BYTES: usize = 4_096;
 
 /// A file system that ends with the test, with a home on it.
-struct Small {
-    place: Place,
+pub(crate) struct Small {
+    pub(crate) place: Place,
 }
 
 impl Small {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Place::new();
         std::fs::create_dir(place.home()).unwrap();
         mount("none", place.home(), "tmpfs", MountFlags::NODEV, SIZE)
@@ -28,12 +28,12 @@ impl Small {
         Self { place }
     }
 
-    fn ballast(&self) -> PathBuf {
+    pub(crate) fn ballast(&self) -> PathBuf {
         self.place.home().join("ballast")
     }
 
     /// Takes every byte that is free.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut ballast = std::fs::File::create(self.ballast()).unwrap();
         let chunk = [0; CHUNK_BYTES];
         while ballast.write_all(&chunk).is_ok() {}
@@ -47,7 +47,7 @@ impl Drop for Small {
     }
 }
 
-async fn until_refused(ports: &Ports) -> AskError {
+pub(crate) async fn until_refused(ports: &Ports) -> AskError {
     for number in 0_u64.. {
         let url = format!("http://127.0.0.1:9/{number}/{}", "x".repeat(4_000));
         let sink = "other".to_owned();
