@@ -114,6 +114,22 @@ fn tries_back_off_and_end_as_a_dead_letter_that_can_be_sent_again() {
 }
 
 #[test]
+fn a_try_that_nobody_heard_of_again_uses_none_up() {
+    let (mut delivery, mut now) = (to_sink(), NOW);
+    for _ in 0..limits::DELIVERY_TRIES_MAX * 2 {
+        delivery.claim(courier(), now);
+        for _ in 0..2 {
+            now = delivery.due_at().expect("a claim ends, and so does the pause after it");
+            delivery.on_due(now);
+        }
+    }
+    assert_eq!((delivery.failures, delivery.phase()), (0, Phase::Ready));
+    delivery.claim(courier(), now);
+    delivery.delivered(delivery.tries, "ok", now).unwrap();
+    assert_eq!(delivery.state_name(), "acked");
+}
+
+#[test]
 fn a_receiver_may_put_off_and_may_refuse_for_good() {
     let mut delivery = to_sink();
     delivery.claim(courier(), NOW);

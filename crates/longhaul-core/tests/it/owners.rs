@@ -178,3 +178,33 @@ fn a_notice_that_nobody_comes_for_is_dead_and_can_be_owed_again() {
         "#]],
     );
 }
+
+#[test]
+fn an_owner_that_says_nothing_for_a_day_is_there_all_the_same() {
+    play(
+        "here P A\n +86400s\n submit a owner=A project=/w\n here Q B /w\n exited a 0\n take Q\n take P",
+        &expect![[r#"
+            here P A                     nothing
+            +86400s                      nothing
+            submit a owner=A project=/w  a starting · want start a#1
+            here Q B /w                  nothing
+            exited a 0                   a ended succeeded cleanup pending · a>inbox pending · want clean a#1
+            take Q                       took nothing
+            take P                       a>inbox claimed by P
+        "#]],
+    );
+}
+
+#[test]
+fn a_job_without_an_owner_is_for_nobody_to_claim() {
+    play(
+        "submit a project=/w\n here Q B /w\n exited a 0\n +86400s\n take Q",
+        &expect![[r#"
+        submit a project=/w          a starting · want start a#1
+        here Q B /w                  nothing
+        exited a 0                   a ended succeeded cleanup pending · want clean a#1
+        +86400s                      want clean a#1
+        take Q                       took nothing
+    "#]],
+    );
+}

@@ -336,14 +336,7 @@ impl Daemon {
         };
         let (readers, spools) = (Readers::new(readers), Spools::new(home.clone()));
         let ports = Ports {
-            courier: Courier::new(Sources {
-                readers: readers.clone(),
-                spools: spools.clone(),
-                home: home.path().to_owned(),
-                host: host.clone(),
-                webhooks: config.webhooks.clone(),
-                limit: config.try_timeout,
-            }),
+            courier: courier(&readers, &spools, home.path(), &host, &config),
             tasks: Tasks::new(handle.clone(), readers.clone(), clock.clone()),
             engine: handle,
             journal,
@@ -392,6 +385,23 @@ impl Daemon {
         }
         finished.unwrap_or(Ok(())).map_err(DaemonError::from)
     }
+}
+
+fn courier(
+    readers: &Readers,
+    spools: &Spools,
+    home: &Path,
+    host: &HostId,
+    config: &Config,
+) -> Courier {
+    Courier::new(Sources {
+        readers: readers.clone(),
+        spools: spools.clone(),
+        home: home.to_owned(),
+        host: host.clone(),
+        webhooks: config.webhooks.clone(),
+        limit: config.try_timeout,
+    })
 }
 
 /// Where the engine leaves what each driver is to make true.

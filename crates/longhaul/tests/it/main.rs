@@ -74,6 +74,8 @@ mod scenarios_cancel;
 #[cfg(test)]
 mod scenarios_http_bytes;
 #[cfg(test)]
+mod scenarios_notices;
+#[cfg(test)]
 mod scenarios_reads;
 #[cfg(test)]
 mod scenarios_recovery;
