@@ -1,7 +1,8 @@
 //! Work inside one program as jobs: an owner with its sink, a job that is cancelled, and an orderly
 //! end. `cargo run --example embed`
 
-use longhaul::embed::{Jobs, Options, Retry, Slots, Spec};
+use longhaul::embed::{Jobs, Options, Retry, Slots, Spec, Waited};
+use std::future::pending;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -43,6 +44,17 @@ async fn main() -> Result<(), Failed> {
     assert!(jobs.cancel("alice", "server", "no longer needed"));
     say(&format!("server: {}", server.wait().await.ending.name()));
     say(&format!("index: {}", index.wait().await.ending.name()));
+
+    // Whoever waits for a result has it, and is not told of it as well.
+    jobs.register(Spec::of("alice").id("sum").queued(), |context| async move {
+        context.mark_running().await?;
+        Ok((1..=100).sum::<u32>().to_string().into())
+    })?;
+    let patience = Duration::from_secs(10);
+    match jobs.wait("alice", &["sum"], patience, pending::<()>()).await? {
+        Waited::Finished(ends) => say(&format!("fetched: {:?}", ends[0].verdict.output)),
+        other => return Err(format!("no sum: {other:?}").into()),
+    }
 
     let drained = jobs.drain(Duration::from_secs(1), "alice").await;
     assert!(drained.is_all_told(), "{drained:?}");

@@ -70,6 +70,10 @@ mod notices;
 #[cfg(test)]
 mod owners;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod receiver;
+#[cfg(test)]
 mod scenarios_cancel;
 #[cfg(test)]
 mod scenarios_http_bytes;
