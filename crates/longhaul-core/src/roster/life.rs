@@ -1,7 +1,7 @@
 //! What becomes of a job: stop, end, retry, orphan.
 
 use super::owners::OwnerName;
-use super::row::{Owed, Report, State, Stop, Verdict, Waiting};
+use super::row::{Output, Owed, Report, State, Stop, Verdict, Waiting};
 use super::views::Scope;
 use super::{Id, Key, Roster, Want, bounds};
 use crate::backoff;
@@ -102,7 +102,10 @@ impl Roster {
             State::Stopping(stop) => Some(stop),
             State::Queued(_) | State::Running | State::Ended => None,
         };
-        let share = |output| Some(Arc::new(bounds::clip_output(output)));
+        let share = |output: Output| {
+            // Nothing needs no room.
+            (output != Output::default()).then(|| Arc::new(bounds::clip_output(output)))
+        };
         let (ending, because, output) = match report {
             Report::Returned(output) => (Ending::Succeeded, None, share(output)),
             Report::Failed { error, output } => {

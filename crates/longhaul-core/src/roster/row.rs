@@ -133,7 +133,7 @@ pub struct Verdict {
     pub ending: Ending,
     /// What went wrong, or why it was stopped.
     pub because: Option<Arc<str>>,
-    /// What the body left behind. Of a cancelled job too, if its body still returned.
+    /// What the body left behind, if anything. Of a cancelled job too, if its body still returned.
     pub output: Option<Arc<Output>>,
     /// The verdict fell while the body was still alive: it ignored its cancellation for too long,
     /// and still has its slot.
