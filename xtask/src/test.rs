@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 const LIVES: &str = "20000";
 
 /// Programs that embed longhaul, as the documentation shows them. Each checks what it shows.
-const EXAMPLES: &[&str] = &["embed"];
+const EXAMPLES: &[&str] = &["embed", "embed_durable"];
 
 /// The feature that compiles fault points in; a package opts in by declaring it.
 const FAILPOINTS: &str = "failpoints";

@@ -238,12 +238,17 @@ impl Job {
             let message = Some(self.limit_message(reason));
             return Some(Outcome::because(Ending::Failed, reason, message).with_process(process));
         }
+        // A function that returns after its end was asked for has heard of it as far as anybody can
+        // tell: whoever cancelled it is not told that it went well.
+        let is_stopped_task = self.spec.task.is_some() && matches!(then, Some(Then::End(_)));
         // What ended by itself before the stop reached it keeps its own good end.
-        if process.is_success() && exit.stopped.is_none() {
+        if process.is_success() && exit.stopped.is_none() && !is_stopped_task {
             return Some(process.clone());
         }
         if let Some(Then::End(outcome)) = then {
-            let meant = exit.stopped == Some(StoppedBy::Asked) || outcome.kind == Ending::Cancelled;
+            let meant = is_stopped_task
+                || exit.stopped == Some(StoppedBy::Asked)
+                || outcome.kind == Ending::Cancelled;
             let unknown = matches!(exit.how, How::NeverStarted(_) | How::Lost(_));
             if meant || unknown {
                 return Some(outcome.clone().with_process(process));

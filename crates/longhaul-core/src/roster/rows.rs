@@ -16,8 +16,8 @@ impl Key {
         self.place as usize
     }
 
-    #[cfg(test)]
-    pub(super) const fn nobody() -> Self {
+    /// Names no job, and never will.
+    pub const fn nobody() -> Self {
         Self { place: u32::MAX, turn: 0 }
     }
 }

@@ -172,3 +172,17 @@ fn a_task_has_a_timeout_and_no_command_line() {
         "#]],
     );
 }
+
+#[test]
+fn a_function_that_returns_after_it_was_cancelled_was_cancelled_whatever_it_returned() {
+    play(
+        "kind sum\n submit a task=sum\n started a\n cancel a\n returned a fine",
+        &expect![[r#"
+            kind sum                     nothing
+            submit a task=sum            a starting · want task start a#1
+            started a                    a running · want task watch a#1
+            cancel a                     a stopping · want task stop a#1
+            returned a fine              a ended cancelled with fine cleanup done
+        "#]],
+    );
+}

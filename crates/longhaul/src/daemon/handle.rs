@@ -1,6 +1,7 @@
 //! How everybody talks to the engine: asks wait for an answer that is durable, reports do not wait.
 
 use super::inbox::{Inbox, NotTaken};
+use super::parked;
 use super::stop::StopSwitch;
 use longhaul_core::command::{Command, Refused, Reply};
 use std::path::PathBuf;
@@ -80,6 +81,14 @@ impl EngineHandle {
         })?;
         // The engine drops an answer unsent only when it stops.
         answered.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// As [`Self::ask`], blocking this thread, inside of a runtime or not.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub fn ask_blocking(&self, command: Command) -> Result<Reply, AskError> {
+        parked::wait(self.ask(command))
     }
 
     /// Reports. All of `reports` are decided in one commit; what is lost is derived again.

@@ -16,6 +16,7 @@ mod listen;
 mod lock;
 mod log;
 mod mend;
+mod parked;
 mod presences;
 mod readable;
 mod readers;
@@ -60,7 +61,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// What the servers get of the daemon. Cheap to clone.
 #[derive(Clone)]
@@ -237,8 +238,7 @@ pub async fn run(options: &DaemonOptions) -> Result<(), DaemonError> {
         log::to_terminal();
     }
     let mut daemon = Daemon::start(options)?;
-    // Whoever is let in finds what the first step makes.
-    daemon.engine.first_turn().await;
+    daemon.up().await;
     let listener = listen::clients(&daemon.ports.home)?;
     if options.background {
         announce(&daemon.ports.home)?;
@@ -312,8 +312,7 @@ impl Daemon {
         let (store, readers) = open_store(&home, descriptors_max)?;
 
         let inbox = Arc::new(Inbox::default());
-        let boards = Boards::default();
-        let (journal, stop) = (Journal::new(), StopSwitch::new());
+        let (journal, stop, boards) = (Journal::new(), StopSwitch::new(), Boards::default());
         let handle = EngineHandle::new(
             Arc::clone(&inbox),
             home.path().to_owned(),
@@ -357,10 +356,24 @@ impl Daemon {
         let engine = EngineThread::start(parts, host_name())
             .map_err(|source| DaemonError::io(ports.home.path(), source))?;
         let site = site(&ports, &options.program, nofile);
-        let board = Arc::clone(&boards.processes);
-        let supervisor = Supervisor::new(site, board, hints, ports.stop.clone(), descriptors_max);
+        let (board, stop) = (Arc::clone(&boards.processes), ports.stop.clone());
+        let supervisor = Supervisor::new(site, board, hints, stop, descriptors_max);
         let drivers = start_drivers(&ports, supervisor, boards);
         Ok(Self { ports, engine, drivers, _lock: lock })
+    }
+
+    /// Comes back once the host is up and whoever is let in finds what the first step makes.
+    pub async fn up(&mut self) {
+        self.engine.first_turn().await;
+    }
+
+    /// Lets clients in at the home's socket, beside what this process asks itself.
+    ///
+    /// # Errors
+    /// [`DaemonError::Io`]: the socket cannot be made.
+    pub fn serve(&self) -> Result<JoinHandle<()>, DaemonError> {
+        let listener = listen::clients(&self.ports.home)?;
+        Ok(tokio::spawn(crate::serve::run(listener, self.ports.clone())))
     }
 
     /// Ends everything in its order. Shims and their jobs go on.

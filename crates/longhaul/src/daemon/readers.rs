@@ -1,6 +1,7 @@
 //! Reads beside the writer. A few readers, made once; a read borrows one for as long as it takes.
 
 use super::handle::{AskError, DISK_RETRY_MS, stopping};
+use super::parked;
 use longhaul_core::port::{Reader, StoreError};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -69,14 +70,15 @@ impl Readers {
         }
     }
 
-    /// As [`Self::read`], on this thread, which may block.
-    pub(super) fn read_blocking<T>(
+    /// As [`Self::read`], on this thread, which is blocked for as long as it takes.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub fn read_blocking<T>(
         &self,
         read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError>,
     ) -> Result<T, AskError> {
-        let waiting = self.shared.permits.acquire();
-        let _permit =
-            tokio::runtime::Handle::current().block_on(waiting).map_err(|_| stopping())?;
+        let _permit = parked::wait(self.shared.permits.acquire()).map_err(|_| stopping())?;
         let Some(mut reader) = self.shared.take() else { return Err(reader_lost()) };
         let result = read(&mut *reader);
         self.shared.put_back(reader);

@@ -1,9 +1,11 @@
 //! What a body is given and gives back.
 
 use super::core_loop::Shared;
+use super::durable::Durable;
 use super::handle::Life;
 use super::token::{CancelToken, Cancelled};
 use super::{Jobs, Owner};
+use crate::daemon::Run;
 use longhaul_core::roster::{Admission, Id, Output, Report, Stop};
 use serde_json::Value;
 use std::fmt;
@@ -59,6 +61,7 @@ pub struct Context {
     pub(super) shared: Arc<Shared>,
     pub(super) life: Arc<Life>,
     pub(super) attempt: u32,
+    pub(super) durable: Option<(Arc<Durable>, Run)>,
 }
 
 impl Context {
@@ -83,7 +86,8 @@ impl Context {
     /// All jobs, to register or ask for more.
     #[must_use]
     pub fn jobs(&self) -> Jobs {
-        Jobs { shared: self.shared.clone() }
+        let durable = self.durable.as_ref().map(|(durable, _)| durable.clone());
+        Jobs { shared: self.shared.clone(), durable }
     }
 
     /// What says that the body shall stop. Cancelling is cooperative: a body that does not look is
@@ -110,8 +114,12 @@ impl Context {
         let (key, details) = (self.life.key, details.into());
         let listener = self.life.on_progress.as_ref();
         let heard = listener.map(|_| details.clone());
-        let is_time =
-            self.shared.act(|state, now| state.roster.progressed(key, self.attempt, details, now));
+        let is_time = match &self.durable {
+            Some((_, run)) => run.progress(details),
+            None => self
+                .shared
+                .act(|state, now| state.roster.progressed(key, self.attempt, details, now)),
+        };
         if let (true, Some(listener), Some(details)) = (is_time, listener, heard) {
             // Its panic was printed by the panic hook, and is no business of the body's.
             let _panicked = catch_unwind(AssertUnwindSafe(|| listener(&details)));
@@ -124,6 +132,10 @@ impl Context {
     /// # Errors
     /// The job was cancelled instead: return.
     pub async fn mark_running(&self) -> Result<(), Cancelled> {
+        if self.durable.is_some() {
+            // A durable body has its slot before it begins.
+            return self.token().reason().map_or(Ok(()), |stop| Err(Cancelled(stop)));
+        }
         let (key, attempt) = (self.life.key, self.attempt);
         let asked =
             self.shared.act_on_slots(|state, now| state.roster.mark_running(key, attempt, now));

@@ -1,10 +1,12 @@
 //! One job, in the hands of whoever registered it.
 
 use super::core_loop::Shared;
+use super::durable::Durable;
 use super::spec::OnProgress;
 use super::token::CancelToken;
 use super::{Context, Owner};
 use futures_util::future::BoxFuture;
+use longhaul_core::id::JobId;
 use longhaul_core::roster::{Id, Key, Snapshot, Stop, Verdict};
 use std::fmt;
 use std::pin::pin;
@@ -99,6 +101,7 @@ impl Life {
 pub struct JobHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) life: Arc<Life>,
+    pub(super) durable: Option<(Arc<Durable>, JobId)>,
 }
 
 impl JobHandle {
@@ -122,6 +125,9 @@ impl JobHandle {
 
     /// Cancels it. False if it is stopping or over.
     pub fn cancel(&self, reason: impl AsRef<str>) -> bool {
+        if let Some((durable, job)) = &self.durable {
+            return durable.cancel(job, reason.as_ref());
+        }
         let stop = Stop::Asked(Arc::from(reason.as_ref()));
         self.shared.act(|state, now| state.roster.stop(self.life.key, stop, now))
     }
@@ -141,6 +147,9 @@ impl JobHandle {
     /// What is known of it; none once it is forgotten.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
+        if let Some((durable, job)) = &self.durable {
+            return durable.look_at(job);
+        }
         self.shared.look(|state| state.roster.look(self.life.key))
     }
 }

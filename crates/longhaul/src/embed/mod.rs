@@ -4,8 +4,10 @@
 //! [`Jobs`] is the whole of it, cheap to clone. Bodies are closures ([`Jobs::register`]) or kinds
 //! that were made known before ([`Jobs::kind`], [`Jobs::start`]). Each end is told to the owner's
 //! sink ([`Jobs::sink`]), again until the sink took it, and what cannot be told becomes a dead
-//! letter. This is the *ephemeral* mode: everything is in memory, nothing polls, a job costs
-//! microseconds, and it all ends with the process.
+//! letter. There are two modes behind one type. *Ephemeral* ([`Jobs::ephemeral`]): everything is in
+//! memory, nothing polls, a job costs microseconds, and it all ends with the process. *Durable*
+//! ([`Jobs::durable`]): the jobs are in a home on disk, and what this process did not come to is told,
+//! or run again, by the next.
 //!
 //! ```
 //! use longhaul::embed::{Jobs, Options, Spec};
@@ -32,6 +34,7 @@
 
 mod body;
 mod core_loop;
+mod durable;
 mod handle;
 mod jobs;
 mod options;
@@ -53,7 +56,7 @@ pub use longhaul_core::roster::{
     Stop, Totals, Verdict,
 };
 pub use options::{Options, Slots};
-pub use refused::Refused;
+pub use refused::{OpenError, Refused};
 pub use shutdown::{Disposed, Drained, Reaped};
 pub use sinks::{Notice, SinkFailure, SinkGuard};
 pub use spec::{Owner, Retry, Scope, Spec};

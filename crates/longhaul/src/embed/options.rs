@@ -5,6 +5,7 @@ use longhaul_core::roster::{DeadLetter, Snapshot, Terms, slots_of};
 use longhaul_core::time::Millis;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub struct Options {
     pub(super) terms: Terms,
     pub(super) on_undelivered: Option<OnUndelivered>,
     pub(super) on_orphan: Option<OnOrphan>,
+    pub(super) serve: bool,
+    pub(super) program: PathBuf,
 }
 
 impl Default for Options {
@@ -57,6 +60,8 @@ impl Default for Options {
             terms: Terms::default(),
             on_undelivered: None,
             on_orphan: None,
+            serve: false,
+            program: PathBuf::from("longhaul"),
         }
     }
 }
@@ -129,6 +134,32 @@ impl Options {
     pub const fn jobs_max(mut self, jobs: usize) -> Self {
         self.terms.jobs_max = jobs;
         self
+    }
+
+    /// Durable mode: lets clients in at the home's socket, so that `longhaul list` and all others
+    /// work beside the program. Who may use the home may then stop its daemon too.
+    #[must_use]
+    pub const fn serve(mut self) -> Self {
+        self.serve = true;
+        self
+    }
+
+    /// Durable mode: the longhaul that holds the processes of jobs that clients submit at the
+    /// socket; `longhaul`, as the path finds it, unless said.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = program.into();
+        self
+    }
+
+    /// How many results of one owner are told at once.
+    pub(super) const fn tries_max(&self) -> usize {
+        self.terms.tries_at_once_max
+    }
+
+    /// How long a sink may take.
+    pub(super) const fn try_max(&self) -> Duration {
+        Duration::from_millis(self.terms.try_ms_max.get())
     }
 
     /// Is given each result that is given up for good: at [`super::Jobs::dispose`], and when there

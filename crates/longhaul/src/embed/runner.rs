@@ -17,7 +17,7 @@ where
     Fut: Future<Output = BodyResult> + Send + 'static,
 {
     let running = Running { shared: shared.clone(), life: life.clone(), attempt, report: None };
-    let context = Context { shared: shared.clone(), life, attempt };
+    let context = Context { shared: shared.clone(), life, attempt, durable: None };
     // The task is not detached from us: whatever ends it, `Running` reports.
     shared.runtime.spawn(async move {
         let mut running = running;

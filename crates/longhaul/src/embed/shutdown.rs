@@ -94,7 +94,11 @@ impl Jobs {
     /// Waits until nothing is pending in `scope`, at most for `timeout`. Ends early when nothing can
     /// change before: what is left is tried again later only, or has no sink. Nothing is lost.
     pub async fn drain(&self, timeout: Duration, scope: impl Into<Scope>) -> Drained {
-        self.drain_until(Instant::now() + timeout, &scope.into().to_core()).await
+        let (deadline, scope) = (Instant::now() + timeout, scope.into());
+        if let Some(durable) = &self.durable {
+            return durable.drain(deadline, &scope).await;
+        }
+        self.drain_until(deadline, &scope.to_core()).await
     }
 
     async fn drain_until(&self, deadline: Instant, scope: &CoreScope) -> Drained {
@@ -116,7 +120,14 @@ impl Jobs {
     /// [`Stop::Shutdown`], waits for bodies, and spends the rest of the time on telling. What could
     /// not be told goes to [`super::Options::on_undelivered`]. Whoever asks meanwhile or later gets
     /// the same answer.
+    ///
+    /// In the durable mode nothing is cancelled: a body that returns with an error because of
+    /// [`Stop::Shutdown`] is run again by the next process if its kind says so, and `lost` if not, as
+    /// is one that does not return. What could not be told waits in the home.
     pub async fn dispose(&self, budget: Duration) -> Disposed {
+        if let Some(durable) = &self.durable {
+            return durable.dispose(budget).await;
+        }
         self.shared.disposed.get_or_init(|| self.dispose_once(budget)).await.clone()
     }
 

@@ -1,6 +1,7 @@
 //! Sinks: async functions that are given an owner's results, in the order in which they were owed.
 
 use super::core_loop::Shared;
+use super::durable::{Durable, Told};
 use super::handle::Life;
 use super::runner::panicked;
 use futures_util::FutureExt;
@@ -14,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 
 /// Why a sink did not take a result. Made from any error by `?`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SinkFailure(String);
+pub struct SinkFailure(pub(super) String);
 
 impl SinkFailure {
     /// A failure in words; they stand in the dead letter, if it comes to that.
@@ -39,9 +40,14 @@ pub struct Notice {
     news: Arc<News>,
     key: Key,
     shared: Weak<Shared>,
+    durable: Option<Told>,
 }
 
 impl Notice {
+    pub(super) fn of_durable(news: Arc<News>, told: Told) -> Self {
+        Self { news, key: Key::nobody(), shared: Weak::new(), durable: Some(told) }
+    }
+
     /// The job's id.
     #[must_use]
     pub fn id(&self) -> &Id {
@@ -51,7 +57,10 @@ impl Notice {
     /// Stable over all tries and given to no other result: whoever has it can drop doubles.
     #[must_use]
     pub fn delivery_id(&self) -> String {
-        format!("dlv_{}", self.news.delivery)
+        match &self.durable {
+            Some(told) => told.delivery.to_string(),
+            None => format!("dlv_{}", self.news.delivery),
+        }
     }
 
     /// Which try this is, from 1.
@@ -85,6 +94,9 @@ impl Notice {
     /// the try run out of time.
     #[must_use]
     pub fn is_current(&self) -> bool {
+        if let Some(told) = &self.durable {
+            return told.is_current();
+        }
         let (key, number) = (self.key, self.news.number);
         let shared = self.shared.upgrade();
         shared.is_some_and(|shared| shared.look(|state| state.roster.is_current(key, number)))
@@ -93,21 +105,34 @@ impl Notice {
 
 /// A registration of a sink. Dropping it leaves the sink where it is.
 #[derive(Debug)]
-pub struct SinkGuard {
-    pub(super) shared: Weak<Shared>,
-    pub(super) owner: OwnerName,
-    pub(super) key: SinkKey,
+pub struct SinkGuard(pub(super) Guarded);
+
+/// Which registration, in which mode.
+#[derive(Debug)]
+pub(super) enum Guarded {
+    Ephemeral { shared: Weak<Shared>, owner: OwnerName, key: SinkKey },
+    Durable { durable: Weak<Durable>, owner: String, number: u64 },
 }
 
 impl SinkGuard {
+    pub(super) const fn of_durable(durable: Weak<Durable>, owner: String, number: u64) -> Self {
+        Self(Guarded::Durable { durable, owner, number })
+    }
+
     /// Takes the sink away: what is owed then waits for the next. False if another sink has taken
     /// its place, which stays.
     pub fn remove(self) -> bool {
-        let Some(shared) = self.shared.upgrade() else { return false };
-        shared.act(|state, _| {
-            state.sinks.remove(&self.key);
-            state.roster.remove_sink(&self.owner, self.key)
-        })
+        match self.0 {
+            Guarded::Ephemeral { shared, owner, key } => shared.upgrade().is_some_and(|shared| {
+                shared.act(|state, _| {
+                    state.sinks.remove(&key);
+                    state.roster.remove_sink(&owner, key)
+                })
+            }),
+            Guarded::Durable { durable, owner, number } => {
+                durable.upgrade().is_some_and(|durable| durable.remove_sink(&owner, number))
+            }
+        }
     }
 }
 
@@ -191,7 +216,8 @@ impl Line {
         if !shared.look(|state| state.roster.is_current(key, number)) {
             return;
         }
-        let notice = Notice { news: Arc::new(news), key, shared: Arc::downgrade(shared) };
+        let notice =
+            Notice { news: Arc::new(news), key, shared: Arc::downgrade(shared), durable: None };
         let called = catch_unwind(AssertUnwindSafe(|| (self.sink)(notice)));
         let mut telling = match called {
             Ok(telling) => Box::pin(AssertUnwindSafe(telling).catch_unwind()),

@@ -1,12 +1,14 @@
 //! Waiting: for results, for an owner's jobs, and who is blocked on whom.
 
 use super::core_loop::{Shared, State};
+use super::durable::Durable;
 use super::handle::Life;
 use super::refused::Refused;
 use super::spec::Owner;
 use super::{Jobs, Node};
 use futures_util::FutureExt;
 use futures_util::future::{pending, select_all};
+use longhaul_core::id::JobId;
 use longhaul_core::roster::{Id, Key, Roster, Stop, Verdict, WaitKey};
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -18,9 +20,14 @@ use std::time::Duration;
 pub struct Watch {
     shared: Weak<Shared>,
     keys: Vec<Key>,
+    durable: Option<(Weak<Durable>, Vec<JobId>)>,
 }
 
 impl Watch {
+    pub(super) const fn of_durable(durable: Weak<Durable>, jobs: Vec<JobId>) -> Self {
+        Self { shared: Weak::new(), keys: Vec::new(), durable: Some((durable, jobs)) }
+    }
+
     /// Lets go, as dropping it does.
     pub fn unwatch(self) {
         drop(self);
@@ -29,6 +36,11 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        if let Some((durable, jobs)) = &self.durable
+            && let Some(durable) = durable.upgrade()
+        {
+            durable.unwatch(jobs);
+        }
         if let Some(shared) = self.shared.upgrade() {
             shared.act(|state, now| state.roster.unwatch(&self.keys, now));
         }
@@ -81,8 +93,11 @@ impl Jobs {
     /// One of the jobs is not there for this owner; nothing is watched then.
     pub fn watch(&self, owner: impl Into<Owner>, ids: &[&str]) -> Result<Watch, Refused> {
         let owner = owner.into();
+        if let Some(durable) = &self.durable {
+            return durable.watch(&owner, ids);
+        }
         let keys = self.shared.act(|state, _| state.roster.watch(&owner.0, ids.iter().copied()))?;
-        Ok(Watch { shared: Arc::downgrade(&self.shared), keys })
+        Ok(Watch { shared: Arc::downgrade(&self.shared), keys, durable: None })
     }
 
     /// Says that an agent (an owner of jobs) or a job waits for others until the guard is dropped.
@@ -116,8 +131,12 @@ impl Jobs {
         message: impl Future<Output = M>,
     ) -> Result<Waited<M>, Refused> {
         let owner = owner.into();
+        if let Some(durable) = &self.durable {
+            return durable.wait(&owner, ids, timeout, message).await;
+        }
         let targets = self.shared.act(|state, _| Targets::find(state, &owner, ids))?;
-        let _watch = Watch { shared: Arc::downgrade(&self.shared), keys: targets.keys.clone() };
+        let (shared, keys) = (Arc::downgrade(&self.shared), targets.keys.clone());
+        let _watch = Watch { shared, keys, durable: None };
         let _blocked = match Roster::agent(&owner.0) {
             Some(agent) if !targets.open.is_empty() && targets.there.is_empty() => {
                 let nodes = targets.open.iter().map(|life| Node::Job(life.key)).collect();
@@ -173,6 +192,9 @@ impl Jobs {
         exclude_watched: bool,
     ) -> bool {
         let owner = owner.into();
+        if let Some(durable) = &self.durable {
+            return durable.wait_for_owner(&owner, timeout, exclude_watched).await;
+        }
         let none_left = self.shared.until(|state| {
             let (active, watched) = state.roster.active(&owner.0);
             let left = if exclude_watched { active - watched } else { active };
@@ -188,7 +210,11 @@ impl Jobs {
         timeout: Duration,
         reason: impl AsRef<str>,
     ) -> super::Reaped {
-        let scope = super::Scope::Of(owner.into()).to_core();
+        let owner = owner.into();
+        if let Some(durable) = &self.durable {
+            return durable.cancel_and_reap(&owner, timeout, reason.as_ref()).await;
+        }
+        let scope = super::Scope::Of(owner).to_core();
         let stop = Stop::Asked(Arc::from(reason.as_ref()));
         let lives = self.shared.act(|state, now| {
             // Those that were stopping before are waited for too.

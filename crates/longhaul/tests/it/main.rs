@@ -44,6 +44,8 @@ mod embed_cancel;
 #[cfg(test)]
 mod embed_delivery;
 #[cfg(test)]
+mod embed_durable;
+#[cfg(test)]
 mod embed_ends;
 #[cfg(test)]
 mod embed_sessions;

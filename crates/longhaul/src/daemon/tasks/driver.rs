@@ -43,6 +43,10 @@ impl TaskDriver {
                 self.tasks.act(want);
             }
         }
+        // Who has said so already waits for them itself.
+        if self.tasks.is_ending() {
+            return;
+        }
         self.tasks.end();
         if tokio::time::timeout(END_MAX, self.tasks.all_gone()).await.is_err() {
             let left = self.tasks.alive();
@@ -156,8 +160,9 @@ impl Tasks {
         let entry = registry.entry(&row.id, attempt)?;
         entry.stage = Stage::Runs;
         let token = entry.token.clone();
-        let (job, owner, input) = (row.id.clone(), row.owner.clone(), task.input.clone());
-        Some(Run { job, attempt, owner, input, token, tasks: self.clone() })
+        let (job, name, owner) = (row.id.clone(), row.spec.name.clone(), row.owner.clone());
+        let input = task.input.clone();
+        Some(Run { job, name, attempt, owner, input, token, tasks: self.clone() })
     }
 
     fn find(&self, row: &Job) -> Option<Found> {

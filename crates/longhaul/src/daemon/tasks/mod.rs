@@ -22,12 +22,13 @@ use longhaul_core::id::JobId;
 use longhaul_core::limits;
 use longhaul_core::task::TaskResult;
 use serde_json::{Value, json};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// The kind of bodies that exist once, in this process alone. Every process that runs tasks runs it,
 /// to say of those that came before it that they are lost.
-pub const CLOSURE: &str = "closure";
+pub const CLOSURE: &str = "(closure)";
 /// Reports of progress go into the journal at most this often, in milliseconds.
 const PROGRESS_EVERY_MS: u64 = 100;
 
@@ -50,6 +51,8 @@ pub struct Returned {
 pub struct Run {
     /// Its job.
     pub job: JobId,
+    /// What people call the job, if it has a name.
+    pub name: Option<String>,
     /// Which attempt.
     pub attempt: u32,
     /// Whose job it is.
@@ -91,10 +94,10 @@ impl Tasks {
     ///
     /// # Errors
     /// What the engine says to it: the name cannot be one, or there are too many.
-    pub async fn kind(&self, kind: &str, body: Body) -> Result<(), AskError> {
+    pub fn kind(&self, kind: &str, body: Body) -> Result<(), AskError> {
         // Before the engine knows: it may start one at once.
         let before = self.registry().kinds.insert(kind.to_owned(), body);
-        let asked = self.shared.engine.ask(Command::KindUp { kind: kind.to_owned() }).await;
+        let asked = self.shared.engine.ask_blocking(Command::KindUp { kind: kind.to_owned() });
         if asked.is_err() && before.is_none() {
             self.registry().kinds.remove(kind);
         }
@@ -153,6 +156,10 @@ impl Tasks {
         }
     }
 
+    fn is_ending(&self) -> bool {
+        self.registry().is_ending
+    }
+
     /// Waits until no body runs and all that they came to is committed.
     pub async fn all_gone(&self) {
         loop {
@@ -181,11 +188,21 @@ impl Tasks {
 }
 
 impl Run {
-    /// Says how far it is. Only the last details are kept, at most 16 KiB of them.
-    pub fn progress(&self, details: Value) {
-        if let Some(report) = self.tasks.progressed(&self.job, self.attempt, details) {
+    /// Says how far it is. Only the last details are kept, at most 16 KiB of them. Gives whether
+    /// they went into the journal now, as they do ten times a second at most.
+    pub fn progress(&self, details: Value) -> bool {
+        let report = self.tasks.progressed(&self.job, self.attempt, details);
+        let is_told = report.is_some();
+        if let Some(report) = report {
             self.tasks.shared.engine.report(vec![report]);
         }
+        is_told
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Run").field("job", &self.job).finish_non_exhaustive()
     }
 }
 
