@@ -149,7 +149,8 @@ fn the_five_minutes_of_the_readme_can_be_typed() {
 #[test]
 fn what_the_page_on_embedding_quotes_is_compiled() {
     let lines = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
-    let examples = ["embed"].map(|name| format!("crates/longhaul/examples/{name}.rs"));
+    let examples =
+        ["embed", "embed_durable"].map(|name| format!("crates/longhaul/examples/{name}.rs"));
     let examples = examples.map(|path| lines(&read(&path)));
     let quotes = fenced(&read("docs/embedding.md"), "rust");
     assert!(quotes.len() > 2, "the page has examples");
