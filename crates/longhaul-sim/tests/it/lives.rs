@@ -6,6 +6,9 @@ use longhaul_sim::shrink;
 use longhaul_sim::system::{Honest, System};
 use longhaul_sim::tally::Tally;
 
+/// Lives at one host unless somebody says otherwise: as many as every test run has time for.
+const LIVES: u64 = 100;
+
 fn number(name: &str) -> Option<u64> {
     #[expect(clippy::disallowed_methods, reason = "how long to test is asked of whoever tests")]
     let text = std::env::var(name).ok()?;
@@ -42,14 +45,14 @@ fn lives_at_one_host_hold_every_law() {
         assert_eq!(ended.broken, None);
         return;
     }
-    let count = number("LONGHAUL_SIM_LIVES").unwrap_or(300);
+    let count = number("LONGHAUL_SIM_LIVES").unwrap_or(LIVES);
     let tally = lives(1, 0..count);
     assert!(tally.jobs > count * 5 && tally.processes > count * 3, "lives were empty: {tally:?}");
 }
 
 #[test]
 fn lives_at_two_hosts_hold_every_law() {
-    let count = number("LONGHAUL_SIM_LIVES").unwrap_or(300) / 5;
+    let count = number("LONGHAUL_SIM_LIVES").unwrap_or(LIVES) / 5;
     let tally = lives(2, 1_000_000..1_000_000 + count);
     assert!(tally.jobs > count * 5 && tally.processes > count * 3, "lives were empty: {tally:?}");
 }
