@@ -156,8 +156,11 @@ pub const STEP_LANES_MAX: u32 = 64;
 pub const CLAIM_MAX: Millis = Millis::from_secs(60);
 /// Failed tries of one delivery before it is dead.
 pub const DELIVERY_TRIES_MAX: u32 = 20;
-/// A delivery that fails when it is older than this is dead.
+/// A delivery that fails when it is older than this is dead, once it has failed often enough.
 pub const DELIVERY_AGE_MAX: Millis = Millis::from_secs(3 * 24 * 3_600);
+/// Failed tries before age counts: half an hour of them. A machine that was asleep or off for days has
+/// no network in its first moments.
+pub const DELIVERY_AGED_TRIES_MIN: u32 = 12;
 /// First delay between tries of a delivery; doubles from there.
 pub const DELIVERY_DELAY: Millis = Millis::from_secs(1);
 /// No delay between tries of a delivery grows beyond this by itself.

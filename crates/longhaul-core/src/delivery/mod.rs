@@ -360,11 +360,12 @@ impl Delivery {
         self.keep_receipt(self.to.place(), answer, now);
         self.failures += 1;
         let age = now.since(self.owed_since);
+        let is_old = age > limits::DELIVERY_AGE_MAX;
         let because = if is_final {
             Some(format!("refused for good: {}", clip(answer, limits::ANSWER_BYTES_MAX)))
         } else if self.failures >= limits::DELIVERY_TRIES_MAX {
             Some(format!("{} tries failed", self.failures))
-        } else if age > limits::DELIVERY_AGE_MAX {
+        } else if is_old && self.failures >= limits::DELIVERY_AGED_TRIES_MIN {
             Some(format!("no try worked for {age}"))
         } else {
             None

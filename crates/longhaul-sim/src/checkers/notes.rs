@@ -400,7 +400,8 @@ impl<'a> Notes<'a> {
         let now = self.now;
         let note = self.current(delivery, *number)?;
         note.failures += 1;
-        let is_old = now.since(note.since) > limits::DELIVERY_AGE_MAX;
+        let is_old = now.since(note.since) > limits::DELIVERY_AGE_MAX
+            && note.failures >= limits::DELIVERY_AGED_TRIES_MIN;
         note.is = if *is_final || note.failures >= limits::DELIVERY_TRIES_MAX || is_old {
             Is::Dead
         } else {

@@ -119,3 +119,20 @@ fn a_day_of_sleep_is_nobodys_absence_and_ends_no_notice() {
     eventually("the owner is told when it comes", || origin.jobs() == [job.clone()]);
     assert_eq!(other.jobs(), [own]);
 }
+
+#[test]
+fn after_days_of_sleep_a_network_that_is_not_up_yet_costs_no_notice() {
+    let home = Home::new();
+    let up_in_a_moment = Receiver::start(|before, _| match before {
+        0 => Answer::Never,
+        1 | 2 => Answer::Dies,
+        _ => says("200 OK"),
+    });
+    add_webhook(&home, "ci", &up_in_a_moment);
+    let job = ends(&home, &["ci"]);
+    eventually("it is being told", || up_in_a_moment.times(&job) == 1);
+    suspend(&home, 5 * DAY);
+    let told = until(&home, &job, "sink:ci", "acked");
+    assert_eq!(told["failures"], 2);
+    assert_eq!(owed(&home, &job, "inbox")["state"], "pending");
+}

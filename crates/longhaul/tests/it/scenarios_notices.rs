@@ -4,7 +4,7 @@
 use crate::bad_notices_support::{
     Answer, Receiver, add_script, add_webhook, configure, ends, owed, says, until,
 };
-use crate::harness::{Home, eventually};
+use crate::harness::{Home, eventually, ran};
 use crate::inbox::{Follower, waiting};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -53,6 +53,23 @@ fn all_that_is_there_is_one_wake() {
     let woken = home.json(&["inbox", "--owner", "me", "--wait", "--ack-all"]);
     assert_eq!(woken["notices"].as_array().unwrap().len(), jobs.len(), "{woken}");
     assert_eq!(waiting(&home, "me"), [""; 0]);
+}
+
+#[test]
+fn what_could_not_be_printed_is_not_acknowledged() {
+    let home = Home::new();
+    let job = home.submit(&["--owner", "me", "--", "true"]);
+    home.until(&job, "ended");
+    for mode in ["--wait", "--follow"] {
+        for json in [&["--json"][..], &[]] {
+            let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+            let arguments = [json, &["inbox", "--owner", "me", mode, "--ack-all"]].concat();
+            let failed = ran(home.command(&arguments).stdout(full).output().unwrap());
+            failed.fails(4, "could not be written");
+            assert_eq!(waiting(&home, "me"), [job.as_str()]);
+        }
+    }
+    eventually("it is nobody's again", || owed(&home, &job, "inbox")["state"] == "pending");
 }
 
 #[test]
