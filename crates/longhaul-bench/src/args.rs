@@ -61,6 +61,14 @@ pub(crate) enum Scenario {
     Memory,
     /// What does it cost while nothing happens?
     Idle,
+    /// My job ended: when does my webhook know?
+    Webhook,
+    /// My job ended: when does my `wait` return?
+    Wait,
+    /// Some sinks hang: do the others wait for them?
+    Sinks,
+    /// A thousand notices wait for another try: what does it cost?
+    Backoff,
     /// What does a job inside my program cost?
     Ephemeral,
 }

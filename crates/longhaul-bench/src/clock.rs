@@ -47,6 +47,13 @@ pub(crate) fn until<T>(
     }
 }
 
+/// Milliseconds on the clock that all processes of this machine share, and that nobody sets.
+#[expect(clippy::cast_precision_loss, reason = "a machine is up for less than 2^53 ms")]
+pub(crate) fn monotonic_ms() -> f64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 / 1e6
+}
+
 /// Lets the system come to rest, or a quiet interval pass that is being measured.
 pub(crate) fn rest(how_long: Duration) {
     thread::sleep(how_long);

@@ -8,16 +8,20 @@ mod baseline;
 mod bench;
 mod clock;
 mod contest;
+mod cost;
 mod http;
 mod janitor;
 mod machine;
 mod peers;
 mod processes;
 mod program;
+mod receiver;
 mod report;
 mod scenarios;
+mod stamp;
 mod stats;
 mod subject;
+mod teller;
 mod writer;
 
 use anyhow::{Context, Result};
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let done = match words.split_first() {
         Some((word, rest)) if word == writer::WORD => writer::work(rest).map(|()| true),
+        Some((word, rest)) if word == stamp::WORD => stamp::work(rest).map(|()| true),
+        Some((word, rest)) if word == teller::WORD => teller::work(rest).map(|()| true),
         Some((word, [folder])) if word == janitor::WORD => {
             janitor::work(&PathBuf::from(folder)).map(|()| true)
         }

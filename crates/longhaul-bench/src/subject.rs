@@ -132,6 +132,25 @@ pub(crate) fn submit_all(connection: &mut Connection, specs: &[Value]) -> Result
     Ok(ids)
 }
 
+/// Calls a job off; the answer comes once that is committed.
+pub(crate) fn cancel(connection: &mut Connection, job: &str) -> Result<()> {
+    connection.post(&format!("/v1/jobs/{job}/cancel"), &json!({})).map(drop)
+}
+
+/// Makes a sink that posts to this address.
+pub(crate) fn add_webhook(connection: &mut Connection, name: &str, url: &str) -> Result<()> {
+    let sink = json!({ "kind": "webhook", "url": url });
+    connection.put(&format!("/v1/sinks/{name}"), &sink).map(drop)
+}
+
+/// How many notices are still owed to this sink.
+pub(crate) fn owed(connection: &mut Connection, name: &str) -> Result<u64> {
+    let answer = connection.get("/v1/sinks")?;
+    let sinks = answer["sinks"].as_array().context("the answer has no sinks")?;
+    let sink = sinks.iter().find(|sink| sink["name"] == name);
+    sink.and_then(|sink| sink["pending"].as_u64()).with_context(|| format!("no sink {name}"))
+}
+
 /// A job that does nothing.
 pub(crate) fn noop() -> Value {
     json!({ "command": ["true"], "cwd": "/" })

@@ -4,8 +4,9 @@ use super::Peer;
 use crate::clock;
 use crate::processes::{self, Process};
 use crate::program;
+use crate::teller;
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -34,6 +35,16 @@ impl Pueue {
             Ok(program::run(&mut pueue.command(&["status"])).ok())
         })?;
         Ok(pueue)
+    }
+
+    /// One that tells the receiver of this port when a task ends; all else is its default.
+    pub(crate) fn start_telling(programs: &[PathBuf], folder: PathBuf, port: u16) -> Result<Self> {
+        let settings = folder.join("pueue");
+        fs_err::create_dir(&settings)?;
+        let callback = json!({ "daemon": { "callback": teller::shell_line(port)? } });
+        // JSON is YAML.
+        fs_err::write(settings.join("pueue.yml"), callback.to_string())?;
+        Self::start(programs, folder)
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Command {

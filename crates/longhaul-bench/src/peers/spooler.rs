@@ -3,7 +3,9 @@
 use super::Peer;
 use crate::processes;
 use crate::program;
+use crate::teller;
 use anyhow::Result;
+use rustix::fs::{Mode, chmod};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -11,16 +13,32 @@ use std::process::Command;
 pub(crate) struct Spooler {
     client: PathBuf,
     folder: PathBuf,
+    /// Run when a job ends.
+    hook: Option<PathBuf>,
 }
 
 impl Spooler {
     pub(crate) fn start(programs: &[PathBuf], folder: PathBuf) -> Self {
         let [client] = programs else { unreachable!("task-spooler is one program") };
-        Self { client: client.clone(), folder }
+        Self { client: client.clone(), folder, hook: None }
     }
 
-    fn tell(&self, words: &[&str]) -> Result<()> {
+    /// One whose jobs tell the receiver of this port when they end.
+    pub(crate) fn start_telling(programs: &[PathBuf], folder: PathBuf, port: u16) -> Result<Self> {
+        let hook = folder.join("hook");
+        // It is started as a program and gets the job's number, result and files as its arguments.
+        fs_err::write(&hook, format!("#!/bin/sh\nexec {}\n", teller::shell_line(port)?))?;
+        chmod(&hook, Mode::RWXU)?;
+        let mut spooler = Self::start(programs, folder);
+        spooler.hook = Some(hook);
+        Ok(spooler)
+    }
+
+    pub(crate) fn tell(&self, words: &[&str]) -> Result<()> {
         let mut command = Command::new(&self.client);
+        if let Some(hook) = &self.hook {
+            command.env("TS_ONFINISH", hook);
+        }
         command.env("TMPDIR", &self.folder).env("TS_SOCKET", self.folder.join("socket"));
         program::run(command.args(words).current_dir(&self.folder))
     }

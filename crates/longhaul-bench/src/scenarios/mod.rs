@@ -1,5 +1,6 @@
 //! One file a scenario: a user's sentence, how it is measured, and what should come out.
 
+mod backoff;
 pub(crate) mod ephemeral;
 mod idle;
 mod list;
@@ -9,7 +10,10 @@ mod output;
 mod queue;
 mod rewatch;
 mod run_true;
+mod sinks;
 mod submit;
+mod wait;
+mod webhook;
 
 use crate::args::Scenario;
 use crate::bench::Bench;
@@ -28,6 +32,10 @@ pub(crate) fn measure(bench: &Bench, scenario: Scenario) -> Result<Vec<Line>> {
         Scenario::Rewatch => rewatch::measure(bench),
         Scenario::Memory => memory::measure(bench),
         Scenario::Idle => idle::measure(bench),
+        Scenario::Webhook => webhook::measure(bench),
+        Scenario::Wait => wait::measure(bench),
+        Scenario::Sinks => sinks::measure(bench),
+        Scenario::Backoff => backoff::measure(bench),
         Scenario::Ephemeral => ephemeral::measure(bench),
     }
 }
@@ -44,6 +52,10 @@ pub(crate) fn name(scenario: Scenario) -> &'static str {
         Scenario::Rewatch => "rewatch",
         Scenario::Memory => "memory",
         Scenario::Idle => "idle",
+        Scenario::Webhook => "webhook",
+        Scenario::Wait => "wait",
+        Scenario::Sinks => "sinks",
+        Scenario::Backoff => "backoff",
         Scenario::Ephemeral => "ephemeral",
     }
 }
