@@ -4,7 +4,7 @@
 //! Reading order: [`plan`] writes a script from a seed; [`life`] plays it; `outside` is what the
 //! shims and processes do, `drivers` how wants are met, `courier` and `visitors` how notices are
 //! taken; [`checkers`] hold every step against the laws; [`shrink`] makes a failing script small.
-//! [`roster`] does the same, smaller, for in-process jobs.
+//! [`roster`] does the same, smaller, for in-process jobs, and [`tasks`] for those kept in a home.
 
 pub mod checkers;
 mod courier;
@@ -20,5 +20,6 @@ pub mod shrink;
 mod snapshot;
 pub mod system;
 pub mod tally;
+pub mod tasks;
 mod visitors;
 pub mod wishes;

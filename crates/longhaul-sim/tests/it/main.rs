@@ -8,5 +8,6 @@ mod mutants;
 mod mutants_notices;
 mod roster;
 mod stores;
+mod tasks;
 mod untrue;
 mod warped;
