@@ -163,11 +163,13 @@ impl Life {
             let at = self.random.between(1, CALM_FROM / 2);
             let submission = self.submission(id.clone());
             self.push(at, Next::Ask(Box::new(Command::Submit(vec![submission]))));
-            // At the end everybody is cancelled, for some bodies would run for ever.
-            let is_early = self.random.chance(25);
-            let later = if is_early { self.random.below(20_000) } else { 2 * CALM_FROM };
             let ask = Command::Cancel { job: id, reason: None, by_force: false, tree: false };
-            self.push(at + later, Next::Ask(Box::new(ask)));
+            if self.random.chance(25) {
+                let early = self.random.below(20_000);
+                self.push(at + early, Next::Ask(Box::new(ask.clone())));
+            }
+            // At the end everybody is cancelled, for some bodies would run for ever.
+            self.push(at + 2 * CALM_FROM, Next::Ask(Box::new(ask)));
         }
         for _ in 0..self.random.below(5) {
             let at = self.random.between(1, CALM_FROM);
