@@ -39,10 +39,19 @@ pub(super) fn is_callers(job: &JobView) -> bool {
 /// Says that the caller has seen how `job` ended, if the job is the caller's: whoever waited need not
 /// be told as well. To be called once that was printed.
 pub(super) async fn settle(client: &Client, job: &JobView, how: Fetched, caller: &Caller) {
-    let owner = Owner::of_caller(None).name;
-    if job.owner.as_ref() != Some(&owner) {
-        return;
+    if is_callers(job) {
+        settle_submitted(client, job, how, caller).await;
     }
+}
+
+/// [`settle`] by whoever has just submitted the job, for whichever owner it was.
+pub(super) async fn settle_submitted(
+    client: &Client,
+    job: &JobView,
+    how: Fetched,
+    caller: &Caller,
+) {
+    let Some(owner) = job.owner.clone() else { return };
     if let Err(error) = client.settle(&job.id, &SettleAsk { owner, how }).await {
         // What was asked for is done; at worst the same is told once more.
         let message = plain(&error.message);

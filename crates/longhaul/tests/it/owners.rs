@@ -95,3 +95,18 @@ async fn the_server_derives_the_owner_for_a_client_that_gives_none() {
     let retried = server.post(&format!("/v1/jobs/{given}/retry"), json!({})).await;
     assert_eq!(retried.json()["job"]["owner"], "me");
 }
+
+#[test]
+fn what_a_job_starts_belongs_to_its_owner() {
+    let home = Home::new();
+    let program = env!("CARGO_BIN_EXE_longhaul");
+    let nested = format!("{program} run -- true; {program} list --json > listed");
+    home.run(&["run", "--owner", "planner", "--", "sh", "-c", &nested]).ok();
+    let listed: Value =
+        serde_json::from_slice(&std::fs::read(home.work().join("listed")).unwrap()).unwrap();
+    let owners: Vec<&Value> =
+        listed["jobs"].as_array().unwrap().iter().map(|job| &job["owner"]).collect();
+    assert_eq!(owners, ["planner", "planner"]);
+    // Both were waited for by who ran them, so nobody is to be told.
+    assert_eq!(home.json(&["inbox", "--owner", "planner"])["notices"], json!([]));
+}

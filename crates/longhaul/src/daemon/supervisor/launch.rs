@@ -167,6 +167,10 @@ impl Subject {
             (TOKEN_VARIABLE, site.tokens.of(&self.job, self.attempt)),
         ];
         variables.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        if let Some(owner) = &job.owner {
+            // What it starts is told to whom it is told to, unless somebody said otherwise.
+            variables.entry("LONGHAUL_OWNER".to_owned()).or_insert_with(|| owner.clone());
+        }
         if !job.spec.attachments.is_empty() {
             let folder = site.home.attempt(&self.job, self.attempt).join("attach");
             variables.insert("LONGHAUL_ATTACHMENTS".to_owned(), folder.display().to_string());
