@@ -312,6 +312,22 @@ async fn clients_see_the_jobs_of_the_program_at_its_socket() {
     assert!(jobs.dispose(PATIENCE).await.bodies_left == 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_daemon_leaves_tasks_it_cannot_run_alone_and_says_why() {
+    let home = crate::harness::Home::new();
+    let options = Options::default().slots(Slots::fixed(1));
+    let jobs = Jobs::durable(home.path(), options).await.unwrap();
+    jobs.kind("index", |_, _| async { Ok("".into()) });
+    jobs.register(Spec::of("a").id("runs"), obey).unwrap();
+    jobs.start(Spec::of("a").id("later"), "index", json!(1)).unwrap();
+    assert_eq!(jobs.dispose(PATIENCE).await.bodies_left, 0);
+    until("the daemon says what it waits for", move || {
+        let why = String::from_utf8(home.run(&["why", "later"]).stdout).unwrap();
+        why.contains("a process that runs tasks of kind `index`; none here does")
+    })
+    .await;
+}
+
 /// 58, 72
 #[test]
 fn after_a_kill_each_owner_is_told_what_it_does_not_know_exactly_once() {
