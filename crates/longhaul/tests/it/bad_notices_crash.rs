@@ -45,40 +45,45 @@ fn submit(site: &mut Site, key: &str) -> String {
 
 #[test]
 fn a_crash_at_any_point_loses_no_notice_and_doubles_have_the_same_id() {
-    for point in POINTS {
-        let mut site = Site::new();
-        // Each notice needs two tries at least, so that some are always between two.
-        let receiver = Receiver::start(|_, notice| match notice["try"].as_u64() {
-            Some(1) => Answer::Dies,
-            _ => says("200 OK"),
-        });
-        site.start(None);
-        let script = "echo $LONGHAUL_NOTICE_ID >>told";
-        for sink in [
-            vec!["sink", "add", "hook", "webhook", &receiver.url],
-            vec!["sink", "add", "file", "exec", "--", "sh", "-c", script],
-        ] {
-            let added = site.cli(&sink);
-            assert!(added.status.success(), "{added:?}");
+    // Most of it is waiting for the next try, which the points can do side by side.
+    std::thread::scope(|scope| {
+        for point in POINTS {
+            scope.spawn(move || crash_at(point));
         }
-        let mut jobs: Vec<String> =
-            (0..JOBS).map(|n| submit(&mut site, &format!("k{n}"))).collect();
-        for crash in 0..CRASHES {
-            site.kill();
-            site.start(Some(&format!("{point}=abort")));
-            // The shims' points end shims; the daemon that launches them is killed with its notices.
-            let key = format!("c{crash}");
-            let last =
-                ["submit", "--key", &key, "--notify", "hook", "--notify", "file", "--", "true"];
-            site.cli(&last);
-            if !point.starts_with("shim.") {
-                eventually("the daemon meets its point", || site.is_gone());
-            }
-            site.kill();
-            jobs.push(submit(&mut site, &key));
-        }
-        assert_each_is_told(&mut site, &receiver, &jobs);
+    });
+}
+
+fn crash_at(point: &str) {
+    let mut site = Site::new();
+    // Each notice needs two tries at least, so that some are always between two.
+    let receiver = Receiver::start(|_, notice| match notice["try"].as_u64() {
+        Some(1) => Answer::Dies,
+        _ => says("200 OK"),
+    });
+    site.start(None);
+    let script = "echo $LONGHAUL_NOTICE_ID >>told";
+    for sink in [
+        vec!["sink", "add", "hook", "webhook", &receiver.url],
+        vec!["sink", "add", "file", "exec", "--", "sh", "-c", script],
+    ] {
+        let added = site.cli(&sink);
+        assert!(added.status.success(), "{added:?}");
     }
+    let mut jobs: Vec<String> = (0..JOBS).map(|n| submit(&mut site, &format!("k{n}"))).collect();
+    for crash in 0..CRASHES {
+        site.kill();
+        site.start(Some(&format!("{point}=abort")));
+        // The shims' points end shims; the daemon that launches them is killed with its notices.
+        let key = format!("c{crash}");
+        let last = ["submit", "--key", &key, "--notify", "hook", "--notify", "file", "--", "true"];
+        site.cli(&last);
+        if !point.starts_with("shim.") {
+            eventually("the daemon meets its point", || site.is_gone());
+        }
+        site.kill();
+        jobs.push(submit(&mut site, &key));
+    }
+    assert_each_is_told(&mut site, &receiver, &jobs);
 }
 
 /// Every job has its three notices, both sinks took theirs, and no id was told that is not owed.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -35,6 +36,7 @@ pub(crate) struct Receiver {
     pub(crate) url: String,
     address: SocketAddr,
     got: Arc<Mutex<Vec<Value>>>,
+    is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -45,11 +47,17 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let (got, script) = (Arc::new(Mutex::new(vec![])), Arc::new(script));
         let kept = Arc::clone(&got);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let told_over = Arc::clone(&is_over);
         let thread = std::thread::spawn(move || {
             let mut connections = vec![];
             loop {
                 let (stream, _) = listener.accept().unwrap();
-                let Some((notice, stream)) = read_notice(stream) else { break };
+                if told_over.load(Ordering::SeqCst) {
+                    break;
+                }
+                // Whoever was killed while it asked has not said all of it.
+                let Some((notice, stream)) = read_notice(stream) else { continue };
                 let before = {
                     let mut got = kept.lock().unwrap();
                     got.push(notice.clone());
@@ -60,7 +68,8 @@ impl Receiver {
             }
             connections.into_iter().for_each(|connection| connection.join().unwrap());
         });
-        Self { url: format!("http://{address}/hook"), address, got, thread: Some(thread) }
+        let url = format!("http://{address}/hook");
+        Self { url, address, got, is_over, thread: Some(thread) }
     }
 
     /// All notices that came, in the order in which they came.
@@ -81,8 +90,9 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        // A connection without a request ends the thread. Those that wait for the daemon to hang up
+        // The thread looks up with the next connection. Those that wait for the daemon to hang up
         // are left behind, as a test that fails has not stopped it yet.
+        self.is_over.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(self.address));
         drop(self.thread.take());
     }
@@ -104,7 +114,7 @@ fn read_notice(stream: TcpStream) -> Option<(Value, TcpStream)> {
         }
     }
     let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
+    reader.read_exact(&mut body).ok()?;
     Some((serde_json::from_slice(&body).unwrap(), reader.into_inner()))
 }
 
