@@ -1,0 +1,278 @@
+//! Any agent that speaks the Agent Client Protocol. A process of ours holds both directions and logs
+//! them, one line a message: `{"dir":"from_agent"|"to_agent","msg":…}`. This reads that log, so what
+//! is known of the turn outlives whoever held it. A line without `dir` is a message from the agent.
+
+use super::plain;
+use crate::acp::method;
+use crate::adapter::{Adapter, Tried};
+use crate::event::{Event, Phase, Speaker, ToolOutcome, Unread};
+use crate::failure::{Class, Failure};
+use crate::json::{Json, Object};
+use crate::memory::{Memory, Terminal};
+use crate::scribe::{Finished, Line, Scribe};
+use crate::turn::{Launch, Stdin, Turn, Unkept, Unsuited};
+use crate::usage::{NanoUsd, Usage};
+use crate::verdict::{End, Table, Verdict, judge};
+use crate::{clip, limits::NAME_BYTES_MAX};
+use serde_json::Value;
+use std::borrow::Cow;
+
+pub(crate) struct Acp;
+
+impl Adapter for Acp {
+    fn kind(&self) -> &'static str {
+        "acp"
+    }
+
+    fn tried(&self) -> Tried {
+        Tried {
+            package: "agents of protocol version 1: gemini, opencode, qwen, omp, copilot, claude-agent-acp 0.100.0, codex-acp 2.6.0",
+            notes: "it has no exit code; some agents report a refused request as an ordinary end, \
+                    and some the usage of the last step only",
+        }
+    }
+
+    fn launch(&self, turn: &Turn) -> Result<Launch, Unsuited> {
+        // The conversation and the prompt are told over the protocol.
+        let told = Turn { conversation: crate::turn::Conversation::New, ..turn.clone() };
+        crate::launching::check_id(&turn.conversation)?;
+        let mut launch = plain::launch(&told)?;
+        launch.stdin = Stdin::Protocol;
+        launch.unkept.retain(|what| !matches!(what, Unkept::Hook | Unkept::ToolServers));
+        if matches!(turn.conversation, crate::turn::Conversation::Fork(_)) {
+            return Err(Unsuited::NoFork);
+        }
+        Ok(launch)
+    }
+
+    fn stdout(&self, line: Line<'_>, scribe: &mut Scribe<'_>) {
+        let Some(object) = scribe.object(line) else { return };
+        let Some(dir) = object.text("dir") else { return from_agent(&object, line, scribe) };
+        match (dir.as_ref(), object.object("msg")) {
+            ("from_agent", Some(message)) => from_agent(&message, line, scribe),
+            ("to_agent", Some(message)) => to_agent(&message, scribe),
+            ("exit", _) => scribe.quiet(),
+            _ => scribe.raw(Unread::UnknownKind, line),
+        }
+    }
+
+    fn verdict(&self, memory: &Memory, end: End) -> Verdict {
+        judge(&Codes, memory, end)
+    }
+
+    fn resume_by_hand(&self, _conversation: &str) -> Option<Vec<String>> {
+        None
+    }
+}
+
+struct Codes;
+
+impl Table for Codes {}
+
+/// The mark while a conversation is loaded: what is said then was said before.
+const LOADING: &str = "loading:";
+
+/// What we said: which conversation is opened, and whether the past is being told.
+fn to_agent(message: &Object<'_>, scribe: &mut Scribe<'_>) {
+    let params = message.object("params");
+    let session = params.and_then(|params| params.text("sessionId"));
+    let id = message.get("id").map(Json::raw).unwrap_or_default();
+    match message.word("method").as_ref() {
+        method::LOAD => {
+            let mark = format!("{LOADING}{id}");
+            clip::encoded(&mark, NAME_BYTES_MAX).clone_into(&mut scribe.memory.mark);
+        }
+        method::RESUME => scribe.quiet(),
+        method::PROMPT => {
+            scribe.memory.mark.clear();
+            if let Some(session) = session {
+                scribe.conversation(&session);
+            }
+            scribe.status(Phase::Working, None);
+        }
+        _ => scribe.quiet(),
+    }
+}
+
+fn from_agent(message: &Object<'_>, line: Line<'_>, scribe: &mut Scribe<'_>) {
+    let method = message.word("method");
+    match method.as_ref() {
+        method::UPDATE if scribe.memory.mark.starts_with(LOADING) => scribe.quiet(),
+        method::UPDATE => {
+            let update = message.object("params").and_then(|params| params.object("update"));
+            match update {
+                Some(update) => read_update(&update, line, scribe),
+                None => scribe.raw(Unread::Incomplete, line),
+            }
+        }
+        method::PERMISSION => {
+            let call = message.object("params").and_then(|params| params.object("toolCall"));
+            let title = call.map(|call| call.word("title").into_owned());
+            scribe.status(Phase::Asked, title);
+        }
+        "" => answer(message, line, scribe),
+        // Files, terminals, and what vendors have added.
+        _ => scribe.quiet(),
+    }
+}
+
+fn answer(message: &Object<'_>, line: Line<'_>, scribe: &mut Scribe<'_>) {
+    let id = message.get("id").map(Json::raw).unwrap_or_default();
+    let is_load = scribe.memory.mark.strip_prefix(LOADING) == Some(id);
+    if is_load {
+        scribe.memory.mark.clear();
+    }
+    if let Some(error) = message.object("error") {
+        return failed(&error, is_load, scribe);
+    }
+    let Some(result) = message.object("result") else {
+        // An answer without anything in it.
+        return if message.get("id").is_some() {
+            scribe.quiet()
+        } else {
+            scribe.raw(Unread::UnknownKind, line)
+        };
+    };
+    if let Some(session) = result.text("sessionId") {
+        return scribe.conversation(&session);
+    }
+    if let Some(info) = result.object("agentInfo") {
+        let version = format!("{} {}", info.word("name"), info.word("version"));
+        return scribe.version(Some(Cow::Owned(version)));
+    }
+    match result.text("stopReason") {
+        Some(reason) => stopped(&reason, &result, scribe),
+        None => scribe.quiet(),
+    }
+}
+
+fn failed(error: &Object<'_>, is_load: bool, scribe: &mut Scribe<'_>) {
+    let details =
+        error.object("data").map(|data| data.word("details").into_owned()).unwrap_or_default();
+    let message = format!("{} {details}", error.word("message"));
+    let code = error.u64("code").and_then(|code| u16::try_from(code).ok());
+    let mut failure = Failure::read(code.filter(|code| (400..600).contains(code)), &message);
+    if is_load {
+        // Whoever holds the agent decides what follows; a prompt may.
+        failure.class = Class::ResumeRefused;
+        scribe.log(crate::event::Level::Warn, Speaker::Cli, &message);
+        return scribe.failing(failure);
+    }
+    scribe.failing(failure);
+    scribe.ended(Terminal::Failed, Some(Cow::Owned(message)), Value::Null);
+}
+
+fn stopped(reason: &str, result: &Object<'_>, scribe: &mut Scribe<'_>) {
+    scribe.flush();
+    if let Some(used) = used(result) {
+        scribe.used(&used);
+    }
+    let class = match reason {
+        "end_turn" => {
+            let said = scribe.memory.said.clone();
+            return scribe.ended(Terminal::Ok, Some(Cow::Owned(said)), Value::Null);
+        }
+        "cancelled" => Class::Interrupted,
+        "max_tokens" => Class::OutputFull,
+        "max_turn_requests" => Class::MaxTurns,
+        _ => Class::Other,
+    };
+    scribe.failing(Failure::of(class, reason));
+    scribe.ended(Terminal::Failed, Some(Cow::Owned(reason.to_owned())), Value::Null);
+}
+
+/// Under two names, with and without what came from a cache.
+fn used(result: &Object<'_>) -> Option<Usage> {
+    if let Some(usage) = result.object("usage") {
+        let count = |name| usage.u64(name).unwrap_or(0);
+        let cache_read = count("cachedReadTokens");
+        let output = count("outputTokens");
+        let mut input = count("inputTokens");
+        if usage.u64("totalTokens") == Some(input.saturating_add(output)) {
+            input = input.saturating_sub(cache_read);
+        }
+        let cache_write = count("cachedWriteTokens");
+        let reasoning = count("thoughtTokens");
+        return Some(Usage { input, output, cache_read, cache_write, reasoning, cost: None });
+    }
+    let tokens = result.object("_meta")?.object("quota")?.object("token_count")?;
+    let count = |name| tokens.u64(name).unwrap_or(0);
+    Some(Usage { input: count("input_tokens"), output: count("output_tokens"), ..Usage::default() })
+}
+
+fn read_update(update: &Object<'_>, line: Line<'_>, scribe: &mut Scribe<'_>) {
+    let text = || update.object("content").map(|content| content.word("text")).unwrap_or_default();
+    match update.word("sessionUpdate").as_ref() {
+        "agent_message_chunk" => scribe.piece(false, &text()),
+        "agent_thought_chunk" => scribe.piece(true, &text()),
+        "tool_call" => {
+            let id = update.word("toolCallId");
+            scribe.call(&id, &tool_name(update), update.get("rawInput"));
+            tool_state(&id, update, scribe);
+        }
+        "tool_call_update" => tool_state(&update.word("toolCallId"), update, scribe),
+        "usage_update" => cost(update, scribe),
+        "plan" => plan(update, scribe),
+        "user_message_chunk"
+        | "available_commands_update"
+        | "session_info_update"
+        | "config_option_update"
+        | "current_mode_update" => scribe.quiet(),
+        _ => scribe.raw(Unread::UnknownKind, line),
+    }
+}
+
+fn tool_name<'a>(update: &Object<'a>) -> Cow<'a, str> {
+    update.text("name").or_else(|| update.text("title")).unwrap_or_else(|| update.word("kind"))
+}
+
+fn tool_state(id: &str, update: &Object<'_>, scribe: &mut Scribe<'_>) {
+    let outcome = match update.word("status").as_ref() {
+        "completed" => ToolOutcome::Done,
+        "failed" => ToolOutcome::Failed,
+        _ => return,
+    };
+    let contents = update.items("content").into_iter().filter_map(Json::object);
+    let mut text = None;
+    let mut changed = vec![];
+    for content in contents {
+        if content.word("type") == "diff" {
+            changed.push(content.word("path"));
+        } else if text.is_none() {
+            text = content.object("content").and_then(|content| content.text("text"));
+        }
+    }
+    let output = text.or_else(|| update.text("rawOutput"));
+    scribe.finished(Finished { call_id: Cow::Borrowed(id), outcome, output, exit_code: None });
+    if outcome == ToolOutcome::Done {
+        for path in changed {
+            scribe.artifact(&path);
+        }
+    }
+}
+
+/// The cost of the whole conversation so far.
+fn cost(update: &Object<'_>, scribe: &mut Scribe<'_>) {
+    let amount = update.object("cost").filter(|cost| cost.word("currency") == "USD");
+    let Some(total) = amount.and_then(|cost| cost.f64("amount")).and_then(NanoUsd::from_dollars)
+    else {
+        return scribe.quiet();
+    };
+    let carried = scribe.memory.base.map(|base| base.total);
+    let before = scribe.memory.total.or(carried).unwrap_or_default();
+    let now = Usage { cost: Some(total), ..Usage::default() };
+    let before = Usage { cost: before.cost, ..Usage::default() };
+    scribe.memory.total = Some(now);
+    scribe.used(&now.since(&before));
+}
+
+fn plan(update: &Object<'_>, scribe: &mut Scribe<'_>) {
+    let entries: Vec<_> = update.items("entries").into_iter().filter_map(Json::object).collect();
+    let done = entries.iter().filter(|entry| entry.word("status") == "completed").count();
+    scribe.push(Event::Progress {
+        current: done.into(),
+        total: Some(entries.len().into()),
+        units: Some("steps".to_owned()),
+        message: None,
+    });
+}
