@@ -97,11 +97,14 @@ impl Care {
     /// Ends an act. Gives whether another is to follow at once.
     pub(super) fn end(&mut self, want: &Want, seen: &Seen, awake_ms: u64) -> bool {
         self.busy = false;
+        // A want that came meanwhile counts as something that happened.
+        let again = std::mem::take(&mut self.again) || *want != self.want;
         // What was seen of an earlier attempt says nothing about this one.
         if attempt_of(want) == self.attempt() {
             match seen {
                 Seen::Runs(..) => {
-                    (self.is_known, self.looks) = (true, 0);
+                    // With another look to follow, nobody attends to what this one saw.
+                    (self.is_known, self.looks) = (self.is_known || !again, 0);
                     if let Want::Stop { by_force, .. } = want {
                         self.asked = Some(if *by_force { Ask::EndByForce } else { Ask::End });
                     }
@@ -110,8 +113,7 @@ impl Care {
                 Seen::Over | Seen::Soon | Seen::Done | Seen::Doubt | Seen::Left(_) => {}
             }
         }
-        // A want that came meanwhile counts as something that happened.
-        std::mem::take(&mut self.again) || *want != self.want
+        again
     }
 
     /// How long until the next look at something that is on its way.
@@ -172,6 +174,20 @@ mod tests {
         Want::Stop { job: care.want.job().clone(), attempt: 1, by_force }
     }
 
+    fn runs() -> Seen {
+        let shim = longhaul_shim::files::Process { pid: 1, start_ticks: 0 };
+        let pid = longhaul_shim::files::PidRecord {
+            version: 1,
+            boot_id: String::new(),
+            pid_ns: 0,
+            shim,
+            child: shim,
+            started_wall_ms: 0,
+            started_boot_ms: 0,
+        };
+        Seen::Runs(pid, None)
+    }
+
     fn care() -> Care {
         Care::new(Want::Start(ids::job_id().unwrap(), 1))
     }
@@ -200,17 +216,7 @@ mod tests {
         care.take_up(stop(false, &care));
         let order = care.begin(0).unwrap();
         assert_eq!(order.ask, Some(Ask::End));
-        let shim = longhaul_shim::files::Process { pid: 1, start_ticks: 0 };
-        let pid = longhaul_shim::files::PidRecord {
-            version: 1,
-            boot_id: String::new(),
-            pid_ns: 0,
-            shim,
-            child: shim,
-            started_wall_ms: 0,
-            started_boot_ms: 0,
-        };
-        let runs = Seen::Runs(pid, None);
+        let runs = runs();
         care.end(&order.want, &runs, 0);
         assert_eq!(care.begin(0).unwrap().ask, None);
         care.end(&stop(false, &care), &runs, 0);
@@ -220,6 +226,20 @@ mod tests {
             assert_eq!(order.ask, Some(Ask::EndByForce));
             care.end(&order.want, &runs, 0);
         }
+    }
+
+    #[test]
+    fn what_nobody_attended_to_is_not_known() {
+        let mut care = care();
+        let order = care.begin(0).unwrap();
+        // The news of the start was committed while the first look went on.
+        let watch = Want::Watch(care.want.job().clone(), 1);
+        care.take_up(watch);
+        assert!(care.end(&order.want, &runs(), 0));
+        let order = care.begin(0).unwrap();
+        assert!(!order.is_known, "its stall would never be watched for");
+        assert!(!care.end(&order.want, &runs(), 0));
+        assert!(care.begin(0).unwrap().is_known);
     }
 
     #[test]
