@@ -45,7 +45,8 @@ pub enum Class {
     BadRequest,
     /// The conversation to resume does not exist.
     ResumeRefused,
-    /// The conversation is in use, or its id is taken.
+    /// The conversation is in use, or its id is taken. If it was to be begun under our id, an earlier
+    /// attempt has begun it: resume it.
     ConversationBusy,
     /// The turn took as many steps as it may.
     MaxTurns,
@@ -270,6 +271,7 @@ const WORDS: &[(Class, &[&str])] = &[
             "connection error",
             "connection refused",
             "json parsing failed",
+            "in json at position",
             "timed out",
             "timeout",
         ],

@@ -199,6 +199,7 @@ impl Scribe<'_> {
     pub(crate) fn called(&mut self, id: &str, tool: &str, args: Value, path: Option<String>) {
         self.memory.counts.tool_calls += 1;
         let id = clip::head(id, CALL_ID_BYTES_MAX);
+        let tool = if tool.is_empty() { UNNAMED } else { tool };
         let name = clip::encoded(tool, NAME_BYTES_MAX).to_owned();
         let hash = hash(id);
         self.memory.open.retain(|call| call.id != hash);
@@ -299,6 +300,9 @@ impl Scribe<'_> {
         });
     }
 }
+
+/// A tool that the CLI did not name.
+const UNNAMED: &str = "unnamed";
 
 /// The same for the same id on every machine and in every version, for it is stored.
 fn hash(id: &str) -> u64 {

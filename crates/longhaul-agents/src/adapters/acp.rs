@@ -72,6 +72,9 @@ impl Table for Codes {}
 /// The mark while a conversation is loaded: what is said then was said before.
 const LOADING: &str = "loading:";
 
+/// The mark while a call waits for its arguments: the name that it was first told under.
+const PENDING: &str = "pending:";
+
 /// What we said: which conversation is opened, and whether the past is being told.
 fn to_agent(message: &Object<'_>, scribe: &mut Scribe<'_>) {
     let params = message.object("params");
@@ -90,8 +93,22 @@ fn to_agent(message: &Object<'_>, scribe: &mut Scribe<'_>) {
             }
             scribe.status(Phase::Working, None);
         }
+        "" if is_refusal(message) => {
+            scribe.memory.counts.denied += 1;
+            scribe.status(Phase::Denied, None);
+        }
         _ => scribe.quiet(),
     }
+}
+
+/// Whether it is our answer that a tool may not run. Agents name their options as they like.
+fn is_refusal(message: &Object<'_>) -> bool {
+    let outcome = message.object("result").and_then(|result| result.object("outcome"));
+    let Some(outcome) = outcome.filter(|outcome| outcome.word("outcome") == "selected") else {
+        return false;
+    };
+    let option = outcome.word("optionId").to_ascii_lowercase();
+    option == "cancel" || ["reject", "deny", "decline"].iter().any(|word| option.contains(word))
 }
 
 fn from_agent(message: &Object<'_>, line: Line<'_>, scribe: &mut Scribe<'_>) {
@@ -107,8 +124,14 @@ fn from_agent(message: &Object<'_>, line: Line<'_>, scribe: &mut Scribe<'_>) {
         }
         method::PERMISSION => {
             let call = message.object("params").and_then(|params| params.object("toolCall"));
-            let title = call.map(|call| call.word("title").into_owned());
-            scribe.status(Phase::Asked, title);
+            let call = call.unwrap_or_default();
+            let id = call.word("toolCallId");
+            // Some tell of a call here first, or its arguments only here.
+            if !id.is_empty() && !scribe.is_open(&id) {
+                let name = tool_name(&call, scribe);
+                scribe.call(&id, &name, call.get("rawInput"));
+            }
+            scribe.status(Phase::Asked, call.text("title").map(Cow::into_owned));
         }
         "" => answer(message, line, scribe),
         // Files, terminals, and what vendors have added.
@@ -164,12 +187,18 @@ fn failed(error: &Object<'_>, is_load: bool, scribe: &mut Scribe<'_>) {
 
 fn stopped(reason: &str, result: &Object<'_>, scribe: &mut Scribe<'_>) {
     scribe.flush();
-    if let Some(used) = used(result) {
-        scribe.used(&used);
+    let used = used(result);
+    if let Some(used) = &used {
+        scribe.used(used);
     }
+    let said = scribe.memory.said.clone();
     let class = match reason {
+        // One adapter reports a refused request as an answer that is the error and cost nothing.
+        "end_turn" if used.is_none() && said.starts_with("{\"error\"") => {
+            scribe.failing(Failure::read(None, &said));
+            return scribe.ended(Terminal::Failed, Some(Cow::Owned(said)), Value::Null);
+        }
         "end_turn" => {
-            let said = scribe.memory.said.clone();
             return scribe.ended(Terminal::Ok, Some(Cow::Owned(said)), Value::Null);
         }
         "cancelled" => Class::Interrupted,
@@ -205,12 +234,7 @@ fn read_update(update: &Object<'_>, line: Line<'_>, scribe: &mut Scribe<'_>) {
     match update.word("sessionUpdate").as_ref() {
         "agent_message_chunk" => scribe.piece(false, &text()),
         "agent_thought_chunk" => scribe.piece(true, &text()),
-        "tool_call" => {
-            let id = update.word("toolCallId");
-            scribe.call(&id, &tool_name(update), update.get("rawInput"));
-            tool_state(&id, update, scribe);
-        }
-        "tool_call_update" => tool_state(&update.word("toolCallId"), update, scribe),
+        "tool_call" | "tool_call_update" => tool(update, scribe),
         "usage_update" => cost(update, scribe),
         "plan" => plan(update, scribe),
         "user_message_chunk"
@@ -222,20 +246,47 @@ fn read_update(update: &Object<'_>, line: Line<'_>, scribe: &mut Scribe<'_>) {
     }
 }
 
-fn tool_name<'a>(update: &Object<'a>) -> Cow<'a, str> {
-    update.text("name").or_else(|| update.text("title")).unwrap_or_else(|| update.word("kind"))
+/// A call is told in as many steps as the agent likes. It is written down when its arguments are
+/// there: some tell of it before the model has written them.
+fn tool(update: &Object<'_>, scribe: &mut Scribe<'_>) {
+    let id = update.word("toolCallId");
+    let args = update.get("rawInput").filter(|args| args.raw() != "{}");
+    let outcome = match update.word("status").as_ref() {
+        "completed" => Some(ToolOutcome::Done),
+        "failed" => Some(ToolOutcome::Failed),
+        _ => None,
+    };
+    let is_told = match update.word("sessionUpdate").as_ref() {
+        "tool_call" => args.is_some() || update.word("status") != "pending",
+        _ => args.is_some() && update.get("title").is_some(),
+    };
+    if !scribe.is_open(&id) && (is_told || outcome.is_some()) {
+        let name = tool_name(update, scribe);
+        scribe.call(&id, &name, args);
+    } else if outcome.is_none() {
+        let name = tool_name(update, scribe);
+        let mark = format!("{PENDING}{name}");
+        clip::encoded(&mark, NAME_BYTES_MAX).clone_into(&mut scribe.memory.mark);
+        scribe.quiet();
+    }
+    if let Some(outcome) = outcome {
+        finished(&id, outcome, update, scribe);
+    }
 }
 
-fn tool_state(id: &str, update: &Object<'_>, scribe: &mut Scribe<'_>) {
-    let outcome = match update.word("status").as_ref() {
-        "completed" => ToolOutcome::Done,
-        "failed" => ToolOutcome::Failed,
-        _ => return,
-    };
-    let contents = update.items("content").into_iter().filter_map(Json::object);
+/// The tool, or what the agent calls what it does; said once, mostly, when the call is first told of.
+fn tool_name(update: &Object<'_>, scribe: &Scribe<'_>) -> String {
+    let vendors = || update.object("_meta")?.object("claudeCode")?.text("toolName");
+    let name = update.text("name").or_else(vendors).or_else(|| update.text("title"));
+    let pending = || scribe.memory.mark.strip_prefix(PENDING).map(str::to_owned);
+    let name = name.map(Cow::into_owned).or_else(pending);
+    name.or_else(|| update.text("kind").map(Cow::into_owned)).unwrap_or_default()
+}
+
+fn finished(id: &str, outcome: ToolOutcome, update: &Object<'_>, scribe: &mut Scribe<'_>) {
     let mut text = None;
     let mut changed = vec![];
-    for content in contents {
+    for content in update.items("content").into_iter().filter_map(Json::object) {
         if content.word("type") == "diff" {
             changed.push(content.word("path"));
         } else if text.is_none() {

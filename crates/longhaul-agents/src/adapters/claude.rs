@@ -105,6 +105,10 @@ impl Adapter for Claude {
         stream_json::line(line, scribe);
     }
 
+    fn stderr(&self, line: Line<'_>, scribe: &mut Scribe<'_>) {
+        stream_json::stderr_line(line, scribe);
+    }
+
     fn closed(&self, scribe: &mut Scribe<'_>) {
         stream_json::closed(scribe);
     }

@@ -175,18 +175,18 @@ fn call(item: &Object<'_>, tool: &str, args: Value, is_over: bool, scribe: &mut 
     if !is_over {
         return;
     }
+    let error = item.object("error").map(|error| error.word("message"));
+    let is_refused = error.as_deref().is_some_and(|error| error.contains("requires approval"));
     let outcome = match item.word("status").as_ref() {
         "declined" | "rejected" => ToolOutcome::Denied,
+        "failed" if is_refused => ToolOutcome::Denied,
         // A command that ran and failed is told by its code.
         "failed" if item.get("exit_code").is_none() => ToolOutcome::Failed,
         _ => ToolOutcome::Done,
     };
-    let output = item
-        .text("aggregated_output")
-        .or_else(|| item.object("error").map(|error| error.word("message")))
-        .or_else(|| {
-            item.object("result")?.get("content").and_then(super::stream_json::content_text)
-        });
+    let output = item.text("aggregated_output").or(error).or_else(|| {
+        item.object("result")?.get("content").and_then(super::stream_json::content_text)
+    });
     let exit_code = item.i64("exit_code");
     scribe.finished(Finished { call_id: id, outcome, output, exit_code });
     if tool == "file_change" && outcome == ToolOutcome::Done {

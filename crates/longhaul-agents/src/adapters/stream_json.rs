@@ -1,5 +1,6 @@
 //! The dialect of claude and qwen: `system`, `assistant`, `user`, `result`, one object a line.
 
+use crate::adapter::note_stderr;
 use crate::clip;
 use crate::event::{Level, Phase, Speaker, ToolOutcome, Unread};
 use crate::failure::{Class, Failure, Remedy};
@@ -31,6 +32,15 @@ pub(crate) fn line(line: Line<'_>, scribe: &mut Scribe<'_>) {
         | "attachment" => scribe.quiet(),
         _ => scribe.raw(Unread::UnknownKind, line),
     }
+}
+
+/// A line of stderr. Some versions wrote their events there when stdout was no terminal.
+pub(crate) fn stderr_line(line: Line<'_>, scribe: &mut Scribe<'_>) {
+    let is_event = line.text.starts_with('{')
+        && Object::parse(line.text).is_some_and(|object| {
+            matches!(object.word("type").as_ref(), "system" | "assistant" | "user" | "result")
+        });
+    if is_event { self::line(line, scribe) } else { note_stderr(line, scribe) }
 }
 
 /// What was used at least, if there was no `result` to say it.
@@ -178,14 +188,13 @@ fn user(object: &Object<'_>, scribe: &mut Scribe<'_>) {
     }
 }
 
-/// The calls that did not run, by their ids.
+/// The calls that were refused, by their ids. A call that was broken off did not run either, but
+/// nobody decided that.
 fn refusals<'a>(object: &Object<'a>) -> Vec<Cow<'a, str>> {
     let metas = object.items("tool_result_meta").into_iter().filter_map(Json::object);
     let refused = metas.filter(|meta| {
-        let decision = meta
-            .object("permission_decision")
-            .map(|decision| decision.word("decision").into_owned());
-        meta.get("non_execution_kind").is_some() || decision.as_deref() == Some("reject")
+        let decision = meta.object("permission_decision");
+        decision.is_some_and(|decision| decision.word("decision") == "reject")
     });
     refused.map(|meta| meta.word("id")).collect()
 }
@@ -318,8 +327,11 @@ fn failing(mut failure: Failure, scribe: &mut Scribe<'_>) {
 /// `modelUsage` are those of the whole conversation, through every resume and fork.
 fn usage(object: &Object<'_>, scribe: &mut Scribe<'_>) {
     let dollars = object.f64("total_cost_usd").and_then(NanoUsd::from_dollars);
-    if let Some(models) = object.object("modelUsage") {
-        scribe.memory.total = Some(Usage { cost: dollars, ..per_model(&models) });
+    let total = object.object("modelUsage").map(|models| per_model(&models)).unwrap_or_default();
+    let total = Usage { cost: dollars.filter(|cost| cost.0 > 0), ..total };
+    // A run that failed before it began counts nothing, and the conversation costs what it did.
+    if !total.is_nothing() {
+        scribe.memory.total = Some(total);
     }
     let mut used = object.object("usage").map(|usage| tokens(&usage)).unwrap_or_default();
     if let Some(models) = object.object("model_usage_since_last_result") {

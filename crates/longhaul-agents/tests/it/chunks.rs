@@ -3,6 +3,7 @@
 use crate::runs::{self, Read, Run};
 use longhaul_agents::{Event, Intake, KINDS, Memory, Stream, Turn};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 use std::sync::LazyLock;
 
 static RUNS: LazyLock<Vec<Run>> = LazyLock::new(runs::all);
@@ -43,6 +44,47 @@ fn same(one: &Read, other: &Read) -> Result<(), TestCaseError> {
     prop_assert_eq!(&one.events, &other.events);
     prop_assert_eq!(&one.memory, &other.memory);
     Ok(())
+}
+
+fn strange() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        Just(json!(true)),
+        Just(json!(-1)),
+        Just(json!(u64::MAX)),
+        Just(json!(1e300)),
+        Just(json!(0.000_000_001)),
+        Just(json!([])),
+        Just(json!({})),
+        Just(json!([[[{ "type": "text", "text": 1 }]]])),
+        Just(json!("")),
+        Just(json!("\u{1}".repeat(5_000))),
+        Just(json!("é".repeat(70_000))),
+        ".{0,40}".prop_map(Value::String),
+    ]
+}
+
+/// How many values there are, the one itself included.
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(fields) => fields.values().map(count).sum(),
+        _ => 0,
+    }
+}
+
+/// Puts a value in the given place, counted as `count` counts.
+fn put(value: &mut Value, place: &mut usize, new: &Value) -> bool {
+    if *place == 0 {
+        *value = new.clone();
+        return true;
+    }
+    *place -= 1;
+    match value {
+        Value::Array(items) => items.iter_mut().any(|item| put(item, place, new)),
+        Value::Object(fields) => fields.values_mut().any(|field| put(field, place, new)),
+        _ => false,
+    }
 }
 
 proptest! {
@@ -93,6 +135,34 @@ proptest! {
         }
         let read = whole(run, &bytes);
         prop_assert!(read.memory.to_json().len() <= longhaul_agents::limits::MEMORY_BYTES_MAX);
+        run.adapter().verdict(&read.memory, run.end);
+    }
+
+    /// Every field of every kind of line, with a value that nobody expects there.
+    #[test]
+    fn any_value_in_any_place_is_read(
+        at in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), strange()), 1..6),
+    ) {
+        let run = &RUNS[at.index(RUNS.len())];
+        let text = String::from_utf8_lossy(&run.stdout);
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for (line, place, value) in changes {
+            if lines.is_empty() { break; }
+            let line = line.index(lines.len());
+            let Ok(mut json) = serde_json::from_str::<Value>(&lines[line]) else { continue };
+            let places = count(&json);
+            let mut place = place.index(places);
+            put(&mut json, &mut place, &value);
+            lines[line] = json.to_string();
+        }
+        let bytes = lines.join("\n").into_bytes();
+        let read = whole(run, &bytes);
+        prop_assert!(read.memory.to_json().len() <= longhaul_agents::limits::MEMORY_BYTES_MAX);
+        for event in &read.events {
+            let stored = serde_json::to_string(event).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Event>(&stored).unwrap(), event);
+        }
         run.adapter().verdict(&read.memory, run.end);
     }
 

@@ -94,6 +94,8 @@ fn failures_have_their_class() {
         ("qwen", "max-turns", Class::MaxTurns),
         ("qwen", "resume-unknown", Class::ResumeRefused),
         ("acp", "gemini-e400", Class::BadRequest),
+        ("acp", "codex-e400", Class::BadRequest),
+        ("pi", "garbage", Class::Network),
     ] {
         assert_eq!(class(kind, name), expected, "{kind}/{name}");
     }
@@ -244,4 +246,37 @@ fn of_two_results_the_last_counts_and_both_are_told() {
     let results =
         read.events.iter().filter(|event| matches!(event, longhaul_agents::Event::Result { .. }));
     assert_eq!(results.count(), 2);
+}
+
+/// A format that nobody has seen yet costs what is new in it, and not the turn.
+#[test]
+fn a_newer_format_is_kept_raw_and_the_turn_is_judged_all_the_same() {
+    for (kind, name) in [
+        ("codex", "malformed-noise"),
+        ("gemini", "malformed-noise"),
+        ("opencode", "malformed-noise"),
+    ] {
+        let read = runs::one(kind, name).read();
+        assert!(read.memory.counts().raw > 3, "{kind}");
+        assert_eq!(ending(kind, name), DONE, "{kind}");
+    }
+}
+
+#[test]
+fn events_on_stderr_are_events() {
+    let run = runs::one("claude", "text");
+    let swapped = read(run.adapter(), &Turn::default(), b"", &run.stdout);
+    assert_eq!(run.adapter().verdict(&swapped.memory, run.end).ending, DONE);
+    assert_eq!(swapped.events, run.read().events);
+}
+
+#[test]
+fn a_refused_run_does_not_forget_what_the_conversation_cost() {
+    let run = runs::one("claude", "nokey");
+    let carry = longhaul_agents::Carry {
+        total: longhaul_agents::Usage { input: 7, ..longhaul_agents::Usage::default() },
+    };
+    let turn = Turn { carry: Some(carry), ..run.turn() };
+    let memory = read(run.adapter(), &turn, &run.stdout, b"").memory;
+    assert_eq!(run.adapter().verdict(&memory, run.end).carry, Some(carry));
 }
