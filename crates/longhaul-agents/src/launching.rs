@@ -2,7 +2,7 @@
 
 use crate::environment::NESTING;
 use crate::limits::{CONVERSATION_BYTES_MAX, PROMPT_ARGUMENT_BYTES_MAX};
-use crate::turn::{Conversation, Launch, Stdin, Turn, Unsuited};
+use crate::turn::{Access, Conversation, Launch, Stdin, Turn, Unsuited};
 
 /// Arguments in the making.
 pub(crate) struct Argv(Vec<String>);
@@ -60,10 +60,38 @@ pub(crate) fn check(turn: &Turn) -> Result<(), Unsuited> {
     if turn.prompt.trim().is_empty() {
         return Err(Unsuited::EmptyPrompt);
     }
+    check_unspoken(turn)
+}
+
+/// The same for a turn whose prompt is not told, or told otherwise.
+pub(crate) fn check_unspoken(turn: &Turn) -> Result<(), Unsuited> {
+    if let Access::Only(grant) = &turn.access
+        && !grant.write_under.iter().all(|folder| is_folder(folder))
+    {
+        return Err(Unsuited::BadFolder);
+    }
+    if !turn.tool_servers.iter().all(|server| is_name(&server.name)) {
+        return Err(Unsuited::BadServerName);
+    }
     check_id(&turn.conversation)
 }
 
-pub(crate) fn check_id(conversation: &Conversation) -> Result<(), Unsuited> {
+/// A folder below, in characters that mean nothing in any CLI's rules: `a),Bash,Edit(b` would
+/// otherwise grant a shell.
+fn is_folder(folder: &str) -> bool {
+    let folder = folder.strip_suffix("/**").unwrap_or(folder);
+    let is_plain = |c: char| !c.is_control() && !r#"()[]{}<>,;:"'`\*?!|&$^~#"#.contains(c);
+    !folder.starts_with('/')
+        && folder.chars().all(is_plain)
+        && folder.split('/').all(|part| part != "..")
+}
+
+/// Part of keys of configuration and of tools' names.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+fn check_id(conversation: &Conversation) -> Result<(), Unsuited> {
     let id = match conversation {
         Conversation::New => return Ok(()),
         Conversation::NewAs(id) | Conversation::Resume(id) | Conversation::Fork(id) => id,

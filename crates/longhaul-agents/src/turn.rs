@@ -186,6 +186,12 @@ pub enum Unsuited {
     /// The kind is no CLI of its own and no program was named.
     #[error("there is no program to run")]
     NoProgram,
+    /// A folder to write in is not below the turn's, or its name could mean more than itself.
+    #[error("a folder to write in must be relative, go nowhere up, and have no special characters")]
+    BadFolder,
+    /// A server of tools has a name that is none.
+    #[error("the name of a server of tools must be letters, digits, `-` and `_`")]
+    BadServerName,
     /// The id is none: empty, too long, or it would be read as a flag.
     #[error("the conversation's id is not one that this CLI could be given")]
     BadId,

@@ -7,6 +7,7 @@ use crate::failure::{Class, Failure};
 use crate::memory::{Memory, Terminal};
 use crate::turn::Conversation;
 use crate::usage::{Carry, Usage};
+use serde::{Deserialize, Serialize};
 
 /// The end of the process, and our part in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,8 @@ impl End {
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// With this code.
     Code(i32),
@@ -41,7 +43,7 @@ pub enum Exit {
 }
 
 /// How a turn ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// How.
     pub ending: Ending,
@@ -63,7 +65,8 @@ pub struct Verdict {
 }
 
 /// How a turn ended, in kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// The CLI said that it is done. What the agent did is for others to judge.
     Succeeded {

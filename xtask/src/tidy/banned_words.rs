@@ -1,11 +1,13 @@
-//! Words core must not know: vendors, protocols, databases, clocks, and order by hash.
+//! Words core must not know: vendors, protocols, databases, clocks, and order by hash. The adapters of
+//! agents know vendors, and like core neither a clock nor a file.
 //!
 //! Comments may use them to explain; code and strings may not.
 
-use super::repo::{Repo, Violation};
+use super::repo::{File, Repo, Violation};
 use super::source::{line_of, words};
 
 const CORE: &str = "crates/longhaul-core/src/";
+const AGENTS: &str = "crates/longhaul-agents/src/";
 
 /// Refused inside any word, in any case.
 const ANYWHERE: &[&str] =
@@ -20,27 +22,30 @@ const PATHS: &[&str] =
 
 pub(super) fn check(repo: &Repo) -> Vec<Violation> {
     let mut found = vec![];
-    for file in repo.under(CORE).filter(|file| file.is_rust()) {
-        let text = &file.source.uncommented;
-        let mut refuse = |offset: usize, word: &str| {
-            found.push(
-                file.violation(line_of(text, offset), format!("core must not know `{word}`")),
-            );
-        };
-        for (offset, word) in words(text) {
-            let small = word.to_lowercase();
-            if let Some(banned) = ANYWHERE.iter().find(|banned| small.contains(**banned)) {
-                refuse(offset, banned);
-            }
-            if WHOLE.contains(&word) {
-                refuse(offset, word);
-            }
+    for (folder, who, vendors) in [(CORE, "core", ANYWHERE), (AGENTS, "an adapter", &[])] {
+        for file in repo.under(folder).filter(|file| file.is_rust()) {
+            found.extend(banned(file, vendors).into_iter().map(|(offset, word)| {
+                let line = line_of(&file.source.uncommented, offset);
+                file.violation(line, format!("{who} must not know `{word}`"))
+            }));
         }
-        for path in PATHS {
-            for (offset, _) in text.match_indices(path) {
-                refuse(offset, path);
-            }
-        }
+    }
+    found
+}
+
+/// Where a file uses what it may not, in the order of the three tables.
+fn banned(file: &File, vendors: &[&'static str]) -> Vec<(usize, &'static str)> {
+    let text = &file.source.uncommented;
+    let mut found = vec![];
+    for (offset, word) in words(text) {
+        let small = word.to_lowercase();
+        found.extend(
+            vendors.iter().find(|banned| small.contains(**banned)).map(|word| (offset, *word)),
+        );
+        found.extend(WHOLE.iter().find(|banned| **banned == word).map(|word| (offset, *word)));
+    }
+    for path in PATHS {
+        found.extend(text.match_indices(path).map(|(offset, _)| (offset, *path)));
     }
     found
 }
@@ -68,6 +73,13 @@ mod tests {
             let path = "crates/longhaul-core/src/job.rs";
             assert_eq!(core(text), [format!("{path}:1: core must not know `{word}`")], "{text}");
         }
+    }
+
+    #[test]
+    fn adapters_know_vendors_but_no_clock_and_no_file() {
+        let path = "crates/longhaul-agents/src/adapters/claude.rs";
+        let found = said(check, &[(path, "struct Claude;\nuse std::fs;\n")]);
+        assert_eq!(found, [format!("{path}:2: an adapter must not know `std::fs`")]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ const CHECKS: &[Check] = &[
     ("files and functions stay small", ceilings::check),
     ("modules import downwards", module_directions::check),
     ("crates depend downwards", crate_directions::check),
-    ("core knows no vendor, protocol or clock", banned_words::check),
+    ("core knows no vendor, protocol or clock; adapters no clock", banned_words::check),
     ("unsafe only in the shim", unsafe_code::check),
     ("no allow, no ignore", attributes::check),
     ("tests do not sleep", sleeps::check),

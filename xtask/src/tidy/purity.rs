@@ -15,7 +15,16 @@ pub(super) fn prove() -> Result<String> {
     if !Path::new(folder.trim()).exists() {
         return Ok(format!("core's purity was checked by its words; {TARGET} is not installed"));
     }
-    let words = ["check", "--quiet", "--target", TARGET, "--package", "longhaul-core"];
+    let words = [
+        "check",
+        "--quiet",
+        "--target",
+        TARGET,
+        "--package",
+        "longhaul-core",
+        "--package",
+        "longhaul-agents",
+    ];
     shell::cargo(&words, &[])?;
     Ok(format!("core's purity was checked by its words and by building it for {TARGET}"))
 }

@@ -35,7 +35,7 @@ impl Adapter for Acp {
     fn launch(&self, turn: &Turn) -> Result<Launch, Unsuited> {
         // The conversation and the prompt are told over the protocol.
         let told = Turn { conversation: crate::turn::Conversation::New, ..turn.clone() };
-        crate::launching::check_id(&turn.conversation)?;
+        crate::launching::check_unspoken(turn)?;
         let mut launch = plain::launch(&told)?;
         launch.stdin = Stdin::Protocol;
         launch.unkept.retain(|what| !matches!(what, Unkept::Hook | Unkept::ToolServers));

@@ -2,7 +2,7 @@
 
 use super::stream_json;
 use crate::adapter::{Adapter, Tried};
-use crate::launching::{Argv, check, check_id, is_argument, stdin_for};
+use crate::launching::{Argv, check, check_unspoken, is_argument, stdin_for};
 use crate::memory::Memory;
 use crate::scribe::{Line, Scribe};
 use crate::turn::{Access, Conversation, Grant, Launch, ToolServer, Turn, Unkept, Unsuited};
@@ -47,7 +47,7 @@ impl Adapter for Claude {
 
     fn launch(&self, turn: &Turn) -> Result<Launch, Unsuited> {
         if turn.resumes_deferred {
-            check_id(&turn.conversation)?;
+            check_unspoken(turn)?;
             if !matches!(turn.conversation, Conversation::Resume(_)) {
                 return Err(Unsuited::NoDeferral);
             }
@@ -163,6 +163,11 @@ fn access(turn: &Turn, argv: &mut Argv) {
         }
         Access::Only(grant) => {
             argv.flag("--permission-mode", "dontAsk");
+            // Rules of the repository would count too, and the agent can write those.
+            argv.flag("--setting-sources", "").push("--strict-mcp-config");
+            // Tools that only read, a shell's `echo` among them, run without a rule: what is not
+            // granted is not offered.
+            argv.flag("--tools", offered(grant).join(","));
             let mut allowed: Vec<String> = grant.tools.iter().map(|tool| rule(tool)).collect();
             allowed.extend(grant.write_under.iter().map(|folder| under(folder)));
             allowed
@@ -171,6 +176,19 @@ fn access(turn: &Turn, argv: &mut Argv) {
             list("--disallowedTools", grant.denied.iter().map(|tool| rule(tool)).collect(), argv);
         }
     }
+}
+
+/// The built-in tools that are granted, by name and without rules. To edit it must first read.
+fn offered(grant: &Grant) -> Vec<&str> {
+    let mut tools: Vec<&str> =
+        if grant.write_under.is_empty() { vec![] } else { vec!["Read", "Edit", "Write"] };
+    for tool in &grant.tools {
+        let name = tool.split('(').next().unwrap_or(tool);
+        if !name.starts_with("mcp__") && !tools.contains(&name) {
+            tools.push(name);
+        }
+    }
+    tools
 }
 
 fn list(flag: &str, mut rules: Vec<String>, argv: &mut Argv) {

@@ -138,10 +138,33 @@ fn nothing_to_say_and_ids_that_are_none_are_refused() {
 }
 
 #[test]
+fn folders_and_names_that_could_mean_more_than_themselves_are_refused() {
+    let adapter = adapter("claude").unwrap();
+    for folder in ["/etc", "../other", "src/../..", "a),Bash,Edit(b", "a\"b", "a*", "a\nb"] {
+        let turn = Turn { access: only(&[], &[folder]), ..turn(Conversation::New) };
+        assert_eq!(adapter.launch(&turn), Err(Unsuited::BadFolder), "{folder:?}");
+    }
+    for folder in ["src", "src/", "a/b c/**", ".", "", "häuser"] {
+        let turn = Turn { access: only(&[], &[folder]), ..turn(Conversation::New) };
+        assert!(adapter.launch(&turn).is_ok(), "{folder:?}");
+    }
+    for name in ["", "a.b", "a b", "a={}"] {
+        let server = ToolServer {
+            name: name.into(),
+            command: "x".into(),
+            args: vec![],
+            env: BTreeMap::new(),
+        };
+        let turn = Turn { tool_servers: vec![server], ..turn(Conversation::New) };
+        assert_eq!(adapter.launch(&turn), Err(Unsuited::BadServerName), "{name:?}");
+    }
+}
+
+#[test]
 fn claude_is_held_to_what_is_granted() {
     let turn = Turn {
         access: Access::Only(Grant {
-            tools: vec!["Read".into(), "Write(docs/**)".into()],
+            tools: vec!["Read".into(), "WebSearch".into(), "Write(docs/**)".into()],
             denied: vec!["WebFetch".into()],
             write_under: vec!["src".into()],
         }),
@@ -154,7 +177,8 @@ fn claude_is_held_to_what_is_granted() {
     assert_eq!(
         argv("claude", &turn),
         format!(
-            "claude -p Say hello --permission-mode dontAsk --allowedTools Read Edit(docs/**) Edit(src/**) \
+            "claude -p Say hello --permission-mode dontAsk --setting-sources  --strict-mcp-config \
+             --tools Read,Edit,Write,WebSearch --allowedTools Read WebSearch Edit(docs/**) Edit(src/**) \
              --disallowedTools WebFetch --output-format stream-json --verbose --model opus --resume {ID} \
              --max-turns 7 --max-budget-usd 2 --add-dir /x"
         )
