@@ -67,7 +67,7 @@ pub(crate) fn fixtures() -> PathBuf {
 /// All recordings, in order.
 pub(crate) fn all() -> Vec<Run> {
     let mut runs = vec![];
-    for folder in sorted(&fixtures()) {
+    for folder in sorted(&fixtures()).into_iter().filter(|path| path.is_dir()) {
         let kind = folder.file_name().unwrap().to_str().unwrap().to_owned();
         let known =
             std::fs::read_to_string(folder.join("runs.json")).unwrap_or_else(|_| "{}".into());
