@@ -432,6 +432,22 @@ mod tests {
     }
 
     #[test]
+    fn words_tell_apart_what_one_status_stands_for() {
+        for (status, text, class) in [
+            (413, "prompt is too long", Class::ContextFull),
+            (422, "no such field", Class::BadRequest),
+            (404, "model not found", Class::ModelUnknown),
+            (404, "not found", Class::BadRequest),
+            (403, "credit balance", Class::Billing),
+            (403, "", Class::Auth),
+            (429, "insufficient_quota", Class::Billing),
+            (529, "", Class::Overloaded),
+        ] {
+            assert_eq!(Failure::read(Some(status), text).class, class, "{status} {text}");
+        }
+    }
+
+    #[test]
     fn a_limit_says_when_it_ends() {
         let failure = Failure::read(None, "You've hit your usage limit. Try again in 2 hours.");
         assert_eq!(failure.reset, Some(Reset::AfterMs(7_200_000)));

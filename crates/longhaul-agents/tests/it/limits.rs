@@ -7,34 +7,37 @@ use serde_json::json;
 
 #[test]
 fn a_line_without_an_end_is_taken_in_pieces_and_counted_to_the_byte() {
-    let claude = adapter("claude").unwrap();
-    let extra = 1_234;
+    for extra in [1, 50, 1_234] {
+        for chunk in [usize::MAX, LINE_BYTES_MAX + 1, LINE_BYTES_MAX + 20, 1_000_003] {
+            too_long(extra, chunk);
+        }
+    }
+}
+
+/// A line that is so much too long, in chunks of so many bytes.
+fn too_long(extra: usize, chunk: usize) {
     let mut bytes = vec![b'x'; LINE_BYTES_MAX + extra];
     bytes.extend_from_slice(b"\n{\"type\":\"stream_event\"}\n");
-    for chunk in [bytes.len(), LINE_BYTES_MAX + 1, 1_000_003] {
-        let mut intake = Intake::begin(claude, &Turn::default());
-        let (mut taken, mut there) = (0, 0);
-        let mut events = vec![];
-        while there < bytes.len() {
-            there = bytes.len().min(there + chunk);
-            let more = intake.take(Stream::Stdout, &bytes[taken..there]);
-            taken += more.bytes;
-            events.extend(more.events);
-        }
-        let sizes: Vec<_> = events
-            .iter()
-            .map(|event| match event {
-                Event::Raw { why, bytes, .. } => (*why, *bytes),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(
-            sizes,
-            [(Unread::TooLong, LINE_BYTES_MAX as u64), (Unread::TooLongRest, extra as u64)]
-        );
-        assert_eq!(intake.memory().counts().too_long, 1);
-        assert_eq!(intake.memory().counts().quiet, 1);
+    let mut intake = Intake::begin(adapter("claude").unwrap(), &Turn::default());
+    let (mut taken, mut there) = (0, 0);
+    let mut events = vec![];
+    while there < bytes.len() {
+        there = bytes.len().min(there.saturating_add(chunk));
+        let more = intake.take(Stream::Stdout, &bytes[taken..there]);
+        taken += more.bytes;
+        events.extend(more.events);
     }
+    let sizes: Vec<_> = events
+        .iter()
+        .map(|event| match event {
+            Event::Raw { why, bytes, .. } => (*why, *bytes),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let most = LINE_BYTES_MAX as u64;
+    assert_eq!(sizes, [(Unread::TooLong, most), (Unread::TooLongRest, extra as u64)]);
+    assert_eq!(intake.memory().counts().too_long, 1);
+    assert_eq!(intake.memory().counts().quiet, 1);
 }
 
 #[test]

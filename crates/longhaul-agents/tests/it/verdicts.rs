@@ -280,3 +280,20 @@ fn a_refused_run_does_not_forget_what_the_conversation_cost() {
     let memory = read(run.adapter(), &turn, &run.stdout, b"").memory;
     assert_eq!(run.adapter().verdict(&memory, run.end).carry, Some(carry));
 }
+
+#[test]
+fn of_what_stderr_hints_at_the_plainest_counts_and_then_the_first() {
+    let codex = adapter("codex").unwrap();
+    let failure = |stderr: &[u8]| {
+        let memory = read(codex, &Turn::default(), b"", stderr).memory;
+        match codex.verdict(&memory, End::code(1)).ending {
+            Ending::Failed(failure) => (failure.class, failure.message),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        failure(b"socket hang up\nerror: usage limit, for now\nsocket hang up\n").0,
+        Class::UsageLimited
+    );
+    assert_eq!(failure(b"socket one\nsocket two\n").1, "socket one");
+}
