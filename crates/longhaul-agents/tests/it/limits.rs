@@ -135,3 +135,38 @@ fn message_content_may_be_a_string_or_missing() {
     assert_eq!(read.events.len(), 1);
     assert!(matches!(&read.events[0], Event::Log { message, .. } if message == "hello"));
 }
+
+#[test]
+fn text_in_pieces_is_joined_and_parted_after_words() {
+    let text = "a word and another, ".repeat(60);
+    let mut lines = String::new();
+    for piece in text.as_bytes().chunks(7) {
+        let piece = std::str::from_utf8(piece).unwrap();
+        let line =
+            json!({ "type": "message", "role": "assistant", "content": piece, "delta": true });
+        lines.push_str(&format!("{line}\n"));
+    }
+    let read = read(adapter("gemini").unwrap(), &Turn::default(), lines.as_bytes(), b"");
+    let said: Vec<&str> = read
+        .events
+        .iter()
+        .map(|event| match event {
+            Event::Log { message, .. } => message.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(said.concat(), text);
+    assert!(said.len() < 6, "{}", said.len());
+    assert!(said.iter().all(|part| part.ends_with(' ')), "{said:?}");
+}
+
+#[test]
+fn a_call_that_is_told_twice_is_one_call_in_flight() {
+    let call = r#"{"kind":"tool_call","tool":"shell","call_id":"1"}"#;
+    let done = r#"{"kind":"tool_result","call_id":"1"}"#;
+    let ndjson = adapter("ndjson").unwrap();
+    let in_tool =
+        |lines: &str| read(ndjson, &Turn::default(), lines.as_bytes(), b"").memory.is_in_tool();
+    assert!(in_tool(&format!("{call}\n{call}\n")));
+    assert!(!in_tool(&format!("{call}\n{call}\n{done}\n")));
+}

@@ -297,3 +297,27 @@ fn of_what_stderr_hints_at_the_plainest_counts_and_then_the_first() {
     );
     assert_eq!(failure(b"socket one\nsocket two\n").1, "socket one");
 }
+
+#[test]
+fn a_run_that_stops_at_a_tool_call_that_nobody_refused_has_no_result() {
+    let line = br#"{"type":"step_finish","sessionID":"s","part":{"reason":"tool-calls"}}"#;
+    let opencode = adapter("opencode").unwrap();
+    let memory = read(opencode, &Turn::default(), line, b"").memory;
+    let Ending::Failed(failure) = opencode.verdict(&memory, End::code(0)).ending else { panic!() };
+    assert_eq!(failure.class, Class::NoResult);
+}
+
+#[test]
+fn an_error_that_was_mended_is_not_what_a_later_kill_is_put_down_to() {
+    let lines = concat!(
+        r#"{"type":"message_end","message":{"role":"assistant","stopReason":"error","errorMessage":"500 broke"}}"#,
+        "\n",
+        r#"{"type":"message_end","message":{"role":"assistant","stopReason":"toolUse"}}"#,
+        "\n",
+    );
+    let pi = adapter("pi").unwrap();
+    let memory = read(pi, &Turn::default(), lines.as_bytes(), b"").memory;
+    let end = End { exit: Exit::Signal(9), cancelled: false, lingered: false };
+    let Ending::Failed(failure) = pi.verdict(&memory, end).ending else { panic!() };
+    assert_eq!(failure.class, Class::Killed);
+}
