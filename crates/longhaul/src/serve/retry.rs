@@ -6,6 +6,7 @@ use super::error::{Answer, Failure};
 use super::resolve::find;
 use super::{Shared, jobs, spec};
 use crate::api::{RetryAsk, Submitted, Variables};
+use crate::daemon::CLOSURE;
 use crate::project::{owner_in, project_of};
 use axum::Json;
 use axum::body::Bytes;
@@ -29,6 +30,11 @@ pub(super) async fn retry(
     if old.outcome().is_none() {
         let state = old.state_name();
         return Err(Refused::NotEnded { job: old.id, state }.into());
+    }
+    if old.spec.task.as_ref().is_some_and(|task| task.kind == CLOSURE) {
+        let message = format!("{} was a closure of a program, which ran once and is gone", old.id);
+        return Err(Failure::refused("retry_needs_kind", message)
+            .hint("the program can make its body a kind with `Jobs::kind`"));
     }
     let id = match &ask.id {
         Some(id) => JobId::parse(id).map_err(|bad| Failure::bad_spec(format!("`id` is {bad}")))?,

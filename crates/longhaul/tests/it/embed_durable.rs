@@ -302,6 +302,7 @@ async fn clients_see_the_jobs_of_the_program_at_its_socket() {
     assert_eq!(verdict.output.unwrap().text, "from outside");
     let shown = tokio::task::spawn_blocking(move || {
         let shown = home.run(&["show", "shown", "--json"]);
+        home.run(&["retry", "shown"]).fails(3, "ran once and is gone");
         (shown.stdout, home)
     });
     let (shown, _home) = shown.await.unwrap();
