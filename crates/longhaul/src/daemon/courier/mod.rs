@@ -31,6 +31,7 @@ use longhaul_core::command::Deliver;
 use longhaul_core::delivery::{Delivery, Destination};
 use longhaul_core::id::{DeliveryId, HostId};
 use longhaul_core::job::Job;
+use longhaul_core::limits;
 use longhaul_core::port::{Reader, Record, StoreError, Table};
 use longhaul_core::sink::{Sink, SinkKind};
 use std::path::{Path, PathBuf};
@@ -151,7 +152,10 @@ impl Courier {
                 program.send(&letter, home).await
             }
             SinkKind::Desktop => desktop::show(&letter, notice, home, limit).await,
-            SinkKind::Agent { .. } => Answer::failed("agents are not there yet"),
+            // Put off as far as may be, so that such a notice outlives the wait for agents.
+            SinkKind::Agent { .. } => {
+                Answer::later("agents are not there yet", Some(limits::PUT_OFF_MAX))
+            }
         }
     }
 }
