@@ -16,7 +16,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <verb>
 
-  test [slow]          everything that must hold; `slow` adds failpoints, root-only tests, 20,000 lives
+  test [slow]          everything that must hold; `slow` adds failpoints, root-only tests, 6,000 lives
   tidy                 the rules no compiler checks, part of `test`
   bench [args]         longhaul beside its peers
   fuzz [target] [seed] the simulator, without end

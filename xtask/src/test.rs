@@ -9,7 +9,7 @@ use crate::{shell, tidy};
 use anyhow::{Result, bail};
 
 /// Simulated lives in the merge gate. The fast tests choose their own, smaller number.
-const LIVES: &str = "20000";
+const LIVES: &str = "6000";
 
 /// Programs that embed longhaul, as the documentation shows them. Each checks what it shows.
 const EXAMPLES: &[&str] = &["embed", "embed_durable"];
