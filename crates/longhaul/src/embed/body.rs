@@ -141,8 +141,25 @@ impl Context {
             self.shared.act_on_slots(|state, now| state.roster.mark_running(key, attempt, now));
         match asked {
             Admission::Admitted => Ok(()),
-            Admission::Over => Err(Cancelled(self.cancelled().await)),
-            Admission::Waits => self.life.token.run(self.life.admitted.notified()).await,
+            Admission::Over => Err(self.over().await),
+            Admission::Waits => tokio::select! {
+                biased;
+                over = self.over() => Err(over),
+                () = self.life.admitted.notified() => {
+                    // For whoever else of this body waits: it is one slot for all of them.
+                    self.life.admitted.notify_one();
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// Waits until the body is to stop, or the job is over: a clone may outlive its body.
+    async fn over(&self) -> Cancelled {
+        tokio::select! {
+            biased;
+            stop = self.cancelled() => Cancelled(stop),
+            () = self.life.until_gone() => Cancelled(Stop::Asked(Arc::from("the job is over"))),
         }
     }
 }

@@ -76,8 +76,12 @@ impl Life {
         self.is_gone.load(Ordering::Acquire)
     }
 
+    pub(super) fn judgement(&self) -> Option<&Verdict> {
+        self.verdict.get()
+    }
+
     pub(super) async fn verdict(&self) -> &Verdict {
-        self.until(|life| life.verdict.get()).await
+        self.until(Self::judgement).await
     }
 
     pub(super) async fn until_gone(&self) {
@@ -113,7 +117,8 @@ impl JobHandle {
 
     /// Waits for the verdict. The owner's sink has been called by then, if it had room; waiting
     /// does not count as fetching, so the owner is told all the same. The verdict on a body that
-    /// ignores its cancellation falls after a bounded time, as that of an orphan.
+    /// ignores its cancellation falls after a bounded time, as that of an orphan. In the durable mode
+    /// a disposal leaves jobs without a verdict to the next process: this waits for ever then.
     pub async fn wait(&self) -> Verdict {
         self.life.verdict().await.clone()
     }

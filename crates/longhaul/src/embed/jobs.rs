@@ -96,7 +96,7 @@ impl Jobs {
             let body = Box::new(move |context| async move { body(context).await }.boxed());
             return durable.register(self, spec, body);
         }
-        let life = self.shared.act_on_slots(|state, now| enter(state, spec, None, now))?;
+        let life = self.shared.act_on_slots(|state, now| enter(state, &spec, None, now))?;
         runner::run(&self.shared, life.clone(), 1, body);
         Ok(JobHandle { shared: self.shared.clone(), life, durable: None })
     }
@@ -114,7 +114,7 @@ impl Jobs {
             let known = known.map(|(name, kind)| (name.clone(), kind.clone()));
             let (name, Kind(body)) = known.ok_or_else(|| Refused::UnknownKind(kind.to_owned()))?;
             let again: Again = Arc::new(move |context| body(context, input.clone()));
-            enter(state, spec, Some((name, again)), now)
+            enter(state, &spec, Some((name, again)), now)
         })?;
         runner::run_again(&self.shared, life.clone(), 1);
         Ok(JobHandle { shared: self.shared.clone(), life, durable: None })
@@ -201,13 +201,12 @@ impl Jobs {
             return durable.sink(&owner, sink);
         }
         let (owner, line) = (owner.0, Arc::new(Line::new(sink)));
-        let key = self.shared.act(|state, now| {
+        // What the one before captured is let go of without the lock: it may come back in.
+        let (key, _before) = self.shared.act(|state, now| {
             let change = state.roster.add_sink(&owner, now);
-            if let Some(replaced) = change.replaced {
-                state.sinks.remove(&replaced);
-            }
+            let before = change.replaced.and_then(|replaced| state.sinks.remove(&replaced));
             state.sinks.insert(change.added, line);
-            change.added
+            (change.added, before)
         });
         SinkGuard(Guarded::Ephemeral { shared: Arc::downgrade(&self.shared), owner, key })
     }
@@ -287,16 +286,18 @@ fn asked(reason: &str) -> Stop {
     Stop::Asked(Arc::from(reason))
 }
 
-/// Puts a job into the machine and its life beside it, in one.
+/// Puts a job into the machine and its life beside it, in one. The caller keeps what was asked, so
+/// that what a refused listener captured is let go of without the lock.
 fn enter(
     state: &mut State,
-    spec: Spec,
+    spec: &Spec,
     body: Option<(Arc<str>, Again)>,
     now: longhaul_core::time::Timestamp,
 ) -> Result<Arc<Life>, Refused> {
     let (kind, again) = body.unzip();
     let (key, id) = state.roster.register(&spec.owner.0, spec.ask(kind), now)?;
-    let life = Arc::new(Life::new(key, id, spec.owner, (spec.on_progress, again)));
+    let rest = (spec.on_progress.clone(), again);
+    let life = Arc::new(Life::new(key, id, spec.owner.clone(), rest));
     state.enter(life.clone());
     Ok(life)
 }

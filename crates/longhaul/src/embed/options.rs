@@ -114,7 +114,7 @@ impl Options {
         self
     }
 
-    /// How many results of one owner are told at once; 16 unless said.
+    /// How many results of one owner are told at once; 16 unless said, at least one.
     #[must_use]
     pub const fn tries_at_once(mut self, tries: usize) -> Self {
         self.terms.tries_at_once_max = tries;
@@ -153,8 +153,8 @@ impl Options {
     }
 
     /// How many results of one owner are told at once.
-    pub(super) const fn tries_max(&self) -> usize {
-        self.terms.tries_at_once_max
+    pub(super) fn tries_max(&self) -> usize {
+        self.terms.tries_at_once_max.max(1)
     }
 
     /// How long a sink may take.

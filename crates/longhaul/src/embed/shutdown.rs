@@ -12,6 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
+/// Beyond this a time-out is as good as none.
+const NEVER: Duration = Duration::from_secs(30 * 366 * 24 * 3_600);
+
+/// The deadline of a time-out, which may be all the time there is.
+pub(super) fn after(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(NEVER)
+}
+
 /// What a drain came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drained {
@@ -94,7 +102,7 @@ impl Jobs {
     /// Waits until nothing is pending in `scope`, at most for `timeout`. Ends early when nothing can
     /// change before: what is left is tried again later only, or has no sink. Nothing is lost.
     pub async fn drain(&self, timeout: Duration, scope: impl Into<Scope>) -> Drained {
-        let (deadline, scope) = (Instant::now() + timeout, scope.into());
+        let (deadline, scope) = (after(timeout), scope.into());
         if let Some(durable) = &self.durable {
             return durable.drain(deadline, &scope).await;
         }
@@ -132,7 +140,7 @@ impl Jobs {
     }
 
     async fn dispose_once(&self, budget: Duration) -> Disposed {
-        let deadline = Instant::now() + budget;
+        let deadline = after(budget);
         self.shared.act(|state, now| {
             state.roster.close();
             state.roster.cancel_all(&CoreScope::All, &Stop::Shutdown, now);

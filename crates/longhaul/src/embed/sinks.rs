@@ -124,10 +124,11 @@ impl SinkGuard {
     pub fn remove(self) -> bool {
         match self.0 {
             Guarded::Ephemeral { shared, owner, key } => shared.upgrade().is_some_and(|shared| {
-                shared.act(|state, _| {
-                    state.sinks.remove(&key);
-                    state.roster.remove_sink(&owner, key)
-                })
+                // What it captured is let go of without the lock: it may come back in.
+                let (_line, is_removed) = shared.act(|state, _| {
+                    (state.sinks.remove(&key), state.roster.remove_sink(&owner, key))
+                });
+                is_removed
             }),
             Guarded::Durable { durable, owner, number } => {
                 durable.upgrade().is_some_and(|durable| durable.remove_sink(&owner, number))

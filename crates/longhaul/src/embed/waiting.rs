@@ -163,21 +163,29 @@ impl Jobs {
         tokio::select! {
             biased;
             message = message => Ok(Waited::Message(message)),
-            () = results => Ok(Waited::Finished(self.fetch(&targets.keys))),
+            () = results => Ok(Waited::Finished(self.fetch(&targets))),
             () = tokio::time::sleep(timeout) => Ok(Waited::TimedOut),
         }
     }
 
-    fn fetch(&self, keys: &[Key]) -> Vec<Finished> {
+    fn fetch(&self, targets: &Targets) -> Vec<Finished> {
         self.shared.act(|state, now| {
             let mut finished = Vec::new();
-            for key in keys {
-                if !state.roster.is_unfetched(*key) {
-                    continue;
-                }
-                let seen = state.roster.look(*key).zip(state.roster.verdict(*key));
+            // In the order of the keys, as they are.
+            let mut open = targets.open.iter().peekable();
+            for key in &targets.keys {
+                // What ended meanwhile was waited for, also if somebody else was quicker to fetch it.
+                let life = open.next_if(|life| life.key == *key);
+                let ended =
+                    life.and_then(|life| Some((life.id.clone(), life.judgement()?.clone())));
+                let seen = ended.or_else(|| {
+                    let is_there = state.roster.is_unfetched(*key);
+                    let job = state.roster.look(*key).filter(|_| is_there)?;
+                    Some((job.id, state.roster.verdict(*key)?))
+                });
+                let Some((id, verdict)) = seen else { continue };
                 state.roster.consume_key(*key, now);
-                finished.extend(seen.map(|(job, verdict)| Finished { id: job.id, verdict }));
+                finished.push(Finished { id, verdict });
             }
             finished
         })

@@ -48,6 +48,8 @@ mod embed_durable;
 #[cfg(test)]
 mod embed_ends;
 #[cfg(test)]
+mod embed_reentry;
+#[cfg(test)]
 mod embed_sessions;
 #[cfg(test)]
 mod embed_slots;

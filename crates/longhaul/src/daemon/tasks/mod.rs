@@ -120,7 +120,8 @@ impl Tasks {
 
     /// Lets go of the body of a job that will not begin any more.
     pub fn drop_closure(&self, job: &JobId) {
-        self.registry().closures.remove(job);
+        // What it captured is let go of without the lock: it may ask for something.
+        let _closure = self.registry().closures.remove(job);
     }
 
     /// Whether a kind was made known.

@@ -81,7 +81,7 @@ impl Durable {
         }
         let job = ids::job_id().map_err(|error| Refused::Home(error.to_string()))?;
         // From the choice of the name until it is taken nobody else may choose.
-        let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        let naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
         let mut spec = JobSpec { pool: POOL.to_owned(), ..JobSpec::of_task(task) };
         spec.name = self.name(&asked)?;
         dress(&mut spec, &asked);
@@ -103,8 +103,12 @@ impl Durable {
             retry_of: None,
         };
         if let Err(error) = self.ask(Command::Submit(vec![submission])) {
+            // What the body captured may register in its turn when it is let go of.
+            drop(naming);
             self.tasks().drop_closure(&job);
-            self.state().lives.remove(&job);
+            let _life = self.state().lives.remove(&job);
+            // Ends the task that looks out for its row.
+            life.gone();
             return Err(error.into());
         }
         Ok(JobHandle { shared: jobs.shared.clone(), life, durable: Some((self.clone(), job)) })

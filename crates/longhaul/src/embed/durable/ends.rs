@@ -1,7 +1,9 @@
 //! Draining and disposing.
 
-use super::Durable;
+use super::{Durable, load, shown};
+use crate::embed::shutdown::after;
 use crate::embed::{Disposed, Drained, Scope};
+use longhaul_core::id::JobId;
 use longhaul_core::roster::{Id, Left};
 use longhaul_core::time::Timestamp;
 use std::sync::{Arc, PoisonError};
@@ -47,13 +49,34 @@ impl Durable {
         self.disposed.get_or_init(|| self.dispose_once(budget)).await.clone()
     }
 
+    /// Tells those who have jobs in hand of the ends that they have not come to hear of yet: once the
+    /// daemon stops nobody looks any more.
+    async fn tell_of_ends(&self) {
+        let lives = self.state().lives.clone();
+        let jobs: Vec<JobId> = lives.keys().cloned().collect();
+        let read = self.ports.readers.read(move |reader| {
+            jobs.iter().map(|job| load(reader, job)).collect::<Result<Vec<_>, _>>()
+        });
+        let rows = read.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the ends of the last jobs cannot be read");
+            Vec::new()
+        });
+        for (life, row) in lives.values().zip(rows) {
+            if let Some(verdict) = row.as_ref().and_then(shown::verdict) {
+                life.judged(verdict);
+                life.gone();
+            }
+        }
+    }
+
     async fn dispose_once(&self, budget: Duration) -> Disposed {
-        let deadline = Instant::now() + budget;
+        let deadline = after(budget);
         self.state().is_closed = true;
         self.tasks().end();
         // Whether the time was over shows in what is alive.
         let _over = timeout_at(deadline, self.tasks().all_gone()).await;
         let drained = self.drain(deadline, &Scope::All).await;
+        self.tell_of_ends().await;
         let alive = self.tasks().alive();
         let left_ids: Vec<Id> =
             alive.iter().filter_map(|job| self.look_at(job).map(|snapshot| snapshot.id)).collect();

@@ -230,7 +230,10 @@ impl Durable {
                 }
             }
             tokio::select! {
+                biased;
                 () = watch.changed() => {}
+                // It was refused.
+                () = life.until_gone() => return,
                 () = self.ports.stop.stopped() => return,
             }
         }
