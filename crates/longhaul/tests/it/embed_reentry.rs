@@ -1,6 +1,6 @@
 //! Programs that come back in from where they were called, ask twice at once, or ask for ever.
 
-use crate::embed_support::{LONG, done, hang, listen, ms, with_slots};
+use crate::embed_support::{LONG, done, hang, listen, rest, with_slots};
 use longhaul::embed::{Context, Jobs, Options, Scope, Slots, Spec, Waited};
 use serde_json::json;
 use std::future::pending;
@@ -40,8 +40,7 @@ fn is_done(work: impl FnOnce() + Send + 'static) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_sink_captured_may_ask_when_the_sink_is_replaced_or_removed() {
-    let jobs = with_slots(9);
-    let all = jobs.clone();
+    let all = with_slots(9);
     assert!(is_done(move || {
         for _ in 0..2 {
             let kept = AsksWhenDropped(all.clone(), None);
@@ -105,7 +104,7 @@ async fn a_body_may_ask_for_its_slot_twice_at_once() {
         one.and(two)?;
         Ok("both".into())
     });
-    tokio::time::sleep(ms(10)).await;
+    rest().await;
     free.send(()).unwrap();
     let verdict = timeout(LONG, twice.unwrap().wait()).await.expect("both have their answer");
     assert_eq!(verdict.output.unwrap().text, "both");
@@ -119,7 +118,7 @@ async fn who_asks_for_a_slot_after_the_body_returned_is_told_so() {
     let job = jobs.register(Spec::of("a").queued(), |context: Context| async move {
         let theirs = context.clone();
         let early = tokio::spawn(async move { theirs.mark_running().await });
-        tokio::time::sleep(ms(10)).await;
+        rest().await;
         assert!(give.send((context, early)).is_ok());
         Ok("".into())
     });
@@ -135,7 +134,7 @@ async fn two_who_wait_for_one_job_both_get_its_result() {
     let jobs = with_slots(9);
     let told = listen(&jobs, "a");
     jobs.register(Spec::of("a").id("x"), |_| async {
-        tokio::time::sleep(ms(10)).await;
+        rest().await;
         Ok("result".into())
     })
     .unwrap();

@@ -36,7 +36,9 @@ pub(super) use sinks::Told;
 const NOBODY: &str = "(nobody)";
 /// The pool whose slots are [`Options::slots`].
 const POOL: &str = "embedded";
-/// Jobs of one owner that are looked at, or of one name.
+/// Jobs that are read at once.
+const PAGE_JOBS: u32 = 1_000;
+/// Jobs of one name that are looked at.
 const JOBS_LOOKED_AT_MAX: u32 = 1_000;
 
 /// What the durable jobs of a program share.
@@ -188,8 +190,17 @@ impl Durable {
         };
         let states = states.iter().map(|state| (*state).to_owned()).collect();
         let filter = Filter { owner, states, ..Filter::default() };
-        let rows = self.look(|reader| reader.list(&filter, None, JOBS_LOOKED_AT_MAX));
-        tasks_of(rows)
+        let (mut jobs, mut before) = (Vec::new(), None);
+        loop {
+            let rows = self.look(|reader| reader.list(&filter, before, PAGE_JOBS));
+            let Some(last) = rows.last() else { return jobs };
+            before = Some(last.seq);
+            let is_all = rows.len() < PAGE_JOBS as usize;
+            jobs.extend(tasks_of(rows));
+            if is_all {
+                return jobs;
+            }
+        }
     }
 
     /// The life of a job, for whoever has it in hand; it is told when the job ends.
