@@ -94,6 +94,10 @@ impl Sink {
             SinkKind::Exec { command, .. } if command.first().is_none_or(String::is_empty) => {
                 return Err(BadSpec { field: "command", problem: "names no program".to_owned() });
             }
+            SinkKind::Exec { command, .. } if command.iter().any(|word| word.contains('\0')) => {
+                let problem = "holds a NUL character".to_owned();
+                return Err(BadSpec { field: "command", problem });
+            }
             SinkKind::Agent { agent } => check_word("agent", agent)?,
             SinkKind::Webhook { .. } | SinkKind::Exec { .. } | SinkKind::Desktop => {}
         }
@@ -132,5 +136,29 @@ impl Record for Sink {
 
     fn from_row(row: &Row) -> Result<Self, Corrupt> {
         parse(row, Self::TABLE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_could_never_be_started_is_no_sink() {
+        let refusal = |words: &[&str]| {
+            let command = words.iter().map(|word| (*word).to_owned()).collect();
+            let kind = SinkKind::Exec { command, cwd: "/".to_owned() };
+            Sink::new("log".to_owned(), kind, Timestamp::from_millis(0))
+                .err()
+                .map(|bad| bad.problem)
+        };
+        assert_eq!(refusal(&["cat", "-"]), None);
+        for (words, problem) in [
+            (&[][..], "names no program"),
+            (&["", "-"], "names no program"),
+            (&["cat", "a\0b"], "holds a NUL character"),
+        ] {
+            assert_eq!(refusal(words).as_deref(), Some(problem), "{words:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use super::error::{CliError, Leave};
 use super::output::{Output, Tone, plain};
 use crate::api::EventView;
 use crate::client::EventsAsk;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::Value;
 
 /// Show what happened, from the journal
@@ -16,7 +17,7 @@ use serde_json::Value;
 With --json: one event a line, with its `position`; `--after` that goes on from there.")]
 pub(super) struct Events {
     /// Only events of this job
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", value_parser = NonEmptyStringValueParser::new())]
     job: Option<String>,
     /// Go on with new events as they happen; of one job, to its end
     #[arg(short, long)]

@@ -131,8 +131,12 @@ pub(super) fn state(job: &JobView) -> (Tone, String) {
 
 /// The job's name, else its command.
 pub(super) fn what(job: &JobView) -> String {
-    let text = job.name.clone().unwrap_or_else(|| job.command.join(" "));
-    let shown = plain(&text);
+    clipped(&job.name.clone().unwrap_or_else(|| job.command.join(" ")))
+}
+
+/// As much of a text as a table has room for.
+pub(super) fn clipped(text: &str) -> String {
+    let shown = plain(text);
     if shown.chars().count() <= WORDS_CHARS_MAX {
         return shown;
     }

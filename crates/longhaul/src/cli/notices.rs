@@ -2,11 +2,12 @@
 
 use super::Caller;
 use super::error::{CliError, Leave};
-use super::list::in_short;
+use super::list::{clipped, in_short};
 use super::output::{Tone, plain};
 use crate::api::{DeliveryStage, DeliveryView};
 use crate::client::NoticesAsk;
 use crate::clock;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Show what became of notices, and send dead ones again
 #[derive(Debug, clap::Args)]
@@ -20,7 +21,7 @@ acknowledged), acked or dead (given up: refused for good, failed too often, or t
 receipts of the newest tries.")]
 pub(super) struct Notices {
     /// Only of this job
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", value_parser = NonEmptyStringValueParser::new())]
     job: Option<String>,
     /// Only these states: pending, claimed, sent, acked, dead
     #[arg(long, value_name = "S", value_delimiter = ',', value_parser = states())]
@@ -97,7 +98,7 @@ fn row(notice: &DeliveryView, now: i64) -> Vec<(Tone, String)> {
         (tone, notice.state.name().to_owned()),
         (Tone::Plain, notice.tries.to_string()),
         (Tone::Faint, in_short(now - notice.created_at.0)),
-        (Tone::Faint, plain(&last(notice))),
+        (Tone::Faint, clipped(&last(notice))),
     ]
 }
 

@@ -5,6 +5,7 @@ use super::environment::EnvironmentOptions;
 use super::error::{CliError, Leave};
 use super::{Caller, submission};
 use crate::api::{RetryAsk, Variables};
+use clap::builder::NonEmptyStringValueParser;
 
 /// Submit an ended job again, as a new job that names the old one
 #[derive(Debug, clap::Args)]
@@ -16,7 +17,7 @@ The environment of an ended job is erased: the new one begins with yours, or wit
 old job had that. Variables that were set with --env must be given again.")]
 pub(super) struct Retry {
     /// Which job
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", value_parser = NonEmptyStringValueParser::new())]
     job: String,
     #[command(flatten)]
     environment: EnvironmentOptions,

@@ -7,6 +7,7 @@ use super::output::{Output, Tone, plain};
 use super::{Caller, ending, events, owner};
 use crate::api::{AttemptView, Fetched, JobView, Time};
 use crate::client::Client;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Show all that is known of a job
 #[derive(Debug, clap::Args)]
@@ -15,7 +16,7 @@ use crate::client::Client;
   longhaul show --json job_01K5 | jq .outcome")]
 pub(super) struct Show {
     /// Which job
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", value_parser = NonEmptyStringValueParser::new())]
     job: String,
     /// Settle the job's notice to its owner, who knows now how it ended
     #[arg(long)]

@@ -1,10 +1,11 @@
 //! `longhaul sink`: places that are told when jobs end.
 
-use super::Caller;
 use super::error::{CliError, Leave};
 use super::output::{Tone, plain};
 use super::submission::{text_of, working_directory};
+use super::{Caller, list};
 use crate::api::{SinkAsk, SinkView, Sinks};
+use clap::builder::NonEmptyStringValueParser;
 use std::path::PathBuf;
 
 /// Say where notices go when jobs end
@@ -34,13 +35,13 @@ enum SinkCommand {
     /// Remove a sink; what is owed to it is given up
     Remove {
         /// Which sink
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
         name: String,
     },
     /// Send a test notice at once and say what the sink answers
     Test {
         /// Which sink
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
         name: String,
     },
 }
@@ -48,7 +49,7 @@ enum SinkCommand {
 #[derive(Debug, clap::Args)]
 struct Add {
     /// What `--notify` calls it
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     name: String,
     /// Take the place of another sink of that name, and of what is owed to it
     #[arg(long)]
@@ -178,7 +179,7 @@ fn row(sink: &SinkView) -> Vec<(Tone, String)> {
     vec![
         (Tone::Plain, plain(&sink.name)),
         (Tone::Faint, plain(&sink.kind)),
-        (Tone::Plain, plain(&target(sink))),
+        (Tone::Plain, list::clipped(&target(sink))),
         (Tone::Plain, sink.pending.to_string()),
         (dead, sink.dead.to_string()),
         state,

@@ -63,7 +63,8 @@ pub(super) async fn list(
     let query = Query::parse(raw.as_deref(), &known)?;
     let filter = filter(&query)?;
     let limit = query.number("limit")?.unwrap_or(PAGE_JOBS).clamp(1, PAGE_JOBS_MAX);
-    let before: Option<u64> = query.number("cursor")?;
+    // A store numbers no job beyond `i64::MAX`: such a cursor begins with the newest.
+    let before = query.number("cursor")?.map(|before: u64| before.min(i64::MAX.unsigned_abs()));
     if query.text("agent").is_some() {
         // No job of this version is an agent's turn.
         return Ok(Json(JobsPage { jobs: Vec::new(), next_cursor: None }));

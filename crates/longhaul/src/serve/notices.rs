@@ -129,7 +129,9 @@ pub(super) fn place_of(row: &Row) -> String {
 pub(super) fn cursor(text: &str) -> Answer<(u64, String)> {
     let place = text.split_once('.').and_then(|(seq, id)| {
         let id = DeliveryId::parse(id).ok()?;
-        Some((seq.parse().ok()?, id.into()))
+        // A store numbers to `i64::MAX`, so beyond it no place was ever given.
+        let seq: u64 = seq.parse().ok().filter(|seq| i64::try_from(*seq).is_ok())?;
+        Some((seq, id.into()))
     });
     place.ok_or_else(|| Failure::bad_request("`cursor` is not one that was given"))
 }
@@ -143,7 +145,10 @@ mod tests {
         let id = "dlv_01JD0000000000000000000000";
         let row = Row { seq: 7, ..Row::kept(id.to_owned(), String::new()) };
         assert_eq!(cursor(&place_of(&row)).unwrap(), (7, id.to_owned()));
-        for bad in ["", "7", "7.x", "x.dlv_01JD0000000000000000000000"] {
+        for bad in ["", "7", "7.x", "x.dlv_01JD0000000000000000000000"]
+            .into_iter()
+            .chain(["9223372036854775808.dlv_01JD0000000000000000000000"])
+        {
             assert!(cursor(bad).is_err(), "{bad}");
         }
     }

@@ -161,6 +161,7 @@ fn what_could_never_work_is_refused_when_it_is_made() {
     add(&["exec", "--", "no-such-program"]).fails(2, "not found");
     add(&["exec", "--", "./none"]).fails(2, "is not a program");
     home.run(&["sink", "add", "a\nb", "desktop"]).fails(2, "control character");
+    home.run(&["sink", "add", "", "desktop"]).fails(2, "value is required for `<NAME>`");
     add(&["desktop"]).ok();
     add(&["exec", "--", "true"]).fails(3, "already");
     home.run(&["sink", "add", "s", "--replace", "exec", "--", "true"]).ok();

@@ -64,6 +64,23 @@ fn what_cannot_all_be_meant_is_refused() {
 }
 
 #[test]
+fn a_job_without_a_name_is_not_every_job() {
+    let home = Home::new();
+    for command in ["notices", "events", "show", "retry"] {
+        home.run(&[command, ""]).fails(2, "JOB");
+    }
+}
+
+#[test]
+fn a_cursor_beyond_all_places_is_no_trouble_of_the_store() {
+    let home = Home::new();
+    let beyond = "18446744073709551615.dlv_01JD0000000000000000000000";
+    home.run(&["notices", "--cursor", beyond]).fails(2, "not one that was given");
+    let job = home.submit(&["--", "true"]);
+    assert_eq!(home.json(&["list", "--cursor", "18446744073709551615"])["jobs"][0]["id"], job);
+}
+
+#[test]
 fn a_bad_line_of_a_batch_has_one_number() {
     let home = Home::new();
     let lines = b"{\"command\":[\"true\"]}\n\n{\"command\":[]}\n";
