@@ -7,7 +7,7 @@ use crate::event::{Fact, Owed};
 use crate::id::{DeliveryId, JobId};
 use crate::limits;
 use crate::owner::Owner;
-use crate::port::Table;
+use crate::port::{Phase, Table};
 use crate::sink::Sink;
 use crate::time::Millis;
 use crate::world::{Fault, World, delivery_ids};
@@ -123,9 +123,10 @@ pub(crate) fn give_up(world: &mut World<'_>, id: &DeliveryId, because: &str) -> 
 pub(crate) fn let_go(world: &mut World<'_>, job: &JobId) -> Result<bool, Fault> {
     let open = open_of(world, job)?;
     for id in &open {
-        let is_left_lying = world.find_delivery(id)?.is_some_and(|delivery| {
-            delivery.is_inbox() && matches!(delivery.state, DeliveryState::Pending { .. })
-        });
+        // One that was handed to somebody a moment ago waits a little, and lies for nobody yet.
+        let is_left_lying = world
+            .find_delivery(id)?
+            .is_some_and(|delivery| delivery.is_inbox() && delivery.phase() == Phase::Ready);
         if !is_left_lying {
             return Ok(false);
         }
