@@ -10,9 +10,6 @@ use crate::port::StoreError;
 use crate::sink::Sink;
 use crate::world::{Fault, World, delivery_ids};
 
-/// Why what was owed to a sink that was removed is dead.
-const SINK_REMOVED: &str = "its sink was removed";
-
 /// Claims what may go for the courier of this host. Gives whether more could be done than one step
 /// does; then another should follow at once.
 pub(crate) fn dispatch(world: &mut World<'_>) -> Result<bool, StoreError> {
@@ -42,15 +39,9 @@ fn serve(world: &mut World<'_>, sink: &Sink) -> Result<(), StoreError> {
                 continue;
             }
             for id in delivery_ids(vec![id])? {
-                has_claimed = true;
-                if world.find_delivery(&id)?.is_some_and(|delivery| sink.is_owed(delivery)) {
-                    decided(world, &id, claim_for_courier)?;
-                    free -= 1;
-                } else {
-                    decided(world, &id, |world, id| give_up(world, id, SINK_REMOVED))?;
-                }
+                decided(world, &id, claim_for_courier)?;
             }
-            cursor = lane;
+            (free, cursor, has_claimed) = (free - 1, lane, true);
         }
         if !has_claimed {
             break;
@@ -111,7 +102,7 @@ fn bury(world: &mut World<'_>, name: &str) -> Result<bool, StoreError> {
         }
         for (_, id) in heads {
             for id in delivery_ids(vec![id])? {
-                decided(world, &id, |world, id| give_up(world, id, SINK_REMOVED))?;
+                decided(world, &id, |world, id| give_up(world, id, "its sink was removed"))?;
             }
             room -= 1;
         }

@@ -1,6 +1,5 @@
 //! Sinks: named places outside that notices go to.
 
-use crate::delivery::Delivery;
 use crate::limits;
 use crate::port::{Corrupt, Record, Row, Table};
 use crate::record::{body, parse};
@@ -15,7 +14,7 @@ pub struct Sink {
     pub name: String,
     /// What it is.
     pub kind: SinkKind,
-    /// When it was made; what was owed to its name before is not owed to it.
+    /// When it was made, or made anew.
     pub created_at: Timestamp,
     /// The lane that was served last: owners take turns.
     pub cursor: String,
@@ -116,11 +115,6 @@ impl Sink {
     /// Whether notices may be sent to it.
     pub const fn is_there(&self) -> bool {
         self.removed_at.is_none()
-    }
-
-    /// Whether `delivery` is owed to this very sink, and not to one that had its name before.
-    pub fn is_owed(&self, delivery: &Delivery) -> bool {
-        self.is_there() && self.created_at <= delivery.owed_since
     }
 
     /// Tries that may be under way at the same time.

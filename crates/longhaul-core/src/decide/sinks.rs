@@ -14,12 +14,11 @@ pub(super) fn add(
     kind: SinkKind,
     replace: bool,
 ) -> Result<Reply, Fault> {
-    let mut sink = Sink::new(name.clone(), kind, world.now()).map_err(Refused::from)?;
+    let sink = Sink::new(name.clone(), kind, world.now()).map_err(Refused::from)?;
     match world.find_sink(&name)?.filter(|known| known.is_there()) {
         Some(known) if known.kind == sink.kind => return Ok(Reply::Done),
         Some(_) if !replace => return Err(Refused::SinkTaken(name).into()),
-        // What is owed to the one that it replaces is owed to it.
-        Some(known) => sink.created_at = known.created_at,
+        Some(_) => {}
         None => {
             let most = limits::SINKS_MAX;
             if world.scan()?.ids(Table::Sink, "", most)?.len() >= most as usize {

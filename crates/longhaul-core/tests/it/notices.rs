@@ -191,22 +191,3 @@ fn what_is_owed_survives_the_mending_of_a_store() {
         "#]],
     );
 }
-
-#[test]
-fn a_sink_does_not_get_what_was_owed_to_one_that_had_its_name() {
-    play(
-        "sink s\n submit a notify=s\n exited a 0\n failed a s after=30s\n unsink s\n +1s\n sink s\n +30s\n resend a s\n took a s",
-        &expect![[r#"
-            sink s                       nothing
-            submit a notify=s            a starting · want start a#1
-            exited a 0                   a ended succeeded cleanup pending · a>sink:s claimed by the courier · deliver a>sink:s#1 · want clean a#1
-            failed a s after=30s         a>sink:s pending later · want clean a#1
-            unsink s                     nothing
-            +1s                          nothing
-            sink s                       nothing
-            +30s                         a>sink:s dead: its sink was removed · want clean a#1
-            resend a s                   a>sink:s claimed by the courier · deliver a>sink:s#2 · want clean a#1
-            took a s                     a>sink:s acked by sink:s (answered) · want clean a#1
-        "#]],
-    );
-}

@@ -60,7 +60,6 @@ pub(super) struct Note<'a> {
 pub(super) struct Place<'a> {
     pub(super) kind: &'a SinkKind,
     pub(super) is_there: bool,
-    pub(super) since: Timestamp,
     pub(super) trouble: u32,
 }
 
@@ -160,8 +159,7 @@ impl<'a> Notes<'a> {
         let all = before.deliveries.iter().map(|(id, owed)| (id.clone(), Note::of(&owed.delivery)));
         let sinks = before.sinks.values().map(|sink| {
             let (is_there, trouble) = (sink.removed_at.is_none(), sink.trouble);
-            let since = sink.created_at;
-            (sink.name.as_str(), Place { kind: &sink.kind, is_there, since, trouble })
+            (sink.name.as_str(), Place { kind: &sink.kind, is_there, trouble })
         });
         let here = before.presences.values().map(|here| {
             let (owner, project) = (here.owner.as_str(), here.project.as_deref());
@@ -221,23 +219,17 @@ impl<'a> Notes<'a> {
     }
 
     pub(super) fn add_sink(&mut self, name: &'a str, kind: &'a SinkKind, replace: bool) -> Right {
-        let since = match self.sinks.get(name).filter(|sink| sink.is_there) {
+        match self.sinks.get(name).filter(|sink| sink.is_there) {
             Some(sink) if sink.kind == kind => return Ok(Reply::Done),
             Some(_) if !replace => return Err("sink_taken"),
-            Some(sink) => sink.since,
-            None => self.now,
-        };
-        self.sinks.insert(name, Place { kind, is_there: true, since, trouble: 0 });
+            Some(_) | None => {}
+        }
+        self.sinks.insert(name, Place { kind, is_there: true, trouble: 0 });
         Ok(Reply::Done)
     }
 
     pub(super) fn has_sink(&self, name: &str) -> bool {
         self.sinks.get(name).is_some_and(|sink| sink.is_there)
-    }
-
-    /// Whether a notice that is owed since then is owed to the sink that has this name now.
-    pub(super) fn takes(&self, name: &str, owed_since: Timestamp) -> bool {
-        self.sinks.get(name).is_some_and(|sink| sink.is_there && sink.since <= owed_since)
     }
 
     pub(super) fn remove_sink(&mut self, name: &str) -> Right {

@@ -119,7 +119,7 @@ impl Courier {
         let (asked, host) = (wanted.clone(), self.shared.sources.host.clone());
         let reading = self.shared.sources.readers.read(move |reader| look(reader, &asked, &host));
         let Some(errand) = reading.await? else { return Ok(None) };
-        let Some(sink) = errand.sink.filter(|sink| sink.is_owed(&errand.delivery)) else {
+        let Some(sink) = errand.sink.filter(Sink::is_there) else {
             return Ok(Some(Answer::is_final("the sink was removed")));
         };
         let Some(job) = errand.job else {
