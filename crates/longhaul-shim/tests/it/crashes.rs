@@ -17,9 +17,13 @@ fn tombstone(lost: Option<&str>) -> Tombstone {
     Tombstone { job: "job_1".to_owned(), attempt: 1, lost: lost.map(str::to_owned) }
 }
 
-/// Waits until no shim of the folder is left, nor a child that has not become its program.
+/// Waits until no shim of the folder is left, nor a child that has not become its program. A process
+/// that ends loses its command line a moment before its lock, so that both are looked at.
 fn until_nobody(attempt: &Attempt) {
-    eventually("everybody to leave", || attempt.shims().is_empty().then_some(()));
+    eventually("everybody to leave", || {
+        let is_held = matches!(evidence::look(&attempt.folder), Evidence::Alive(_));
+        (attempt.shims().is_empty() && !is_held).then_some(())
+    });
 }
 
 #[test]
