@@ -244,6 +244,25 @@ pub struct Exit {
     pub warnings: Vec<String>,
 }
 
+impl Exit {
+    /// An end of which nothing is known but how it came about, and when.
+    pub const fn bare(how: How, stopped: Option<StoppedBy>, ended_at: Timestamp) -> Self {
+        Self {
+            how,
+            stopped,
+            started_at: None,
+            ended_at,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            cpu_ms: 0,
+            rss_bytes_max: 0,
+            leftovers: None,
+            artifacts: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// What happened to an attempt's process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum How {

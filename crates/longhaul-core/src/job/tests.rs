@@ -40,19 +40,7 @@ fn queued() -> Job {
 }
 
 fn exit(how: How, stopped: Option<StoppedBy>) -> Exit {
-    Exit {
-        how,
-        stopped,
-        started_at: None,
-        ended_at: NOW,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        cpu_ms: 0,
-        rss_bytes_max: 0,
-        leftovers: None,
-        artifacts: Vec::new(),
-        warnings: Vec::new(),
-    }
+    Exit::bare(how, stopped, NOW)
 }
 
 fn starting() -> Job {

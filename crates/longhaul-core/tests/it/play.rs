@@ -237,19 +237,7 @@ impl Stage {
             ("oom", StoppedBy::Oom),
         ];
         let stopped = stopped.into_iter().find(|(word, _)| words.contains(word));
-        Exit {
-            how,
-            stopped: stopped.map(|(_, by)| by),
-            started_at: None,
-            ended_at: self.now,
-            stdout_bytes: 0,
-            stderr_bytes: 0,
-            cpu_ms: 0,
-            rss_bytes_max: 0,
-            leftovers: None,
-            artifacts: Vec::new(),
-            warnings: Vec::new(),
-        }
+        Exit::bare(how, stopped.map(|(_, by)| by), self.now)
     }
 
     /// The id behind a short name; made from it, so that scripts order as they read.

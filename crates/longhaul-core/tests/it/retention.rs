@@ -29,19 +29,7 @@ fn submission(number: u32) -> Submission {
 }
 
 fn exited(number: u32) -> Command {
-    let exit = Exit {
-        how: How::Exited(0),
-        stopped: None,
-        started_at: None,
-        ended_at: NOW,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        cpu_ms: 0,
-        rss_bytes_max: 0,
-        leftovers: None,
-        artifacts: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let exit = Exit::bare(How::Exited(0), None, NOW);
     Command::Exited { job: id(number), attempt: 1, exit }
 }
 

@@ -456,19 +456,7 @@ impl Life {
     }
 
     fn exited(&self, job: JobId, attempt: u32, how: How, stopped: Option<StoppedBy>) -> Command {
-        let exit = Exit {
-            how,
-            stopped,
-            started_at: None,
-            ended_at: self.now(),
-            stdout_bytes: 0,
-            stderr_bytes: 0,
-            cpu_ms: 0,
-            rss_bytes_max: 0,
-            leftovers: None,
-            artifacts: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let exit = Exit::bare(how, stopped, self.now());
         Command::Exited { job, attempt, exit }
     }
 

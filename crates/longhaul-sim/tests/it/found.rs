@@ -44,19 +44,7 @@ impl Hands {
 
     /// Lets a job run and end well.
     pub(crate) fn end(&mut self, id: &JobId) {
-        let exit = Exit {
-            how: How::Exited(0),
-            stopped: None,
-            started_at: None,
-            ended_at: self.now,
-            stdout_bytes: 0,
-            stderr_bytes: 0,
-            cpu_ms: 0,
-            rss_bytes_max: 0,
-            leftovers: None,
-            artifacts: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let exit = Exit::bare(How::Exited(0), None, self.now);
         self.put(vec![Command::Exited { job: id.clone(), attempt: 1, exit }]);
     }
 

@@ -190,19 +190,7 @@ impl System for Bent {
     fn report(&mut self, report: Command) -> Command {
         match (self.0, report) {
             (Wrong::ReportsEndsOfTheLiving, Command::Started { job, attempt, at, .. }) => {
-                let exit = Exit {
-                    how: How::Exited(1),
-                    stopped: None,
-                    started_at: None,
-                    ended_at: at,
-                    stdout_bytes: 0,
-                    stderr_bytes: 0,
-                    cpu_ms: 0,
-                    rss_bytes_max: 0,
-                    leftovers: None,
-                    artifacts: Vec::new(),
-                    warnings: Vec::new(),
-                };
+                let exit = Exit::bare(How::Exited(1), None, at);
                 Command::Exited { job, attempt, exit }
             }
             (_, report) => report,

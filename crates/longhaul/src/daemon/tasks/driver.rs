@@ -187,7 +187,8 @@ impl Tasks {
             How::Returned { error, result }
         };
         let stopped = matches!(cause, Some(StopCause::Asked(_) | StopCause::Timeout));
-        let exit = exit(how, stopped.then_some(StoppedBy::Asked), self.shared.clock.now());
+        let stopped = stopped.then_some(StoppedBy::Asked);
+        let exit = Exit::bare(how, stopped, self.shared.clock.now());
         if entry.is_untold {
             entry.is_untold = false;
             let last = emission(job, entry);
@@ -283,25 +284,9 @@ fn cause(row: Option<&Job>) -> StopCause {
 
 fn gone(job: JobId, attempt: u32, now: Timestamp) -> Command {
     let how = How::Lost("the process that ran it is gone".to_owned());
-    Command::Exited { job, attempt, exit: exit(how, None, now) }
+    Command::Exited { job, attempt, exit: Exit::bare(how, None, now) }
 }
 
 fn never(job: JobId, attempt: u32, because: Option<String>, now: Timestamp) -> Command {
-    Command::Exited { job, attempt, exit: exit(How::NeverStarted(because), None, now) }
-}
-
-fn exit(how: How, stopped: Option<StoppedBy>, now: Timestamp) -> Exit {
-    Exit {
-        how,
-        stopped,
-        started_at: None,
-        ended_at: now,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        cpu_ms: 0,
-        rss_bytes_max: 0,
-        leftovers: None,
-        artifacts: Vec::new(),
-        warnings: Vec::new(),
-    }
+    Command::Exited { job, attempt, exit: Exit::bare(How::NeverStarted(because), None, now) }
 }
