@@ -29,28 +29,16 @@ impl Owner {
         let name = name.or_else(|| variable.map(|name| name.to_string_lossy().into_owned()));
         Self { name: name.unwrap_or_else(|| owner_in(&project)), project }
     }
-}
 
-/// Whether a job is the caller's.
-pub(super) fn is_callers(job: &JobView) -> bool {
-    job.owner.as_ref() == Some(&Owner::of_caller(None).name)
-}
-
-/// Says that the caller has seen how `job` ended, if the job is the caller's: whoever waited need not
-/// be told as well. To be called once that was printed.
-pub(super) async fn settle(client: &Client, job: &JobView, how: Fetched, caller: &Caller) {
-    if is_callers(job) {
-        settle_submitted(client, job, how, caller).await;
+    /// Whether a job is this owner's.
+    pub(super) fn owns(&self, job: &JobView) -> bool {
+        job.owner.as_ref() == Some(&self.name)
     }
 }
 
-/// [`settle`] by whoever has just submitted the job, for whichever owner it was.
-pub(super) async fn settle_submitted(
-    client: &Client,
-    job: &JobView,
-    how: Fetched,
-    caller: &Caller,
-) {
+/// Says for the owner of `job` that it has seen how that ended: who waited need not be told as well.
+/// For whoever is that owner, or has just submitted the job for it; once the end was printed.
+pub(super) async fn settle(client: &Client, job: &JobView, how: Fetched, caller: &Caller) {
     let Some(owner) = job.owner.clone() else { return };
     if let Err(error) = client.settle(&job.id, &SettleAsk { owner, how }).await {
         // What was asked for is done; at worst the same is told once more.

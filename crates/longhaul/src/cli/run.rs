@@ -161,7 +161,7 @@ impl Job<'_> {
         if let Some(remark) = ending::remark(job) {
             self.caller.output.complain(&remark);
         }
-        owner::settle_submitted(self.client, job, Fetched::Waited, self.caller).await;
+        owner::settle(self.client, job, Fetched::Waited, self.caller).await;
         Ok(ending::leave_as(job))
     }
 }

@@ -4,7 +4,8 @@
 use super::error::{CliError, Leave};
 use super::list::{in_short, state};
 use super::output::{Output, Tone, plain};
-use super::{Caller, ending, events, owner};
+use super::owner::{self, Owner};
+use super::{Caller, ending, events};
 use crate::api::{AttemptView, Fetched, JobView, Time};
 use crate::client::Client;
 use clap::builder::NonEmptyStringValueParser;
@@ -43,7 +44,7 @@ impl Show {
 async fn settle(client: &Client, job: &JobView, caller: &Caller) {
     if job.outcome.is_none() {
         caller.output.note(&format!("{} has not ended; nothing was settled", job.id));
-    } else if !owner::is_callers(job) {
+    } else if !Owner::of_caller(None).owns(job) {
         let owner = plain(job.owner.as_deref().unwrap_or("nobody"));
         caller.output.note(&format!("{} is {owner}'s to settle; nothing was settled", job.id));
     } else {

@@ -2,7 +2,8 @@
 
 use super::error::{CliError, Leave};
 use super::output::Tone;
-use super::{Caller, ending, list, owner};
+use super::owner::{self, Owner};
+use super::{Caller, ending, list};
 use crate::api::{Fetched, JobView, Span};
 use crate::client::Client;
 use futures_util::StreamExt;
@@ -50,8 +51,10 @@ impl Wait {
             Err(_) => return Err(self.ran_out(&ended)),
         }
         show(&ended, caller)?;
+        let waiter = Owner::of_caller(None);
+        let own = ended.iter().filter(|job| waiter.owns(job));
         let settle = |job| owner::settle(&client, job, Fetched::Waited, caller);
-        futures_util::stream::iter(&ended).for_each_concurrent(SETTLED_AT_ONCE, settle).await;
+        futures_util::stream::iter(own).for_each_concurrent(SETTLED_AT_ONCE, settle).await;
         Ok(self.leave(&ended))
     }
 

@@ -43,7 +43,7 @@ impl<'c> Events<'c> {
     /// Refused: there is no such job. Unavailable: the daemon went away for good.
     pub async fn next(&mut self) -> Result<Option<EventView>, ClientError> {
         loop {
-            while let Some(line) = self.line() {
+            while let Some(line) = take_line(&mut self.pending) {
                 if line.is_empty() {
                     continue;
                 }
@@ -72,13 +72,6 @@ impl<'c> Events<'c> {
         }
     }
 
-    fn line(&mut self) -> Option<BytesMut> {
-        let end = self.pending.iter().position(|byte| *byte == b'\n')?;
-        let mut line = self.pending.split_to(end + 1);
-        line.truncate(end);
-        Some(line)
-    }
-
     async fn open(&mut self) -> Result<(), ClientError> {
         self.empty_tries += 1;
         if self.empty_tries > EMPTY_TRIES_MAX {
@@ -98,4 +91,12 @@ impl<'c> Events<'c> {
         self.pending.clear();
         Ok(())
     }
+}
+
+/// Takes the first whole line off what has come of a stream, without its end.
+pub(super) fn take_line(pending: &mut BytesMut) -> Option<BytesMut> {
+    let end = pending.iter().position(|byte| *byte == b'\n')?;
+    let mut line = pending.split_to(end + 1);
+    line.truncate(end);
+    Some(line)
 }

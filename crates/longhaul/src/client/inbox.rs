@@ -2,6 +2,7 @@
 //! connection alone; when that breaks, what was not acknowledged comes again on the next one.
 
 use super::error::{ClientError, ErrorKind};
+use super::events::take_line;
 use super::methods::{Client, query};
 use super::transport::{Answer, Ask};
 use crate::api::Wake;
@@ -40,7 +41,7 @@ impl<'c> Inbox<'c> {
     /// Usage: the owner is no word. Unavailable: the daemon went away for good.
     pub async fn next(&mut self) -> Result<Wake, ClientError> {
         loop {
-            while let Some(line) = self.line() {
+            while let Some(line) = take_line(&mut self.pending) {
                 if let Some(wake) = self.take(&line)? {
                     return Ok(wake);
                 }
@@ -58,13 +59,6 @@ impl<'c> Inbox<'c> {
                 Ok(None) | Err(_) => self.answer = None,
             }
         }
-    }
-
-    fn line(&mut self) -> Option<BytesMut> {
-        let end = self.pending.iter().position(|byte| *byte == b'\n')?;
-        let mut line = self.pending.split_to(end + 1);
-        line.truncate(end);
-        Some(line)
     }
 
     /// Takes a line of a server-sent event; gives what it carried once it is whole.
