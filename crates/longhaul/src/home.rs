@@ -2,10 +2,11 @@
 //! Clients find the daemon's socket through it, the daemon all its files.
 
 use longhaul_core::id::JobId;
-use rustix::fs::Mode;
+use rustix::fs::{FlockOperation, Mode, flock};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -59,6 +60,19 @@ impl HomeError {
             Self::Unknown | Self::TooLong { .. } => None,
         }
     }
+}
+
+/// Written under its process id by a holder of the lock that never lets clients in.
+pub(crate) const PRIVATE: &str = "private";
+
+/// The process that has a home: a daemon on its way in, up or on its way out, or a program that
+/// embeds one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process id, unless it has not written it yet.
+    pub pid: Option<u32>,
+    /// Whether it never lets clients in, so that waiting for that is in vain.
+    pub is_private: bool,
 }
 
 /// A home that was checked: ours, a real folder, closed to everybody else's writing.
@@ -135,6 +149,28 @@ impl Home {
     #[must_use]
     pub fn lock(&self) -> PathBuf {
         self.path.join("lock")
+    }
+
+    /// Who has the home now, if anybody. The lock goes with its process, however that ends.
+    ///
+    /// # Errors
+    /// The lock is there and cannot be looked at.
+    pub fn holder(&self) -> io::Result<Option<Holder>> {
+        let mut file = match File::open(self.lock()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => return Ok(None),
+            Err(rustix::io::Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        let mut words = text.split_whitespace();
+        let pid = words.next().and_then(|pid| pid.parse().ok());
+        Ok(Some(Holder { pid, is_private: words.next() == Some(PRIVATE) }))
     }
 
     /// What a daemon in the background says.

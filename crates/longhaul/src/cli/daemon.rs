@@ -4,11 +4,8 @@
 use super::Caller;
 use super::error::{CliError, Leave};
 use crate::api::Status;
-use crate::home::{Home, HomeError};
-use rustix::fs::{FlockOperation, flock};
+use crate::home::{Holder, Home, HomeError};
 use serde_json::json;
-use std::fs::File;
-use std::io;
 use std::time::Duration;
 
 /// How long a stopping daemon may take to let go of its home.
@@ -141,52 +138,48 @@ fn in_words(status: &Status) -> String {
 
 /// Stops the daemon and waits until it has let go of its home. Gives whether one was running.
 pub(super) async fn stop(caller: &Caller) -> Result<bool, CliError> {
-    let client = match caller.running().await {
-        Ok(client) => client,
-        Err(error) if error.code == "not_running" => return Ok(false),
-        Err(error) => return Err(error),
+    let late = |_| {
+        let seconds = STOP_MAX.as_secs();
+        CliError::unavailable("unavailable", format!("the daemon has not left in {seconds} s"))
+            .hint("`longhaul daemon status` says which process it is; killing it is safe")
+    };
+    tokio::time::timeout(STOP_MAX, stop_patiently(caller)).await.map_err(late)?
+}
+
+async fn stop_patiently(caller: &Caller) -> Result<bool, CliError> {
+    let mut was_held = false;
+    let client = loop {
+        match caller.running().await {
+            Ok(client) => break client,
+            Err(error) if error.code == "not_running" => {}
+            Err(error) => return Err(error),
+        }
+        // A daemon on its way in has not opened its door yet, one on its way out has closed it.
+        if holder(&home()?)?.is_none_or(|holder| holder.is_private) {
+            return Ok(was_held);
+        }
+        was_held = true;
+        tokio::time::sleep(LOOK_EVERY).await;
     };
     let pid = client.status().await?.pid;
     client.stop().await?;
     let home = home()?;
-    let gone = tokio::time::timeout(STOP_MAX, async {
-        while is_held(&home)? {
-            // Whoever follows a job starts the next daemon at once; ours is gone all the same.
-            if holder(&home).is_some_and(|holder| holder != pid) {
-                return Ok(true);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+    while let Some(holder) = holder(&home)? {
+        // Whoever follows a job starts the next daemon at once; ours is gone all the same.
+        if holder.pid.is_some_and(|holder| holder != pid) {
+            caller.output.note("another was started at once by a command that follows a job");
+            break;
         }
-        Ok::<bool, CliError>(false)
-    });
-    let is_followed = gone.await.map_err(|_| {
-        let seconds = STOP_MAX.as_secs();
-        CliError::unavailable("unavailable", format!("the daemon has not left in {seconds} s"))
-            .hint("`longhaul daemon status` says which process it is; killing it is safe")
-    })??;
-    if is_followed {
-        caller.output.note("another was started at once by a command that follows a job");
+        tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(true)
 }
 
-/// The process that the home's lock names, if it can be read.
-fn holder(home: &Home) -> Option<u32> {
-    std::fs::read_to_string(home.lock()).ok()?.trim().parse().ok()
-}
-
-/// Whether a daemon holds the home. The lock goes with its process, however that ends.
-pub(super) fn is_held(home: &Home) -> Result<bool, CliError> {
-    let file = match File::open(home.lock()) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => {
-            let path = home.lock();
-            let message = format!("`{}` cannot be opened: {error}", path.display());
-            return Err(CliError::unavailable("unavailable", message));
-        }
-    };
-    Ok(flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+fn holder(home: &Home) -> Result<Option<Holder>, CliError> {
+    home.holder().map_err(|error| {
+        let message = format!("`{}` cannot be looked at: {error}", home.lock().display());
+        CliError::unavailable("unavailable", message)
+    })
 }
 
 /// The home that the environment names.

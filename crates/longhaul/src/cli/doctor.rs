@@ -48,7 +48,7 @@ async fn examine(caller: &Caller) -> Vec<Finding> {
         Err(error) => {
             let mut findings = vec![problem("daemon", &error)];
             // A daemon that holds the store keeps us from looking at it.
-            if !daemon::is_held(&home).unwrap_or(true) {
+            if home.holder().is_ok_and(|holder| holder.is_none()) {
                 findings.extend(store_findings(caller));
             }
             return findings;

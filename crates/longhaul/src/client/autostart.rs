@@ -1,5 +1,6 @@
 //! Starts the daemon of a home in the background. Many clients may find at once that there is none:
-//! one of them starts it, the others wait for it, and all end up connected to the same.
+//! one of them starts it, the others wait for it, and all end up connected to the same. A daemon that
+//! has the home but lets nobody in is on its way in or out: it is waited for, too.
 
 use super::error::{ClientError, ErrorKind};
 use crate::api::ErrorBody;
@@ -19,8 +20,8 @@ use tokio::net::unix::pipe;
 const START_MAX: Duration = Duration::from_secs(30);
 /// Between two looks whether the daemon that somebody else starts is there.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Looks after our daemon has left without a word, in case it left because another one won.
-const LOOKS_AFTER_LEAVING: u32 = 100;
+/// How many daemons may come up and be gone before we have connected.
+const LIVES_MAX: u32 = 20;
 /// Bytes of the log's end that are shown when a start failed.
 const LOG_BYTES_SHOWN: u64 = 2_048;
 /// Bytes of what a daemon says first.
@@ -35,20 +36,23 @@ pub(super) struct Start<'a> {
     pub(super) program: &'a Path,
 }
 
+/// How a daemon that we started began.
+enum Beginning {
+    /// It said that clients can connect.
+    Up,
+    /// It left because the home was not free.
+    HomeTaken,
+}
+
 /// Sees to it that a daemon runs, and connects with `look`.
 pub(super) async fn start<T, F>(what: Start<'_>, look: impl Fn() -> F) -> Result<T, ClientError>
 where
     F: Future<Output = Option<T>>,
 {
-    let home = what.home;
     let started = tokio::time::timeout(START_MAX, async {
         loop {
-            if let Some(turn) = take_turn(home)? {
-                // Whoever had the turn before us may have been successful.
-                if let Some(found) = look().await {
-                    return Ok(found);
-                }
-                let found = start_one(&what, &look).await;
+            if let Some(turn) = take_turn(what.home)? {
+                let found = start_in_turn(&what, &look).await;
                 drop(turn);
                 return found;
             }
@@ -58,10 +62,61 @@ where
             }
         }
     });
-    started.await.unwrap_or_else(|_| {
-        let message = format!("the daemon has not come up in {} s", START_MAX.as_secs());
-        Err(failed(message, home, 0))
-    })
+    started.await.unwrap_or_else(|_| Err(late(what.home)))
+}
+
+/// Starts daemons until one of them, or of anybody's, lets us in.
+async fn start_in_turn<T, F>(what: &Start<'_>, look: &impl Fn() -> F) -> Result<T, ClientError>
+where
+    F: Future<Output = Option<T>>,
+{
+    let mut lives = 0;
+    loop {
+        // Whoever had the turn before us, or whoever has the home, may let us in by now.
+        if let Some(found) = look().await {
+            return Ok(found);
+        }
+        // A lock that cannot be looked at is told about by the daemon that we start.
+        let holder = what.home.holder().unwrap_or_default();
+        if holder.is_some_and(|holder| !holder.is_private) {
+            tokio::time::sleep(LOOK_EVERY).await;
+            continue;
+        }
+        let before = log_bytes(what.home);
+        match start_one(what, before).await? {
+            Beginning::Up => lives += 1,
+            Beginning::HomeTaken => refuse_private(what.home)?,
+        }
+        // Gone again at once, it was stopped or killed by somebody, or it cannot live here.
+        if lives > LIVES_MAX {
+            let message = format!("{lives} daemons came up and were gone at once");
+            return Err(failed(message, what.home, before));
+        }
+    }
+}
+
+/// Who never lets clients in is not waited for. Asked only after a daemon had the patience to try
+/// for the lock: what lies beside it may be older than who has it.
+fn refuse_private(home: &Home) -> Result<(), ClientError> {
+    let holder = home.holder().unwrap_or_default().filter(|holder| holder.is_private);
+    let Some(pid) = holder.and_then(|holder| holder.pid) else { return Ok(()) };
+    let message = format!("process {pid} has the home and lets no client in");
+    let error = ClientError::new(ErrorKind::Unavailable, "already_running", message);
+    Err(error.hint("it is a program that embeds longhaul without serving; ask that program"))
+}
+
+/// What is told when the time has run out.
+fn late(home: &Home) -> ClientError {
+    let seconds = START_MAX.as_secs();
+    let pid = home.holder().unwrap_or_default().and_then(|holder| holder.pid);
+    let Some(pid) = pid else {
+        return failed(format!("the daemon has not come up in {seconds} s"), home, 0);
+    };
+    let message = format!("process {pid} has had the home and let nobody in for {seconds} s");
+    ClientError::new(ErrorKind::Unavailable, "start_failed", message).hint(format!(
+        "if it is a daemon, killing it ends no job; `{}` may say what it does",
+        home.log().display()
+    ))
 }
 
 /// The right to start a daemon, held through a lock that the kernel gives back if we die.
@@ -77,46 +132,28 @@ fn take_turn(home: &Home) -> Result<Option<File>, ClientError> {
     }
 }
 
-async fn start_one<T, F>(what: &Start<'_>, look: &impl Fn() -> F) -> Result<T, ClientError>
-where
-    F: Future<Output = Option<T>>,
-{
+async fn start_one(what: &Start<'_>, before: u64) -> Result<Beginning, ClientError> {
     let home = what.home;
     let path = home.log();
     let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
     let log = opened.map_err(|error| cannot_write(&path.display().to_string(), &error))?;
-    let before = log.metadata().map_or(0, |about| about.len());
     let mut child = spawn(what, log)
         .map_err(|error| failed(format!("no daemon can be started: {error}"), home, before))?;
     let word = first_word(&mut child).await;
     if word.as_deref().is_ok_and(|word| word.starts_with(b"ready")) {
-        // Bound before it said so; a look that fails now is one that the kernel had no room for.
-        for _ in 0..LOOKS_AFTER_LEAVING {
-            if let Some(found) = look().await {
-                return Ok(found);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        return Ok(Beginning::Up);
     }
     // It says in JSON why it leaves, so that the reason keeps its code. That another daemon has the
-    // home is no failure: we only have to find it.
+    // home is no failure: we only have to find it, or to try again once it has left.
     let why: Option<ErrorBody> = word.ok().and_then(|word| serde_json::from_slice(&word).ok());
-    if let Some(ErrorBody { error }) = why.filter(|why| why.error.code != "already_running") {
-        let failed = ClientError::new(ErrorKind::Unavailable, &error.code, error.message);
-        return Err(ClientError { hint: error.hint, ..failed });
-    }
-    for _ in 0..LOOKS_AFTER_LEAVING {
-        if let Some(found) = look().await {
-            return Ok(found);
+    match why {
+        Some(ErrorBody { error }) if error.code == "already_running" => Ok(Beginning::HomeTaken),
+        Some(ErrorBody { error }) => {
+            let failed = ClientError::new(ErrorKind::Unavailable, &error.code, error.message);
+            Err(ClientError { hint: error.hint, ..failed })
         }
-        // With its end on record there is nothing more to wait for, unless another daemon holds the
-        // home and is coming up; then `look` will see it.
-        if matches!(child.try_wait(), Ok(Some(status)) if !status.success()) {
-            break;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
+        None => Err(failed("the daemon did not come up".to_owned(), home, before)),
     }
-    Err(failed("the daemon did not come up".to_owned(), home, before))
 }
 
 /// Spawns without a terminal of its own to hang on to: the daemon makes its own session.
@@ -165,6 +202,11 @@ fn failed(message: String, home: &Home, before: u64) -> ClientError {
     let message = if text.is_empty() { message } else { format!("{message}:\n{text}") };
     ClientError::new(ErrorKind::Unavailable, "start_failed", message)
         .hint(format!("`{}` has all that it said", path.display()))
+}
+
+/// Where in the log the words of the next daemon begin.
+fn log_bytes(home: &Home) -> u64 {
+    std::fs::metadata(home.log()).map_or(0, |about| about.len())
 }
 
 fn tail(path: &Path, before: u64) -> io::Result<String> {

@@ -1,11 +1,11 @@
 //! What makes a home belong to one daemon and one machine: its lock, its secret, its host id.
 
 use super::DaemonError;
-use crate::home::{Home, make_private};
+use crate::home::{Home, PRIVATE, make_private};
 use crate::ids::{self, SECRET_BYTES};
 use longhaul_core::id::HostId;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const LOCK_RETRY: Duration = Duration::from_millis(10);
 /// Held for as long as this is alive: no other daemon uses the home.
 #[derive(Debug)]
 pub(super) struct HomeLock {
-    _file: File,
+    file: File,
 }
 
 impl HomeLock {
@@ -26,16 +26,19 @@ impl HomeLock {
     pub(super) fn take(home: &Home) -> Result<Self, DaemonError> {
         let path = home.lock();
         let failed = |source| DaemonError::io(&path, source);
-        let mut file = private_options().read(true).create(true).open(&path).map_err(failed)?;
+        let mut file = private_options().create(true).open(&path).map_err(failed)?;
         if !try_patiently(&file).map_err(failed)? {
-            let mut pid = String::new();
-            // The other one may just be writing it.
-            let _ = file.read_to_string(&mut pid);
-            return Err(DaemonError::AlreadyRunning { pid: pid.trim().parse().ok() });
+            let holder = home.holder().map_err(failed)?;
+            return Err(DaemonError::AlreadyRunning { pid: holder.and_then(|holder| holder.pid) });
         }
         file.set_len(0).map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// Tells whoever looks at the lock that no client will be let in.
+    pub(super) fn keep_private(&mut self) -> io::Result<()> {
+        writeln!(self.file, "{PRIVATE}")
     }
 }
 
@@ -101,16 +104,23 @@ fn private_options() -> OpenOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::Holder;
 
     #[test]
     fn a_second_daemon_is_told_who_the_first_is() {
         let root = tempfile::tempdir().unwrap();
         let home = Home::open(&root.path().join("home")).unwrap();
-        let held = HomeLock::take(&home).unwrap();
+        let mut held = HomeLock::take(&home).unwrap();
+        let pid = Some(std::process::id());
+        assert_eq!(home.holder().unwrap(), Some(Holder { pid, is_private: false }));
         let error = HomeLock::take(&home).unwrap_err().to_string();
         assert!(error.contains(&std::process::id().to_string()), "{error}");
+        held.keep_private().unwrap();
+        assert_eq!(home.holder().unwrap(), Some(Holder { pid, is_private: true }));
         drop(held);
-        HomeLock::take(&home).unwrap();
+        assert_eq!(home.holder().unwrap(), None);
+        let _held = HomeLock::take(&home).unwrap();
+        assert_eq!(home.holder().unwrap(), Some(Holder { pid, is_private: false }));
     }
 
     #[test]

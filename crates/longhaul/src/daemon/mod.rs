@@ -288,7 +288,7 @@ pub struct Daemon {
     pub ports: Ports,
     engine: EngineThread,
     drivers: JoinSet<()>,
-    _lock: HomeLock,
+    lock: HomeLock,
 }
 
 impl Daemon {
@@ -359,7 +359,7 @@ impl Daemon {
         let (board, stop) = (Arc::clone(&boards.processes), ports.stop.clone());
         let supervisor = Supervisor::new(site, board, hints, stop, descriptors_max);
         let drivers = start_drivers(&ports, supervisor, boards);
-        Ok(Self { ports, engine, drivers, _lock: lock })
+        Ok(Self { ports, engine, drivers, lock })
     }
 
     /// Comes back once the host is up and whoever is let in finds what the first step makes.
@@ -374,6 +374,15 @@ impl Daemon {
     pub fn serve(&self) -> Result<JoinHandle<()>, DaemonError> {
         let listener = listen::clients(&self.ports.home)?;
         Ok(tokio::spawn(crate::serve::run(listener, self.ports.clone())))
+    }
+
+    /// Says that [`Self::serve`] will not be called, so that no client waits for it.
+    ///
+    /// # Errors
+    /// [`DaemonError::Io`]: it cannot be written beside the home's lock.
+    pub fn keep_private(&mut self) -> Result<(), DaemonError> {
+        let path = self.ports.home.lock();
+        self.lock.keep_private().map_err(|source| DaemonError::io(&path, source))
     }
 
     /// Ends everything in its order. Shims and their jobs go on.

@@ -1,17 +1,37 @@
 //! The client beside real daemons: started by it, killed under it, shared by many.
 
-use crate::daemon_support::{PATIENCE, Place};
+use crate::daemon_support::{PATIENCE, Place, eventually};
 use longhaul::api::{OutcomeKind, Spec};
 use longhaul::client::{Client, ClientError, ErrorKind, Options, OutputAsk, OutputPiece, Target};
 use longhaul::home::Home;
 use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 async fn connect(place: &Place, autostart: bool) -> Result<Client, ClientError> {
+    connect_from(place, autostart, PathBuf::from(env!("CARGO_BIN_EXE_longhaul"))).await
+}
+
+async fn connect_from(
+    place: &Place,
+    autostart: bool,
+    program: PathBuf,
+) -> Result<Client, ClientError> {
     let target = Target::Home(Home::open(&place.home()).unwrap());
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_longhaul"));
     Client::connect_from(Options { target, token: None, autostart }, program).await
+}
+
+/// A program in the daemon's place; in it `$daemon` is the real one and the place the folder.
+fn instead(place: &Place, script: &str) -> PathBuf {
+    let path = place.root.path().join("instead");
+    let daemon = env!("CARGO_BIN_EXE_longhaul");
+    let folder = place.root.path().display();
+    let script = format!("#!/bin/sh\ndaemon={daemon}\nfolder={folder}\ncd $folder\n{script}\n");
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
+    path
 }
 
 async fn started(place: &Place) -> Client {
@@ -125,6 +145,81 @@ async fn a_daemon_that_does_not_come_up_says_why() {
     let error = tokio::time::timeout(PATIENCE, connect(&place, true)).await.unwrap().unwrap_err();
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Unavailable, "bad_config"));
     assert!(error.message.contains("slotz"), "{}", error.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_that_another_daemon_is_about_to_leave_is_waited_for() {
+    let place = std::sync::Arc::new(Place::new());
+    let program = instead(
+        &place,
+        "touch asked; while [ -d $folder ] && ! [ -e taken ]; do sleep 0.02; done
+         $daemon \"$@\"; code=$?; touch refused; exit $code",
+    );
+    let there = std::sync::Arc::clone(&place);
+    let client = tokio::spawn(async move { connect_from(&there, true, program).await });
+    let is_there = |name: &str| place.root.path().join(name).exists();
+    eventually("a daemon is started", || is_there("asked"));
+    // Only now, so that ours is refused the home and says that a daemon is already running.
+    let lock = std::fs::File::create(place.home().join("lock")).unwrap();
+    lock.try_lock().unwrap();
+    std::fs::write(place.root.path().join("taken"), "").unwrap();
+    eventually("it is refused", || is_there("refused"));
+    drop(lock);
+    let client = tokio::time::timeout(PATIENCE, client).await.unwrap().unwrap().unwrap();
+    client.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_gone_before_anybody_connects_is_started_again() {
+    let place = Place::new();
+    let program = instead(&place, "mkdir up && echo ready && exit; exec $daemon \"$@\"");
+    let connecting = connect_from(&place, true, program);
+    let client = tokio::time::timeout(PATIENCE, connecting).await.unwrap().unwrap();
+    assert!(place.root.path().join("up").exists());
+    client.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn daemons_that_never_stay_are_not_started_for_ever() {
+    let place = Place::new();
+    let program = instead(&place, "echo ready");
+    let connecting = connect_from(&place, true, program);
+    let error = tokio::time::timeout(PATIENCE, connecting).await.unwrap().unwrap_err();
+    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Unavailable, "start_failed"));
+    assert!(error.message.contains("gone at once"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_home_whose_holder_lets_nobody_in_is_refused_with_its_process() {
+    let place = Place::new();
+    let mut daemon = place.start();
+    daemon.keep_private().unwrap();
+    let error = tokio::time::timeout(PATIENCE, connect(&place, true)).await.unwrap().unwrap_err();
+    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Unavailable, "already_running"));
+    assert!(error.message.contains(&std::process::id().to_string()), "{}", error.message);
+    daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_is_on_its_way_in_is_stopped_all_the_same() {
+    let place = Place::new();
+    let daemon = place.start();
+    let command = |word| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_longhaul"));
+        command.args(["--json", "daemon", word]).env("LONGHAUL_HOME", place.home());
+        command.stdout(Stdio::piped());
+        command
+    };
+    let stop = command("stop").spawn().unwrap();
+    // It takes as long as the other one needs to see that nobody lets it in.
+    assert_eq!(command("status").status().unwrap().code(), Some(4));
+    let server = daemon.serve().unwrap();
+    tokio::time::timeout(PATIENCE, daemon.ports.stop.stopped()).await.unwrap();
+    daemon.finish().await.unwrap();
+    server.await.unwrap();
+    let stopped = stop.wait_with_output().unwrap();
+    let text = String::from_utf8(stopped.stdout).unwrap();
+    assert!(text.contains("\"stopped\":true"), "{text}");
 }
 
 #[tokio::test]

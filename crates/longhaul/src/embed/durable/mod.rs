@@ -120,6 +120,9 @@ impl Jobs {
         let program = options.program.clone();
         let with = DaemonOptions { home: home.into(), background: false, program };
         let mut daemon = Daemon::start(&with)?;
+        if !options.serve {
+            daemon.keep_private()?;
+        }
         daemon.up().await;
         let shared = Arc::new(Shared::new(options.clone(), Handle::current()));
         let server = if options.serve { Some(daemon.serve()?) } else { None };
