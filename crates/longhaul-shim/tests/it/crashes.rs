@@ -18,11 +18,12 @@ fn tombstone(lost: Option<&str>) -> Tombstone {
 }
 
 /// Waits until no shim of the folder is left, nor a child that has not become its program. A process
-/// that ends loses its command line a moment before its lock, so that both are looked at.
+/// that ends loses its command line a moment before its lock, so that the lock is looked at once there
+/// are no command lines: looked at before, it may be one that was not taken yet.
 fn until_nobody(attempt: &Attempt) {
-    eventually("everybody to leave", || {
-        let is_held = matches!(evidence::look(&attempt.folder), Evidence::Alive(_));
-        (attempt.shims().is_empty() && !is_held).then_some(())
+    eventually("everybody to leave", || attempt.shims().is_empty().then_some(()));
+    eventually("the lock to be free", || {
+        (!matches!(evidence::look(&attempt.folder), Evidence::Alive(_))).then_some(())
     });
 }
 
