@@ -1,14 +1,18 @@
 //! All that can be put to the engine, and all that can come back. Asks come from people and
 //! programs, reports from the drivers of the outside world; every report carries its attempt.
 
+use crate::agent::AgentSpec;
 use crate::delivery::Settled;
 use crate::event::Leftovers;
-use crate::id::{DeliveryId, HostId, JobId, PresenceId};
+use crate::id::{ApprovalId, DeliveryId, HostId, JobId, MailId, PresenceId};
+use crate::mail::Letter;
 use crate::outcome::Ending;
+use crate::policy::ToolCall;
 use crate::sink::SinkKind;
 use crate::spec::{Environment, JobSpec};
 use crate::task::TaskResult;
 use crate::time::{Millis, Timestamp};
+use crate::turn::{Taking, TurnEnd};
 use serde::{Deserialize, Serialize};
 
 pub use crate::refused::Refused;
@@ -106,6 +110,78 @@ pub enum Command {
     },
     /// Ask: owe a dead delivery again.
     Redeliver(DeliveryId),
+    /// Ask: make an agent, or change one. There already and the same: its environment is renewed;
+    /// another: refused unless `replace`, which keeps its conversation, mail and turns. One that has
+    /// ended is begun anew.
+    AddAgent {
+        /// What it is to be.
+        spec: Box<AgentSpec>,
+        /// The environment of its turns.
+        environment: Environment,
+        /// Whether it may change one.
+        replace: bool,
+    },
+    /// Ask: forget an agent. Refused while it has an open turn or children; its unread mail is
+    /// returned.
+    RemoveAgent(String),
+    /// Ask: end an agent: its turns are cancelled, its unread mail is returned, nothing wakes it.
+    StopAgent {
+        /// Which.
+        agent: String,
+        /// Why, in the asker's words.
+        reason: Option<String>,
+        /// Without waiting for its turn's grace.
+        by_force: bool,
+    },
+    /// Ask: send mail. Gives [`Reply::Mailed`].
+    SendMail(Box<Letter>),
+    /// Ask: hand out unread mail. To a turn, it is taken by that turn, whose end decides; to a
+    /// person, it is read. Gives [`Reply::Handed`].
+    CheckMail {
+        /// Whose: an agent, or a person's.
+        mailbox: String,
+        /// The agent's turn that asks, proven by its token.
+        turn: Option<(JobId, u32)>,
+        /// How many at most.
+        limit: u32,
+    },
+    /// Ask: this message is read. By a turn of the agent it is for, it is taken by that turn.
+    ReadMail {
+        /// Which.
+        mail: MailId,
+        /// The turn that read it, proven by its token.
+        turn: Option<(JobId, u32)>,
+    },
+    /// Ask: may this tool call run? Gives [`Reply::Allowed`], [`Reply::Denied`] or
+    /// [`Reply::Asked`]. Each answer is recorded.
+    Authorize {
+        /// The turn, proven by its token.
+        job: JobId,
+        /// In which attempt.
+        attempt: u32,
+        /// What it would do.
+        call: Box<ToolCall>,
+    },
+    /// Ask: answer a question.
+    Answer {
+        /// Which.
+        approval: ApprovalId,
+        /// Yes or no.
+        is_allowed: bool,
+        /// Why; an agent is told.
+        reason: Option<String>,
+        /// Who says so.
+        by: String,
+    },
+    /// Report: more of a turn's output was read.
+    Ingest(Box<Taking>),
+    /// Report: the attempt shows signs of life again.
+    Lively {
+        /// Which job.
+        job: JobId,
+        /// Which attempt.
+        attempt: u32,
+    },
     /// Report: an owner holds a connection.
     Present {
         /// Which; made when it connected.
@@ -242,6 +318,8 @@ pub struct Exit {
     pub artifacts: Vec<Artifact>,
     /// What went wrong around it, for people.
     pub warnings: Vec<String>,
+    /// What its output says about how it ended, if it is a turn.
+    pub turn: Option<Box<TurnEnd>>,
 }
 
 impl Exit {
@@ -259,6 +337,7 @@ impl Exit {
             leftovers: None,
             artifacts: Vec::new(),
             warnings: Vec::new(),
+            turn: None,
         }
     }
 }
@@ -318,6 +397,19 @@ pub enum Reply {
     Claimed(Vec<(DeliveryId, u32)>),
     /// So many notices were settled.
     Settled(u32),
+    /// The messages, one for each mailbox.
+    Mailed(Vec<MailId>),
+    /// The messages that were handed out, oldest first.
+    Handed(Vec<MailId>),
+    /// The tool call may run.
+    Allowed,
+    /// The tool call may not run.
+    Denied {
+        /// Why, for the agent.
+        reason: String,
+    },
+    /// A person is asked about the tool call.
+    Asked(ApprovalId),
     /// These jobs, and how many of them this command changed.
     Cancelled {
         /// How many are being ended or have ended by it.

@@ -11,7 +11,7 @@ use crate::limits;
 use crate::port::{Position, Record, Store, StoreError, Table};
 use crate::schedule;
 use crate::time::{Millis, Timestamp};
-use crate::world::{Committed, Fault, JobWants, World, delivery_ids, job_ids};
+use crate::world::{Committed, Fault, JobWants, World, approval_ids, delivery_ids, job_ids};
 use std::collections::BTreeSet;
 
 /// Decides for one host. Holds no state of its own: everything durable is a row.
@@ -76,7 +76,7 @@ impl Engine {
         for command in batch {
             replies.push(world.command(|world| decide(world, command))?);
         }
-        let more = pass_time(&mut world)? | schedule::place(&mut world)? | dispatch(&mut world)?;
+        let more = settle_down(&mut world)?;
         let committed = world.commit()?;
         let next_due = if more { Some(now) } else { committed.next_due };
         Ok(Step::of(committed, replies, next_due))
@@ -97,7 +97,7 @@ impl Engine {
             world.stir_sink(&sink);
         }
         take_up(&mut world)?;
-        let more = pass_time(&mut world)? | schedule::place(&mut world)? | dispatch(&mut world)?;
+        let more = settle_down(&mut world)?;
         let (mut wants, mut deliver) = self.active_wants(&mut world)?;
         let mut committed = world.commit()?;
         for (active, changed) in [
@@ -157,6 +157,15 @@ impl Engine {
     }
 }
 
+/// All that follows in a step from what was decided. Gives whether another step should follow at once.
+fn settle_down(world: &mut World<'_>) -> Result<bool, StoreError> {
+    let more = pass_time(world)?;
+    decide::restate(world)?;
+    let more = more | schedule::place(world)?;
+    // A turn that could not be placed has ended, and its agent may have more to do.
+    Ok(more | decide::restate(world)? | dispatch(world)?)
+}
+
 /// Takes up the tasks of known kinds of which there were too many for one step.
 fn take_up(world: &mut World<'_>) -> Result<(), StoreError> {
     let host = &world.place().host;
@@ -190,7 +199,21 @@ fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
                 world.sink(&id)?.iter_mut().for_each(|sink| sink.again_at = None);
                 Ok(())
             })?,
-            Table::Environment | Table::Dependency | Table::Host | Table::Presence => {
+            Table::Quota => due(world, "quota", |world| decide::due_quota(world, &id))?,
+            Table::Approval => {
+                for id in approval_ids(vec![id])? {
+                    due(world, "approval", |world| decide::due_approval(world, &id))?;
+                }
+            }
+            Table::Environment
+            | Table::Dependency
+            | Table::Host
+            | Table::Presence
+            | Table::Agent
+            | Table::AgentEnvironment
+            | Table::Mail
+            | Table::Input
+            | Table::Intake => {
                 let message = format!("table {}: {id} is due", table.name());
                 return Err(StoreError::Corrupt(message));
             }

@@ -88,6 +88,14 @@ typed_id!(
     PresenceId, "prs"
 );
 typed_id!(
+    /// Names one message in one mailbox.
+    MailId, "mail"
+);
+typed_id!(
+    /// Names one question to a person.
+    ApprovalId, "apr"
+);
+typed_id!(
     /// Names a machine that runs attempts: one home on one machine.
     HostId, "host"
 );
@@ -97,24 +105,55 @@ const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Characters of an id that say when it was made.
 const TIME_CHARS: usize = 10;
 
+/// An id that follows from what it names: it begins when `origin` was made. Core may not make ids, so
+/// that it can be run again; what follows from others can be.
+fn follows(prefix: &str, origin: &str, words: &[&str]) -> String {
+    let body = &origin[origin.len() - BODY_CHARS..];
+    let mut id = format!("{prefix}_{}", &body[..TIME_CHARS]);
+    let mut hash = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128;
+    let bytes = words.iter().flat_map(|word| [0].into_iter().chain(word.bytes()));
+    for byte in body.bytes().chain(bytes) {
+        hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+    }
+    hash ^= hash >> 61;
+    hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    for _ in TIME_CHARS..BODY_CHARS {
+        id.push(char::from(DIGITS[(hash >> 123) as usize]));
+        hash <<= 5;
+    }
+    id
+}
+
 impl DeliveryId {
-    /// The id of what is owed for `job` to `place`. Core may not make ids, so that it can be run
-    /// again; this one follows from what it names, and a notice is therefore never owed twice.
+    /// The id of what is owed for `job` to `place`: a notice is never owed twice.
     pub fn of(job: &JobId, place: &str) -> Self {
-        let body = &job.0[job.0.len() - BODY_CHARS..];
-        let mut id = format!("{}_{}", Self::PREFIX, &body[..TIME_CHARS]);
-        let mut hash = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128;
-        for byte in body.bytes().chain([0]).chain(place.bytes()) {
-            hash =
-                (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
-        }
-        hash ^= hash >> 61;
-        hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-        for _ in TIME_CHARS..BODY_CHARS {
-            id.push(char::from(DIGITS[(hash >> 123) as usize]));
-            hash <<= 5;
-        }
-        Self(id)
+        Self(follows(Self::PREFIX, job.as_str(), &[place]))
+    }
+}
+
+impl MailId {
+    /// The id of the message to `mailbox` that comes of the letter with this id.
+    pub fn to_mailbox(letter: &Self, mailbox: &str) -> Self {
+        Self(follows(Self::PREFIX, letter.as_str(), &[mailbox]))
+    }
+
+    /// The id of what we tell `mailbox` about a job by ourselves, once for each `what`.
+    pub fn about(job: &JobId, what: &str, mailbox: &str) -> Self {
+        Self(follows(Self::PREFIX, job.as_str(), &[what, mailbox]))
+    }
+}
+
+impl ApprovalId {
+    /// The id of the question about `what` in a turn.
+    pub fn of(job: &JobId, what: &str) -> Self {
+        Self(follows(Self::PREFIX, job.as_str(), &[what]))
+    }
+}
+
+impl JobId {
+    /// The id of the turn that is made because `mail` waits, in the step at `position`.
+    pub fn of_wake(mail: &MailId, position: u64) -> Self {
+        Self(follows(Self::PREFIX, mail.as_str(), &[&position.to_string()]))
     }
 }
 

@@ -7,6 +7,8 @@
 //! [`owner`] and [`sink`] are whom and where. [`port`] is what it needs of a database.
 //! [`roster`] is the machine of in-process jobs, which need none.
 
+pub mod agent;
+pub mod approval;
 pub mod backoff;
 pub mod command;
 pub mod decide;
@@ -17,17 +19,23 @@ pub mod event;
 pub mod id;
 pub mod job;
 pub mod limits;
+pub mod mail;
+pub mod mail_kind;
 pub mod outcome;
 pub mod owner;
+pub mod policy;
 pub mod port;
+pub mod quota;
 pub mod record;
 mod refused;
 pub mod restore;
 mod retain;
+pub mod role;
 pub mod roster;
 pub mod schedule;
 pub mod sink;
 pub mod spec;
 pub mod task;
 pub mod time;
+pub mod turn;
 pub mod world;

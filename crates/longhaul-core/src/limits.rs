@@ -195,3 +195,60 @@ pub const TOLD_GRACE: Millis = Millis::from_secs(120);
 pub const ADOPT_AFTER_DEFAULT: Millis = Millis::from_secs(120);
 /// Bytes of a sink's URL, or of all words of its command.
 pub const SINK_BYTES_MAX: usize = 8 * 1_024;
+
+/// Agents of one home.
+pub const AGENTS_MAX: u32 = 10_000;
+/// Agents that work for one, directly.
+pub const CHILDREN_MAX: u32 = 1_000;
+/// How deep agents may work for each other.
+pub const AGENT_DEPTH_MAX: u32 = 16;
+/// Turns of one agent that wait.
+pub const TURNS_QUEUED_MAX: u32 = 1_000;
+/// Bytes of a turn's prompt, as asked.
+pub const PROMPT_BYTES_MAX: usize = 1_024 * 1_024;
+/// Bytes of all that a turn is told: its mail and its prompt. What mail does not fit waits.
+pub const INPUT_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+/// Messages that one turn takes.
+pub const MAIL_PER_TURN_MAX: u32 = 100;
+/// Bytes of a message's body.
+pub const MAIL_BODY_BYTES_MAX: usize = 256 * 1_024;
+/// Bytes of a message's payload.
+pub const MAIL_PAYLOAD_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes of a message's subject.
+pub const MAIL_SUBJECT_BYTES_MAX: usize = 1_024;
+/// Unread messages of one mailbox; beyond it sending is refused.
+pub const MAIL_UNREAD_MAX: u64 = 100_000;
+/// Mailboxes that one letter goes to.
+pub const RECIPIENTS_MAX: usize = 1_000;
+/// Turns that take a message and fail, before it is returned.
+pub const MAIL_TRIES_MAX: u32 = 3;
+/// Before the first of them is followed by another; doubles.
+pub const MAIL_DELAY: Millis = Millis::from_secs(5);
+/// The longest that this becomes.
+pub const MAIL_DELAY_MAX: Millis = Millis::from_secs(600);
+/// Ended messages that are kept, over all mailboxes; the oldest go.
+pub const MAIL_KEPT_MAX: u64 = 100_000;
+/// Entries of one turn's output in the journal; beyond it they are counted, and its spool has all.
+pub const TURN_EVENTS_MAX: u64 = 1_000_000;
+/// Entries taken by one report.
+pub const TAKING_EVENTS_MAX: usize = 2_000;
+/// Bytes of what an adapter remembers.
+pub const MEMORY_BYTES_MAX: usize = 4 * 1_024;
+/// How long a process may stay after it has said how its turn ended.
+pub const LINGER_MAX: Millis = Millis::from_secs(10);
+/// How often one turn is parked before it fails.
+pub const PARKS_MAX: u32 = 100;
+/// How long a turn is parked when the vendor did not say until when; doubles with each time in a row.
+pub const PARK_DELAY: Millis = Millis::from_secs(60);
+/// The longest that this becomes, and the longest that a vendor is believed.
+pub const PARK_MAX: Millis = Millis::from_secs(8 * 24 * 3_600);
+/// The longest that this becomes where the vendor says nothing.
+pub const PARK_DELAY_MAX: Millis = Millis::from_secs(3_600);
+/// Percent of a budget at which that is told.
+pub const BUDGET_WARN_PERCENT: u64 = 80;
+/// Questions of one turn that are open.
+pub const APPROVALS_PER_JOB_MAX: u32 = 100;
+/// Bytes kept of what a tool call would do.
+pub const TOOL_INPUT_BYTES_MAX: usize = 4 * 1_024;
+/// Patterns and folders of a policy.
+pub const POLICY_WORDS_MAX: usize = 256;

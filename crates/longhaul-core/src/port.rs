@@ -28,11 +28,25 @@ pub enum Table {
     Owner,
     /// Live connections of owners (`parent`).
     Presence,
+    /// Named workers (`parent`: the agent that one works for).
+    Agent,
+    /// Environments of agents: secrets.
+    AgentEnvironment,
+    /// Messages, in the `lane` of whom they are for (`pool`: who sent them; `parent`: their thread).
+    Mail,
+    /// What the attempts of open turns are given.
+    Input,
+    /// How far the output of turns has been taken.
+    Intake,
+    /// Questions to people (`parent`: the job that one is about).
+    Approval,
+    /// Limits of vendors that were met.
+    Quota,
 }
 
 impl Table {
     /// All tables, for stores that set themselves up.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 16] = [
         Self::Job,
         Self::Environment,
         Self::Dependency,
@@ -42,6 +56,13 @@ impl Table {
         Self::Sink,
         Self::Owner,
         Self::Presence,
+        Self::Agent,
+        Self::AgentEnvironment,
+        Self::Mail,
+        Self::Input,
+        Self::Intake,
+        Self::Approval,
+        Self::Quota,
     ];
 
     /// The name a database knows this table by.
@@ -56,6 +77,13 @@ impl Table {
             Self::Sink => "sink",
             Self::Owner => "owner",
             Self::Presence => "presence",
+            Self::Agent => "agent",
+            Self::AgentEnvironment => "agent_environment",
+            Self::Mail => "mail",
+            Self::Input => "input",
+            Self::Intake => "intake",
+            Self::Approval => "approval",
+            Self::Quota => "quota",
         }
     }
 }
@@ -126,7 +154,8 @@ pub struct Row {
     /// `Ended`. Of deliveries several may be: there a lane is what takes turns with others.
     pub lane: Option<String>,
     /// The row it belongs under (a job's parent; what a dependency waits for; the job that a
-    /// delivery tells of; an owner's project; a presence's owner).
+    /// delivery tells of; an owner's project; a presence's owner; the agent that one works for; a
+    /// message's thread; the job that a question is about).
     pub parent: Option<String>,
     /// Who asked for it.
     pub owner: Option<String>,
@@ -134,8 +163,8 @@ pub struct Row {
     pub pool: Option<String>,
     /// Higher goes first among `Ready` rows.
     pub priority: u8,
-    /// Admission order: unique and growing among jobs; growing, with repeats, among deliveries; zero
-    /// elsewhere.
+    /// Admission order: unique and growing among jobs, and among messages; growing, with repeats, among
+    /// deliveries; zero elsewhere.
     pub seq: u64,
     /// Idempotency key, unique in its table.
     pub key: Option<String>,
@@ -346,6 +375,10 @@ pub trait Tx {
     fn active_in_pool(&mut self, pool: &str) -> Result<u32, StoreError>;
     /// How many deliveries of a lane are `Active`.
     fn active_in_lane(&mut self, lane: &str) -> Result<u32, StoreError>;
+    /// Ids of `Ready` messages of a mailbox, oldest (by `seq`) first.
+    fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// Ids of jobs of a lane that are not `Ended`, oldest (by `seq`) first.
+    fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError>;
     /// Makes everything durable, or gives an error and leaves nothing behind.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
@@ -380,6 +413,21 @@ pub struct DeliveryFilter {
     pub owner: Option<String>,
     /// This pool.
     pub pool: Option<String>,
+}
+
+/// What a list of messages is narrowed by; empty fields do not narrow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailFilter {
+    /// In this mailbox.
+    pub to: Option<String>,
+    /// From this one.
+    pub from: Option<String>,
+    /// Of this thread.
+    pub thread: Option<String>,
+    /// Any of these states.
+    pub states: Vec<String>,
+    /// Of this kind.
+    pub kind: Option<String>,
 }
 
 /// Reads committed rows beside the writer. Never writes.
@@ -439,6 +487,23 @@ pub trait Reader: Send {
     ) -> Result<Vec<Row>, StoreError>;
     /// How many deliveries of a pool are not `Ended`, and how many have the outcome `dead`.
     fn delivery_counts(&mut self, pool: &str) -> Result<(u64, u64), StoreError>;
+    /// Messages, newest (highest `seq`) first, with `seq` below `before` if given.
+    fn mail(
+        &mut self,
+        filter: &MailFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError>;
+    /// How many messages of a mailbox are `Ready`.
+    fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError>;
+    /// Rows of a table after the id `after`, by id; under `parent` if given. For small tables.
+    fn rows(
+        &mut self,
+        table: Table,
+        parent: Option<&str>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError>;
     /// How many deliveries have the outcome `dead`.
     fn dead_deliveries(&mut self) -> Result<u64, StoreError>;
     /// Looks the whole store over; each line is one thing that is wrong. Slow: for `doctor`.

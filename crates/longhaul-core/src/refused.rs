@@ -1,8 +1,9 @@
 //! What the domain refuses. Every refusal has a code that programs branch on.
 
-use crate::id::{DeliveryId, JobId, PresenceId};
+use crate::id::{ApprovalId, DeliveryId, JobId, MailId, PresenceId};
 use crate::outcome::Outcome;
 use crate::spec::BadSpec;
+use crate::turn::Offsets;
 
 /// The domain said no, and nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +96,56 @@ pub enum Refused {
     /// The connection is not, or no longer, known as its owner's presence.
     #[error("{0} is not present")]
     NotPresent(PresenceId),
+    /// There is no such agent.
+    #[error("there is no agent `{0}`")]
+    NoAgent(String),
+    /// There is an agent of that name already, and it is another.
+    #[error("there is an agent `{0}` already, and it is another")]
+    AgentTaken(String),
+    /// The agent has ended: nobody would read it, and no turn follows.
+    #[error("agent `{agent}` is {state}")]
+    AgentEnded {
+        /// Which.
+        agent: String,
+        /// What it is.
+        state: &'static str,
+    },
+    /// The agent has turns or children that are open.
+    #[error("agent `{agent}` is still needed: {because}")]
+    AgentBusy {
+        /// Which.
+        agent: String,
+        /// By what.
+        because: String,
+    },
+    /// The letter is for nobody.
+    #[error("the mail is for nobody: {0}")]
+    NoRecipients(String),
+    /// There is no such message, or it is none of the asker's.
+    #[error("there is no mail {0}")]
+    NoMail(MailId),
+    /// There is no such question.
+    #[error("there is no question {0}")]
+    NoApproval(ApprovalId),
+    /// The question was answered, or is of no use any more.
+    #[error("{approval} is {state} already")]
+    Answered {
+        /// Which.
+        approval: ApprovalId,
+        /// What became of it.
+        state: &'static str,
+    },
+    /// The output was taken up to another place: go on from there.
+    #[error("the output of {job} was taken up to another place")]
+    AlreadyTaken {
+        /// Whose.
+        job: JobId,
+        /// Up to where.
+        taken: Offsets,
+    },
+    /// What may be spent is spent.
+    #[error("the budget of `{0}` is spent")]
+    BudgetSpent(String),
     /// The report is about an earlier try of a delivery.
     #[error("the report is about an earlier try of {0}")]
     StaleDelivery(DeliveryId),
@@ -126,6 +177,16 @@ impl Refused {
             Self::NotDead { .. } => "not_dead",
             Self::StillOwed { .. } => "still_owed",
             Self::NotPresent(_) => "not_present",
+            Self::NoAgent(_) => "no_agent",
+            Self::AgentTaken(_) => "agent_taken",
+            Self::AgentEnded { .. } => "agent_ended",
+            Self::AgentBusy { .. } => "agent_busy",
+            Self::NoRecipients(_) => "no_recipients",
+            Self::NoMail(_) => "no_mail",
+            Self::NoApproval(_) => "no_approval",
+            Self::Answered { .. } => "answered",
+            Self::AlreadyTaken { .. } => "already_taken",
+            Self::BudgetSpent(_) => "budget_spent",
             Self::Stale(_) | Self::StaleDelivery(_) => "stale",
             Self::Repeat => "repeat",
         }

@@ -65,6 +65,9 @@ fn place_one(world: &mut World<'_>, id: &JobId) -> Result<bool, StoreError> {
                 return Ok(false);
             }
         }
+        if world.job(id)?.spec.turn.is_some() && !crate::decide::prepare(world, id)? {
+            return Ok(false);
+        }
         world.job(id)?.place(place, now);
         let attempt = world.job(id)?.attempt;
         world.record(id, &Fact::Starting { attempt })?;
@@ -133,6 +136,8 @@ pub fn waits_for(job: &Job, around: &Surroundings, now: Timestamp) -> Option<Str
                 Waiting::Launch => "another launch",
                 Waiting::Rerun => "being run again",
                 Waiting::Kind => "a process that runs its kind",
+                Waiting::RateLimited | Waiting::Parked => "the end of a limit of the vendor",
+                Waiting::Approval => "an answer, see `longhaul approvals`",
             };
             format!("{what}, in {}", not_before.since(now))
         }

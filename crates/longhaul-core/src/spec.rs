@@ -5,6 +5,7 @@ use crate::id::JobId;
 use crate::limits;
 use crate::task::Task;
 use crate::time::{Millis, Timestamp};
+use crate::turn::Turn;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -64,6 +65,9 @@ pub struct JobSpec {
     /// The task that it is, rather than a process; its command is then the task's kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
+    /// The turn of an agent that it is; its command is then the agent's kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
 }
 
 /// What happens after a failed attempt.
@@ -179,6 +183,7 @@ impl JobSpec {
             leftovers: LeftoverRule::Kill,
             environment: EnvironmentOrigin { inherited: true, set: Vec::new(), names: Vec::new() },
             task: None,
+            turn: None,
         }
     }
 

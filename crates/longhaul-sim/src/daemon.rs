@@ -397,7 +397,15 @@ const fn is_ask(command: &Command) -> bool {
         | Command::AcknowledgeAll { .. }
         | Command::Settle { .. }
         | Command::Redeliver(_)
-        | Command::Emit { .. } => true,
+        | Command::Emit { .. }
+        | Command::AddAgent { .. }
+        | Command::RemoveAgent(_)
+        | Command::StopAgent { .. }
+        | Command::SendMail(_)
+        | Command::CheckMail { .. }
+        | Command::ReadMail { .. }
+        | Command::Authorize { .. }
+        | Command::Answer { .. } => true,
         Command::Present { .. }
         | Command::Absent(_)
         | Command::Sent { .. }
@@ -409,6 +417,8 @@ const fn is_ask(command: &Command) -> bool {
         | Command::Started { .. }
         | Command::Exited { .. }
         | Command::Quiet { .. }
+        | Command::Lively { .. }
+        | Command::Ingest(_)
         | Command::Cleaned { .. }
         | Command::Purged { .. } => false,
     }
@@ -419,9 +429,19 @@ const fn job_of(report: &Command) -> Option<&JobId> {
         Command::Started { job, .. }
         | Command::Exited { job, .. }
         | Command::Quiet { job, .. }
+        | Command::Lively { job, .. }
         | Command::Cleaned { job, .. }
         | Command::Purged { job, .. } => Some(job),
-        Command::Submit(_)
+        Command::Ingest(taking) => Some(&taking.job),
+        Command::AddAgent { .. }
+        | Command::RemoveAgent(_)
+        | Command::StopAgent { .. }
+        | Command::SendMail(_)
+        | Command::CheckMail { .. }
+        | Command::ReadMail { .. }
+        | Command::Authorize { .. }
+        | Command::Answer { .. }
+        | Command::Submit(_)
         | Command::Cancel { .. }
         | Command::Purge(_)
         | Command::SetPool { .. }

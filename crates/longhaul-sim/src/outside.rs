@@ -132,6 +132,7 @@ impl Folder {
             leftovers: None,
             artifacts: Vec::new(),
             warnings: Vec::new(),
+            turn: None,
         })
     }
 

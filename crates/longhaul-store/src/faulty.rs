@@ -166,6 +166,14 @@ impl Tx for FaultyTx<'_> {
         self.inner.active_in_lane(lane)
     }
 
+    fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.inner.unread(mailbox, limit)
+    }
+
+    fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.inner.open_jobs_in_lane(lane, limit)
+    }
+
     fn commit(self: Box<Self>) -> Result<(), StoreError> {
         *self.commits += 1;
         match (self.schedule)(*self.commits) {

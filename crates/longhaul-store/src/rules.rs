@@ -18,7 +18,14 @@ pub(crate) fn check_row(table: Table, before: Option<&Row>, row: &Row) -> Result
         | Table::Host
         | Table::Sink
         | Table::Owner
-        | Table::Presence => Ok(()),
+        | Table::Presence
+        | Table::Agent
+        | Table::AgentEnvironment
+        | Table::Mail
+        | Table::Input
+        | Table::Intake
+        | Table::Approval
+        | Table::Quota => Ok(()),
     }
 }
 

@@ -1,19 +1,26 @@
 //! One function a command. Each decides over the rows it touches and refuses without a trace; none
 //! knows how rows are stored or how wants are met.
 
+mod agents;
+mod approvals;
 mod deliveries;
 mod jobs;
+mod mail;
 mod owners;
 mod pools;
 mod reports;
 mod sinks;
 mod tasks;
+mod turns;
 
+pub(crate) use agents::restate;
+pub(crate) use approvals::due_approval;
 pub(crate) use deliveries::{claim_for_courier, due_delivery, give_up, let_go};
 pub(crate) use jobs::{abandon, settle};
 pub(crate) use owners::due_owner;
 pub(crate) use pools::DEFAULT as DEFAULT_POOL;
 pub(crate) use tasks::take_up;
+pub(crate) use turns::{due_quota, prepare};
 
 use crate::command::{Command, Reply};
 use crate::event::Fact;
@@ -41,6 +48,26 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
         Command::AcknowledgeAll { owner } => owners::acknowledge_all(world, &owner),
         Command::Settle { job, owner, how } => owners::settle_job(world, &job, &owner, how),
         Command::Redeliver(delivery) => deliveries::redeliver(world, &delivery),
+        Command::AddAgent { spec, environment, replace } => {
+            agents::add(world, *spec, environment, replace)
+        }
+        Command::RemoveAgent(agent) => agents::remove(world, &agent),
+        Command::StopAgent { agent, reason, by_force } => {
+            agents::stop(world, &agent, reason, by_force)
+        }
+        Command::SendMail(letter) => mail::send(world, *letter),
+        Command::CheckMail { mailbox, turn, limit } => {
+            mail::check(world, &mailbox, turn.as_ref(), limit)
+        }
+        Command::ReadMail { mail, turn } => mail::read(world, &mail, turn.as_ref()),
+        Command::Authorize { job, attempt, call } => {
+            approvals::authorize(world, &job, attempt, &call)
+        }
+        Command::Answer { approval, is_allowed, reason, by } => {
+            approvals::answer(world, &approval, is_allowed, reason, by)
+        }
+        Command::Ingest(taking) => turns::ingest(world, *taking),
+        Command::Lively { job, attempt } => turns::lively(world, &job, attempt),
         Command::Present { presence, owner, project } => {
             owners::present(world, presence, owner, project)
         }

@@ -29,6 +29,7 @@ use crate::port::Phase;
 use crate::spec::JobSpec;
 use crate::task::{Task, TaskResult};
 use crate::time::{Millis, Timestamp};
+use crate::turn::TurnState;
 use serde::{Deserialize, Serialize};
 
 /// One unit of supervised work.
@@ -87,6 +88,9 @@ pub struct Job {
     /// What its last attempt gave back, if it is a task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<TaskResult>,
+    /// How it is going, if it is a turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnState>,
     /// What is owed after its end.
     pub cleanup: Cleanup,
 }
@@ -151,6 +155,12 @@ pub enum Waiting {
     Rerun,
     /// Its hour has come, but no process here runs tasks of its kind.
     Kind,
+    /// A vendor's limit was met; the hour is that of its end.
+    RateLimited,
+    /// A vendor's limit was met by another turn of its kind, and has not ended.
+    Parked,
+    /// A person was asked; their answer, or the end of the question, ends the wait.
+    Approval,
 }
 
 /// What follows when a stopping attempt is over.
@@ -223,6 +233,7 @@ impl Job {
         now: Timestamp,
     ) -> Self {
         let spec = submission.spec;
+        let is_turn = spec.turn.is_some();
         let earliest = now.plus(spec.delay);
         let not_before = spec.at.map_or(earliest, |at| at.max(earliest));
         Self {
@@ -255,6 +266,7 @@ impl Job {
             emitted: 0,
             artifacts: Vec::new(),
             result: None,
+            turn: is_turn.then(TurnState::default),
             cleanup: Cleanup::default(),
         }
     }

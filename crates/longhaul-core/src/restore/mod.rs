@@ -149,6 +149,14 @@ impl Read {
             }
             // Whoever was connected is not connected to what is mended.
             Table::Presence => {}
+            // Put back as they are, below.
+            Table::Agent
+            | Table::AgentEnvironment
+            | Table::Mail
+            | Table::Input
+            | Table::Intake
+            | Table::Approval
+            | Table::Quota => {}
         }
         Ok(())
     }

@@ -3,17 +3,22 @@
 
 mod rows;
 
+use crate::agent::{Agent, AgentEnvironment};
+use crate::approval::Approval;
 use crate::command::{Deliver, Place, Refused, Want};
 use crate::delivery::{Delivery, Destination, inbox_lane, project_pool};
 use crate::event::{Fact, NewEvent};
-use crate::id::{DeliveryId, JobId, PresenceId};
+use crate::id::{ApprovalId, DeliveryId, JobId, MailId, PresenceId};
 use crate::job::Job;
 use crate::limits;
+use crate::mail::Mail;
 use crate::owner::{Owner, Presence};
 use crate::port::{Phase, Position, Record, StoreError, Table, Tx};
+use crate::quota::Quota;
 use crate::record::{Dependency, Host, Pool, StoredEnvironment};
 use crate::sink::Sink;
 use crate::time::Timestamp;
+use crate::turn::{Input, Intake};
 use rows::{Rows, Slot};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +58,13 @@ pub struct World<'tx> {
     sinks: Rows<Sink>,
     owners: Rows<Owner>,
     presences: Rows<Presence>,
+    agents: Rows<Agent>,
+    agent_environments: Rows<AgentEnvironment>,
+    mails: Rows<Mail>,
+    inputs: Rows<Input>,
+    intakes: Rows<Intake>,
+    approvals: Rows<Approval>,
+    quotas: Rows<Quota>,
     events: Vec<NewEvent>,
     /// Keys of jobs that this step added, which no scan knows yet.
     keys: BTreeMap<String, JobId>,
@@ -64,6 +76,8 @@ pub struct World<'tx> {
     told: BTreeSet<DeliveryId>,
     /// Sinks that were themselves changed.
     stirred_sinks: BTreeSet<String>,
+    /// Agents of which something changed that their standing follows from.
+    stirred_agents: BTreeSet<String>,
     /// Owners and projects for whom there is something to take.
     inboxes: BTreeSet<String>,
     general_events: bool,
@@ -91,12 +105,20 @@ impl<'tx> World<'tx> {
             sinks: Rows::new(),
             owners: Rows::new(),
             presences: Rows::new(),
+            agents: Rows::new(),
+            agent_environments: Rows::new(),
+            mails: Rows::new(),
+            inputs: Rows::new(),
+            intakes: Rows::new(),
+            approvals: Rows::new(),
+            quotas: Rows::new(),
             events: Vec::new(),
             keys: BTreeMap::new(),
             touched: BTreeSet::new(),
             stirred: BTreeSet::new(),
             told: BTreeSet::new(),
             stirred_sinks: BTreeSet::new(),
+            stirred_agents: BTreeSet::new(),
             inboxes: BTreeSet::new(),
             general_events: false,
         })
@@ -129,6 +151,13 @@ impl<'tx> World<'tx> {
         self.sinks.close_command(&mut *self.tx, is_refused)?;
         self.owners.close_command(&mut *self.tx, is_refused)?;
         self.presences.close_command(&mut *self.tx, is_refused)?;
+        self.agents.close_command(&mut *self.tx, is_refused)?;
+        self.agent_environments.close_command(&mut *self.tx, is_refused)?;
+        self.mails.close_command(&mut *self.tx, is_refused)?;
+        self.inputs.close_command(&mut *self.tx, is_refused)?;
+        self.intakes.close_command(&mut *self.tx, is_refused)?;
+        self.approvals.close_command(&mut *self.tx, is_refused)?;
+        self.quotas.close_command(&mut *self.tx, is_refused)?;
         if is_refused {
             self.events.truncate(events_before);
         }
@@ -167,6 +196,12 @@ impl<'tx> World<'tx> {
     pub fn remove_job(&mut self, id: &JobId) -> Result<(), StoreError> {
         *self.jobs.change(&mut *self.tx, id.as_str())? = None;
         *self.environments.change(&mut *self.tx, id.as_str())? = None;
+        *self.inputs.change(&mut *self.tx, id.as_str())? = None;
+        *self.intakes.change(&mut *self.tx, id.as_str())? = None;
+        let most = limits::APPROVALS_PER_JOB_MAX;
+        for approval in self.scan()?.children(Table::Approval, id.as_str(), most)? {
+            *self.approvals.change(&mut *self.tx, &approval)? = None;
+        }
         let most = limits::DELIVERIES_PER_JOB_MAX;
         for delivery in self.scan()?.children(Table::Delivery, id.as_str(), most)? {
             *self.deliveries.change(&mut *self.tx, &delivery)? = None;
@@ -246,6 +281,83 @@ impl<'tx> World<'tx> {
         self.presences.change(&mut *self.tx, id.as_str())
     }
 
+    /// An agent for reading, if there is one.
+    pub fn find_agent(&mut self, name: &str) -> Result<Option<&Agent>, StoreError> {
+        Ok(self.agents.slot(&mut *self.tx, name)?.current.as_ref())
+    }
+
+    /// An agent, if there is one. What its standing follows from is looked at again.
+    pub fn agent(&mut self, name: &str) -> Result<&mut Option<Agent>, StoreError> {
+        self.stirred_agents.insert(name.to_owned());
+        self.agents.change(&mut *self.tx, name)
+    }
+
+    /// The environment of an agent's turns; `None` erases it.
+    pub fn agent_environment(
+        &mut self,
+        name: &str,
+    ) -> Result<&mut Option<AgentEnvironment>, StoreError> {
+        self.agent_environments.change(&mut *self.tx, name)
+    }
+
+    /// A message for reading, if there is one.
+    pub fn find_mail(&mut self, id: &MailId) -> Result<Option<&Mail>, StoreError> {
+        Ok(self.mails.slot(&mut *self.tx, id.as_str())?.current.as_ref())
+    }
+
+    /// A message, if there is one; or room for one.
+    pub fn mail(&mut self, id: &MailId) -> Result<&mut Option<Mail>, StoreError> {
+        self.mails.change(&mut *self.tx, id.as_str())
+    }
+
+    /// What an open turn's attempt is given.
+    pub fn input(&mut self, job: &JobId) -> Result<&mut Option<Input>, StoreError> {
+        self.inputs.change(&mut *self.tx, job.as_str())
+    }
+
+    /// How far a turn's output has been taken.
+    pub fn intake(&mut self, job: &JobId) -> Result<&mut Option<Intake>, StoreError> {
+        self.intakes.change(&mut *self.tx, job.as_str())
+    }
+
+    /// A question, if it was asked; or room for one.
+    pub fn approval(&mut self, id: &ApprovalId) -> Result<&mut Option<Approval>, StoreError> {
+        self.approvals.change(&mut *self.tx, id.as_str())
+    }
+
+    /// A vendor's limit, if it was met.
+    pub fn quota(&mut self, kind: &str) -> Result<&mut Option<Quota>, StoreError> {
+        self.quotas.change(&mut *self.tx, kind)
+    }
+
+    /// Says that something changed that an agent's standing follows from.
+    pub fn stir_agent(&mut self, name: &str) {
+        self.stirred_agents.insert(name.to_owned());
+    }
+
+    /// The agents that are to be looked at again, once.
+    pub fn take_stirred_agents(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.stirred_agents)
+    }
+
+    /// Records what a turn's output said; the body is an entry's, made by whoever read it.
+    pub fn record_said(&mut self, id: &JobId, body: String) -> Result<(), Fault> {
+        let at = self.now;
+        let job = self.job(id)?;
+        let known = job.turn.as_mut().map_or(0, |turn| {
+            turn.events += 1;
+            turn.events
+        });
+        if known > limits::TURN_EVENTS_MAX {
+            job.events_dropped += 1;
+            return Ok(());
+        }
+        job.events += 1;
+        let seq = job.events;
+        self.events.push(NewEvent { job: Some(id.clone()), seq, at, body });
+        Ok(())
+    }
+
     /// Says that what may go to a sink is to be looked at.
     pub fn stir_sink(&mut self, sink: &str) {
         self.stirred_sinks.insert(sink.to_owned());
@@ -317,6 +429,13 @@ impl<'tx> World<'tx> {
         self.sinks.flush(&mut *self.tx)?;
         self.owners.flush(&mut *self.tx)?;
         self.presences.flush(&mut *self.tx)?;
+        self.agents.flush(&mut *self.tx)?;
+        self.agent_environments.flush(&mut *self.tx)?;
+        self.mails.flush(&mut *self.tx)?;
+        self.inputs.flush(&mut *self.tx)?;
+        self.intakes.flush(&mut *self.tx)?;
+        self.approvals.flush(&mut *self.tx)?;
+        self.quotas.flush(&mut *self.tx)?;
         Ok(&mut *self.tx)
     }
 
@@ -404,6 +523,26 @@ pub fn delivery_ids(ids: Vec<String>) -> Result<Vec<DeliveryId>, StoreError> {
     let parse = |id: String| {
         DeliveryId::parse(&id).map_err(|bad| {
             StoreError::Corrupt(format!("table {}: id {id}: {bad}", Table::Delivery.name()))
+        })
+    };
+    ids.into_iter().map(parse).collect()
+}
+
+/// Ids of questions that a scan found; a row with another id in this table is damage.
+pub fn approval_ids(ids: Vec<String>) -> Result<Vec<ApprovalId>, StoreError> {
+    let parse = |id: String| {
+        ApprovalId::parse(&id).map_err(|bad| {
+            StoreError::Corrupt(format!("table {}: id {id}: {bad}", Table::Approval.name()))
+        })
+    };
+    ids.into_iter().map(parse).collect()
+}
+
+/// Ids of messages that a scan found; a row with another id in this table is damage.
+pub fn mail_ids(ids: Vec<String>) -> Result<Vec<MailId>, StoreError> {
+    let parse = |id: String| {
+        MailId::parse(&id).map_err(|bad| {
+            StoreError::Corrupt(format!("table {}: id {id}: {bad}", Table::Mail.name()))
         })
     };
     ids.into_iter().map(parse).collect()

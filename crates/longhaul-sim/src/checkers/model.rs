@@ -91,6 +91,18 @@ impl<'a> Model<'a> {
             | Command::Sent { .. }
             | Command::Delivered { .. }
             | Command::DeliveryFailed { .. } => self.about_notices(command),
+            Command::AddAgent { .. }
+            | Command::RemoveAgent(_)
+            | Command::StopAgent { .. }
+            | Command::SendMail(_)
+            | Command::CheckMail { .. }
+            | Command::ReadMail { .. }
+            | Command::Authorize { .. }
+            | Command::Answer { .. }
+            | Command::Ingest(_)
+            | Command::Lively { .. } => {
+                unreachable!("lives of agents have laws of their own")
+            }
             Command::KindUp { .. } => Ok(Reply::Done),
             Command::Woke { slept } => {
                 self.notes.woke(*slept);

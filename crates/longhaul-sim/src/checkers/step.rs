@@ -205,6 +205,15 @@ fn named(command: &Command) -> Option<Vec<&JobId>> {
     match command {
         Command::Submit(jobs) => Some(jobs.iter().map(|job| &job.id).collect()),
         Command::Cancel { tree: true, .. } | Command::Woke { .. } | Command::KindUp { .. } => None,
+        Command::AddAgent { .. }
+        | Command::RemoveAgent(_)
+        | Command::StopAgent { .. }
+        | Command::SendMail(_)
+        | Command::CheckMail { .. }
+        | Command::ReadMail { .. }
+        | Command::Authorize { .. }
+        | Command::Answer { .. } => None,
+        Command::Ingest(taking) => Some(vec![&taking.job]),
         Command::SetPool { .. }
         | Command::HostUp { .. }
         | Command::AddSink { .. }
@@ -225,6 +234,7 @@ fn named(command: &Command) -> Option<Vec<&JobId>> {
         | Command::Started { job, .. }
         | Command::Exited { job, .. }
         | Command::Quiet { job, .. }
+        | Command::Lively { job, .. }
         | Command::Cleaned { job, .. }
         | Command::Purged { job, .. } => Some(vec![job]),
     }

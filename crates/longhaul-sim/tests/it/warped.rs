@@ -243,6 +243,14 @@ impl Tx for WarpedTx<'_> {
         Ok(crate::untrue::counted(self.lie, found))
     }
 
+    fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.inner.unread(mailbox, limit)
+    }
+
+    fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.inner.open_jobs_in_lane(lane, limit)
+    }
+
     fn commit(self: Box<Self>) -> Result<(), StoreError> {
         // Says that it is durable, and drops it.
         let is_lost = self.lie == Lie::LosesCommits && self.turn.is_multiple_of(9);

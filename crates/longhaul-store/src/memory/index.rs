@@ -59,7 +59,14 @@ impl Index {
             | Table::Host
             | Table::Sink
             | Table::Owner
-            | Table::Presence => {}
+            | Table::Presence
+            | Table::Agent
+            | Table::AgentEnvironment
+            | Table::Mail
+            | Table::Input
+            | Table::Intake
+            | Table::Approval
+            | Table::Quota => {}
         }
     }
 

@@ -4,7 +4,9 @@ use super::deliveries::passes as passes_delivery;
 use super::index::Index;
 use super::{Content, MemoryStore};
 use longhaul_core::event::Event;
-use longhaul_core::port::{DeliveryFilter, Filter, Position, Reader, Row, StoreError, Table};
+use longhaul_core::port::{
+    DeliveryFilter, Filter, MailFilter, Position, Reader, Row, StoreError, Table,
+};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -150,6 +152,46 @@ impl Reader for MemoryReader {
 
     fn delivery_counts(&mut self, pool: &str) -> Result<(u64, u64), StoreError> {
         Ok(self.store.lock().index.deliveries.counts(pool))
+    }
+
+    fn mail(
+        &mut self,
+        filter: &MailFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let content = self.store.lock();
+        let is =
+            |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
+        let mut found: Vec<Row> = content
+            .rows(Table::Mail)
+            .values()
+            .filter(|row| before.is_none_or(|before| row.seq < before))
+            .filter(|row| is(&filter.to, &row.lane) && is(&filter.from, &row.pool))
+            .filter(|row| is(&filter.thread, &row.parent) && is(&filter.kind, &row.name))
+            .filter(|row| filter.states.is_empty() || filter.states.contains(&row.state))
+            .map(|row| Row::clone(row))
+            .collect();
+        found.sort_by_key(|row| Reverse(row.seq));
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
+    fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError> {
+        Ok(self.store.lock().unread(mailbox, u32::MAX).len() as u64)
+    }
+
+    fn rows(
+        &mut self,
+        table: Table,
+        parent: Option<&str>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let content = self.store.lock();
+        let rows = content.rows(table).iter().filter(|(id, _)| id.as_str() > after);
+        let rows = rows.filter(|(_, row)| parent.is_none() || row.parent.as_deref() == parent);
+        Ok(rows.take(limit as usize).map(|(_, row)| Row::clone(row)).collect())
     }
 
     fn dead_deliveries(&mut self) -> Result<u64, StoreError> {

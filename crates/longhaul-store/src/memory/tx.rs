@@ -174,7 +174,14 @@ impl Tx for MemoryTx<'_> {
             | Table::Host
             | Table::Sink
             | Table::Owner
-            | Table::Presence => return Ok(Vec::new()),
+            | Table::Presence
+            | Table::Agent
+            | Table::AgentEnvironment
+            | Table::Mail
+            | Table::Input
+            | Table::Intake
+            | Table::Approval
+            | Table::Quota => return Ok(Vec::new()),
         };
         let active = active.range(from..);
         let active = active.take_while(|(found, _)| found == host.as_str());
@@ -230,6 +237,16 @@ impl Tx for MemoryTx<'_> {
 
     fn active_in_pool(&mut self, pool: &str) -> Result<u32, StoreError> {
         Ok(self.content.index.deliveries.active_in_pool(pool))
+    }
+
+    fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        Ok(self.content.unread(mailbox, limit))
+    }
+
+    fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let open = self.content.index.open_in_lane.range((lane.to_owned(), 0, String::new())..);
+        let open = open.take_while(|(found, ..)| found == lane);
+        Ok(open.take(limit as usize).map(|(.., id)| id.clone()).collect())
     }
 
     fn active_in_lane(&mut self, lane: &str) -> Result<u32, StoreError> {

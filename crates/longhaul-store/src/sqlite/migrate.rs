@@ -9,9 +9,10 @@ use rusqlite::{Connection, TransactionBehavior, backup::Backup};
 use std::path::{Path, PathBuf};
 
 /// All migrations, oldest first; the first is number 1. A released one is never changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/V0001__first.sql"),
     include_str!("../../migrations/V0002__deliveries.sql"),
+    include_str!("../../migrations/V0003__agents.sql"),
 ];
 /// Copies of the database that are kept, the newest ones.
 const BACKUPS_KEPT: usize = 2;
@@ -52,6 +53,13 @@ pub(super) const fn since(table: Table) -> u32 {
     match table {
         Table::Job | Table::Environment | Table::Dependency | Table::Pool | Table::Host => 1,
         Table::Delivery | Table::Sink | Table::Owner | Table::Presence => 2,
+        Table::Agent
+        | Table::AgentEnvironment
+        | Table::Mail
+        | Table::Input
+        | Table::Intake
+        | Table::Approval
+        | Table::Quota => 3,
     }
 }
 

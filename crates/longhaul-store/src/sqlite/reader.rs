@@ -6,7 +6,9 @@ use super::row::{all, first, from_i64, read, read_event, single, to_i64};
 use super::sql;
 use super::{deliveries, list};
 use longhaul_core::event::Event;
-use longhaul_core::port::{DeliveryFilter, Filter, Position, Reader, Row, StoreError, Table};
+use longhaul_core::port::{
+    DeliveryFilter, Filter, MailFilter, Position, Reader, Row, StoreError, Table,
+};
 use rusqlite::{CachedStatement, Connection, OpenFlags, params};
 use std::path::Path;
 use std::time::Duration;
@@ -145,6 +147,35 @@ impl Reader for SqliteReader {
             Ok((from_i64(single(row)?)?, from_i64(row.get(1).map_err(store_error)?)?))
         })?;
         Ok(counts.unwrap_or((0, 0)))
+    }
+
+    fn mail(
+        &mut self,
+        filter: &MailFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        list::mail(&self.connection, filter, before, limit)
+    }
+
+    fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError> {
+        from_i64(first(self.prepare(sql::UNREAD_COUNT)?, [mailbox], single)?.unwrap_or(0))
+    }
+
+    fn rows(
+        &mut self,
+        table: Table,
+        parent: Option<&str>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let read_row = |row: &rusqlite::Row<'_>| read(table, row);
+        match parent {
+            None => all(self.prepare(sql::rows(table))?, params![after, limit], read_row),
+            Some(parent) => {
+                all(self.prepare(sql::rows_under(table))?, params![after, limit, parent], read_row)
+            }
+        }
     }
 
     fn dead_deliveries(&mut self) -> Result<u64, StoreError> {

@@ -18,6 +18,13 @@ macro_rules! for_table {
             Table::Sink => concat!($before, "sink", $after),
             Table::Owner => concat!($before, "owner", $after),
             Table::Presence => concat!($before, "presence", $after),
+            Table::AgentEnvironment => concat!($before, "agent_environment", $after),
+            Table::Agent => concat!($before, "agent", $after),
+            Table::Mail => concat!($before, "mail", $after),
+            Table::Input => concat!($before, "input", $after),
+            Table::Intake => concat!($before, "intake", $after),
+            Table::Approval => concat!($before, "approval", $after),
+            Table::Quota => concat!($before, "quota", $after),
         }
     };
 }
@@ -126,7 +133,21 @@ pub(super) const NEXT_DUES: &str = concat!(
     ", ",
     next_due!("owner"),
     ", ",
-    next_due!("presence")
+    next_due!("presence"),
+    ", ",
+    next_due!("agent"),
+    ", ",
+    next_due!("agent_environment"),
+    ", ",
+    next_due!("mail"),
+    ", ",
+    next_due!("input"),
+    ", ",
+    next_due!("intake"),
+    ", ",
+    next_due!("approval"),
+    ", ",
+    next_due!("quota")
 );
 
 /// Of jobs and deliveries, which have an index for it.
@@ -147,6 +168,33 @@ pub(super) const RUNNABLE: &str = "SELECT id FROM job WHERE phase = 'ready' AND 
 pub(super) const OCCUPIED: &str = "SELECT count(*) FROM job WHERE phase = 'active' AND pool = ?1";
 pub(super) const LANE_HEAD: &str = "SELECT id FROM job WHERE phase <> 'ended' AND lane = ?1 \
     ORDER BY seq LIMIT 1";
+pub(super) const UNREAD: &str = "SELECT id FROM mail WHERE phase = 'ready' AND lane = ?1 \
+    ORDER BY seq LIMIT ?2";
+pub(super) const UNREAD_COUNT: &str =
+    "SELECT count(*) FROM mail WHERE phase = 'ready' AND lane = ?1";
+pub(super) const OPEN_JOBS_IN_LANE: &str = "SELECT id FROM job WHERE phase <> 'ended' AND lane = ?1 \
+    ORDER BY seq LIMIT ?2";
+/// What every list of mail begins with.
+pub(super) const MAIL_FROM: &str = concat!("SELECT ", columns!(), " FROM mail WHERE seq < ?");
+
+/// A page of a small table.
+pub(super) const fn rows(table: Table) -> &'static str {
+    for_table!(
+        table,
+        concat!("SELECT ", columns!(), " FROM "),
+        " WHERE id > ?1 ORDER BY id LIMIT ?2"
+    )
+}
+
+/// A page of what lies under a parent.
+pub(super) const fn rows_under(table: Table) -> &'static str {
+    for_table!(
+        table,
+        concat!("SELECT ", columns!(), " FROM "),
+        " WHERE parent = ?3 AND id > ?1 ORDER BY id LIMIT ?2"
+    )
+}
+
 pub(super) const BY_KEY: &str = "SELECT id FROM job WHERE key = ?1";
 pub(super) const OLDEST_ENDED: &str = "SELECT id FROM job WHERE phase = 'ended' \
     ORDER BY ended_at, id LIMIT ?1";

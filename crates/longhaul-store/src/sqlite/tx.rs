@@ -227,6 +227,14 @@ impl Tx for SqliteTx<'_> {
         Ok(first(self.prepare(sql::ACTIVE_IN_LANE)?, [lane], single)?.unwrap_or(0))
     }
 
+    fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::UNREAD)?, params![mailbox, limit], single)
+    }
+
+    fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::OPEN_JOBS_IN_LANE)?, params![lane, limit], single)
+    }
+
     fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         let mut commit = self.prepare("COMMIT")?;
         commit.execute([]).map_err(store_error)?;

@@ -4,12 +4,17 @@
 
 use crate::on_every_store;
 use crate::sample::{ask, at, step};
+use longhaul_core::agent::{Agent, AgentEnvironment};
+use longhaul_core::approval::Approval;
 use longhaul_core::delivery::Delivery;
 use longhaul_core::job::Job;
+use longhaul_core::mail::Mail;
 use longhaul_core::owner::{Owner, Presence};
 use longhaul_core::port::{Phase, Record, Row, Table};
+use longhaul_core::quota::Quota;
 use longhaul_core::record::{Dependency, Host, Pool, StoredEnvironment};
 use longhaul_core::sink::Sink;
+use longhaul_core::turn::{Input, Intake};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -87,6 +92,13 @@ fn every_stored_shape_ever_released_still_loads() {
             Table::Sink => loads::<Sink>(&path, &row),
             Table::Owner => loads::<Owner>(&path, &row),
             Table::Presence => loads::<Presence>(&path, &row),
+            Table::Agent => loads::<Agent>(&path, &row),
+            Table::AgentEnvironment => loads::<AgentEnvironment>(&path, &row),
+            Table::Mail => loads::<Mail>(&path, &row),
+            Table::Input => loads::<Input>(&path, &row),
+            Table::Intake => loads::<Intake>(&path, &row),
+            Table::Approval => loads::<Approval>(&path, &row),
+            Table::Quota => loads::<Quota>(&path, &row),
         }
     }
 }

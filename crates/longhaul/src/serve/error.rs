@@ -155,6 +155,40 @@ fn status_and_hint(refused: &Refused) -> (StatusCode, Option<String>) {
             );
             (StatusCode::CONFLICT, Some(text))
         }
+        Refused::NoAgent(name) => {
+            let text = format!(
+                "`longhaul agent add {name} --kind …` makes it; `longhaul agent list` shows all"
+            );
+            (StatusCode::NOT_FOUND, Some(text))
+        }
+        Refused::AgentTaken(name) => {
+            let text = format!("`longhaul agent add {name} … --replace` changes it");
+            (StatusCode::CONFLICT, Some(text))
+        }
+        Refused::AgentEnded { agent, .. } => {
+            let text = format!("`longhaul agent show {agent}` says when and why");
+            (StatusCode::CONFLICT, Some(text))
+        }
+        Refused::AgentBusy { agent, .. } => {
+            (StatusCode::CONFLICT, Some(format!("`longhaul agent stop {agent}` ends it")))
+        }
+        Refused::NoRecipients(_) => {
+            (StatusCode::CONFLICT, hint("`longhaul agent list` shows who there is"))
+        }
+        Refused::NoMail(_) => {
+            (StatusCode::NOT_FOUND, hint("`longhaul mail list` shows what there is"))
+        }
+        Refused::NoApproval(_) | Refused::Answered { .. } => {
+            let status = match refused {
+                Refused::NoApproval(_) => StatusCode::NOT_FOUND,
+                _ => StatusCode::CONFLICT,
+            };
+            (status, hint("`longhaul approvals` shows what waits for an answer"))
+        }
+        Refused::BudgetSpent(name) => {
+            let text = format!("`longhaul agent show {name}` says what it used");
+            (StatusCode::CONFLICT, Some(text))
+        }
         Refused::NoPool(name) => {
             let text = format!("`longhaul pool set {name} --slots 4` makes it");
             (StatusCode::NOT_FOUND, Some(text))
@@ -181,6 +215,7 @@ fn status_and_hint(refused: &Refused) -> (StatusCode, Option<String>) {
         | Refused::NotPresent(_)
         | Refused::StaleDelivery(_)
         | Refused::Stale(_)
+        | Refused::AlreadyTaken { .. }
         | Refused::Repeat => (StatusCode::CONFLICT, None),
     }
 }

@@ -63,7 +63,11 @@ fn state(job: &Job, around: &Surroundings, now: Timestamp) -> Vec<String> {
             }
             if !is_due {
                 let what = match because {
-                    Waiting::New | Waiting::Kind => "The hour it was given",
+                    Waiting::New
+                    | Waiting::Kind
+                    | Waiting::RateLimited
+                    | Waiting::Parked
+                    | Waiting::Approval => "The hour it was given",
                     Waiting::Rerun => "The next attempt after one that was lost with its process",
                     Waiting::Retry => "The next attempt after a failed one",
                     Waiting::Launch => "The next launch after one that came to nothing",

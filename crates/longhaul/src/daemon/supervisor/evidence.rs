@@ -257,6 +257,7 @@ fn exit_of(site: &Site, record: &ExitRecord, boot: Boot) -> Exit {
         }),
         artifacts: Vec::new(),
         warnings: Vec::new(),
+        turn: None,
     }
 }
 

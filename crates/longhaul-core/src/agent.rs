@@ -1,0 +1,263 @@
+//! The agent: a named worker with a mailbox, a lane and a conversation.
+//!
+//! ```text
+//!  Idle ⇄ Waiting ──► Finished   (its terminal mail, once the turn that sent it ended well)
+//!    └──────┴───────► Stopped    (somebody asked)
+//! ```
+//! Whether it is idle or waits follows from its jobs, its mail and its children; it is worked out in
+//! the step that changes one of them, and never by whoever reads.
+
+use crate::id::{JobId, MailId};
+use crate::port::{Corrupt, Phase, Record, Row, Table};
+use crate::record::{body, parse};
+use crate::spec::Environment;
+use crate::time::{Millis, Timestamp};
+use crate::turn::{Budget, Park, Policy, ResumeRule, TurnHow, Used};
+use serde::{Deserialize, Serialize};
+
+/// What an agent is set up to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AgentSpec {
+    /// Its name: mailbox and lane are called after it.
+    pub name: String,
+    /// Which CLI it is; a word of the adapters'.
+    pub kind: String,
+    /// What it is there for; decides what it owes at the end of its work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The agent that it works for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The model, as the CLI names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Where its turns run: an absolute path.
+    pub cwd: String,
+    /// Arguments that are passed on to the CLI; for kinds without a program of their own, the
+    /// program and its arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra: Vec<String>,
+    /// What it may do.
+    pub policy: Policy,
+    /// What all its turns together may cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// What a limit of the vendor does to its turns.
+    pub park: Park,
+    /// What a refused resume does to its turns.
+    pub resume: ResumeRule,
+    /// When its silence is said, asked about, ended; the home's rule for its role if `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Ladder>,
+    /// Runs in a git worktree of its own.
+    pub worktree: bool,
+    /// The pool its turns need a slot of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// Whom its turns belong to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The project that they belong to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The longest that one of its turns may run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Millis>,
+    /// Sinks that are told of its turns' ends.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
+    /// Names of its environment that were set on purpose.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environment_set: Vec<String>,
+}
+
+/// After how long a silence what is done; `None` is never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ladder {
+    /// It is said.
+    pub warn_after: Option<Millis>,
+    /// The agent is sent a message, for its next turn.
+    pub nudge_after: Option<Millis>,
+    /// Its owner is asked.
+    pub ask_after: Option<Millis>,
+    /// The turn is stopped.
+    pub stop_after: Option<Millis>,
+}
+
+/// A named worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// What it is set up to be.
+    pub spec: AgentSpec,
+    /// Since when it is there.
+    pub added_at: Timestamp,
+    /// What it is doing.
+    pub standing: Standing,
+    /// The conversation that its next turn goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    /// What the next turn of that conversation is to be given, as JSON text of the adapter's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carry: Option<String>,
+    /// Turns that were placed so far.
+    #[serde(default)]
+    pub turns: u64,
+    /// What they used.
+    #[serde(default)]
+    pub used: Used,
+    /// It was told that most of its budget is spent.
+    #[serde(default)]
+    pub is_warned: bool,
+    /// The newest turn that was placed, and how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<LastTurn>,
+}
+
+/// The newest turn of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastTurn {
+    /// Which.
+    pub job: JobId,
+    /// How it ended, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<TurnHow>,
+    /// It ended well, and its agent's role would have owed a mail that says so.
+    #[serde(default)]
+    pub is_silent: bool,
+}
+
+/// What an agent is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Standing {
+    /// Nothing: no turn, no mail, no children at work.
+    Idle,
+    /// Something is open.
+    Waiting {
+        /// What, in words.
+        because: String,
+    },
+    /// It said that its work is done.
+    Finished {
+        /// When.
+        at: Timestamp,
+        /// In which mail.
+        mail: MailId,
+        /// In which turn.
+        turn: JobId,
+    },
+    /// Somebody stopped it.
+    Stopped {
+        /// When.
+        at: Timestamp,
+        /// Why, in the asker's words.
+        reason: Option<String>,
+    },
+}
+
+impl Standing {
+    /// What people call it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Waiting { .. } => "waiting",
+            Self::Finished { .. } => "finished",
+            Self::Stopped { .. } => "stopped",
+        }
+    }
+}
+
+/// The environment of an agent's turns. A secret: never printed, erased with the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentEnvironment {
+    /// Whose.
+    pub agent: String,
+    /// The secret.
+    pub environment: Environment,
+}
+
+impl Agent {
+    /// An agent that has just been added.
+    pub fn new(spec: AgentSpec, now: Timestamp) -> Self {
+        Self {
+            spec,
+            added_at: now,
+            standing: Standing::Idle,
+            conversation: None,
+            carry: None,
+            turns: 0,
+            used: Used::default(),
+            is_warned: false,
+            last: None,
+        }
+    }
+
+    /// The lane of its turns.
+    pub fn lane(name: &str) -> String {
+        format!("agent/{name}")
+    }
+
+    /// Whether it will have no more turns.
+    pub const fn is_ended(&self) -> bool {
+        matches!(self.standing, Standing::Finished { .. } | Standing::Stopped { .. })
+    }
+
+    /// When its life ended, if it has.
+    pub const fn ended_at(&self) -> Option<Timestamp> {
+        match self.standing {
+            Standing::Finished { at, .. } | Standing::Stopped { at, .. } => Some(at),
+            Standing::Idle | Standing::Waiting { .. } => None,
+        }
+    }
+}
+
+impl Record for Agent {
+    const TABLE: Table = Table::Agent;
+
+    fn row_id(&self) -> String {
+        self.spec.name.clone()
+    }
+
+    fn to_row(&self) -> Row {
+        let is_ended = self.is_ended();
+        Row {
+            phase: if is_ended { Phase::Ended } else { Phase::Kept },
+            state: self.standing.name().to_owned(),
+            parent: self.spec.parent.clone(),
+            owner: self.spec.owner.clone(),
+            name: self.spec.role.clone(),
+            outcome: is_ended.then(|| self.standing.name().to_owned()),
+            ended_at: self.ended_at(),
+            ..Row::kept(self.row_id(), body(self))
+        }
+    }
+
+    fn from_row(row: &Row) -> Result<Self, Corrupt> {
+        parse(row, Self::TABLE)
+    }
+}
+
+impl Record for AgentEnvironment {
+    const TABLE: Table = Table::AgentEnvironment;
+
+    fn row_id(&self) -> String {
+        self.agent.clone()
+    }
+
+    fn to_row(&self) -> Row {
+        Row::kept(self.row_id(), body(&self.environment))
+    }
+
+    fn from_row(row: &Row) -> Result<Self, Corrupt> {
+        let environment = serde_json::from_str(&row.body)
+            // The parser's own words might quote a secret.
+            .map_err(|_| Corrupt {
+                table: Self::TABLE,
+                id: row.id.clone(),
+                message: "not an environment".to_owned(),
+            })?;
+        Ok(Self { agent: row.id.clone(), environment })
+    }
+}

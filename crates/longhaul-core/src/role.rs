@@ -1,0 +1,26 @@
+//! What a role is there for: whether it owes a mail that says its work is done, which kinds of mail
+//! say so, and after how long its silence is said, asked about, ended.
+
+/// Kinds of mail that finish an agent of any role but [`MERGER`].
+const DONE: [&str; 3] = ["done", "worker_done", "result"];
+/// Kinds of mail that finish a merger.
+const MERGED: [&str; 2] = ["merged", "merge_failed"];
+/// The role that brings work together.
+pub const MERGER: &str = "merger";
+/// Roles that stay: they owe nothing at the end of a turn, and are never finished by silence.
+pub const STAYING: [&str; 3] = ["coordinator", "orchestrator", "monitor"];
+
+/// Whether mail of this kind, sent by an agent of this role, says that its work is done.
+pub fn is_terminal(role: Option<&str>, kind: &str) -> bool {
+    if role == Some(MERGER) { MERGED.contains(&kind) } else { DONE.contains(&kind) }
+}
+
+/// Whether an agent of this role owes such a mail. One without a role owes nothing.
+pub fn owes(role: Option<&str>) -> bool {
+    role.is_some_and(|role| !STAYING.contains(&role))
+}
+
+/// The kinds of mail that an agent of this role may end its work with.
+pub fn terminal_kinds(role: Option<&str>) -> &'static [&'static str] {
+    if role == Some(MERGER) { &MERGED } else { &DONE }
+}
