@@ -65,6 +65,17 @@ impl Table {
         Self::Quota,
     ];
 
+    /// Those whose rows may be due; a store refuses an hour in any other. Every step asks each of them.
+    pub const TIMED: [Self; 7] = [
+        Self::Job,
+        Self::Pool,
+        Self::Delivery,
+        Self::Sink,
+        Self::Owner,
+        Self::Approval,
+        Self::Quota,
+    ];
+
     /// The name a database knows this table by.
     pub const fn name(self) -> &'static str {
         match self {
@@ -319,7 +330,7 @@ pub trait Tx {
     /// Removes the oldest entries that belong to no job, beyond the newest `keep`.
     fn trim_general(&mut self, keep: u32) -> Result<(), StoreError>;
     /// Rows whose `due_at` is at or before `now` and which belong to `me` or to no host, by
-    /// (`due_at`, table in the order of [`Table::ALL`], id). Deliveries are due whoever holds them: a
+    /// (`due_at`, table in the order of [`Table::TIMED`], id). Deliveries are due whoever holds them: a
     /// claim runs out although its host may never come back.
     fn due(
         &mut self,
@@ -377,6 +388,12 @@ pub trait Tx {
     fn active_in_lane(&mut self, lane: &str) -> Result<u32, StoreError>;
     /// Ids of `Ready` messages of a mailbox, oldest (by `seq`) first.
     fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// How many messages of a mailbox are `Ready`. Costs the same however many there are.
+    fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError>;
+    /// Ids of `Ended` messages, the oldest (by `seq`) first.
+    fn oldest_ended_mail(&mut self, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// How many messages are `Ended`. Costs the same however many there are.
+    fn ended_mail_count(&mut self) -> Result<u64, StoreError>;
     /// Ids of jobs of a lane that are not `Ended`, oldest (by `seq`) first.
     fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError>;
     /// Makes everything durable, or gives an error and leaves nothing behind.
@@ -494,7 +511,7 @@ pub trait Reader: Send {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Row>, StoreError>;
-    /// How many messages of a mailbox are `Ready`.
+    /// How many messages of a mailbox are `Ready`. Costs the same however many there are.
     fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError>;
     /// Rows of a table after the id `after`, by id; under `parent` if given. For small tables.
     fn rows(

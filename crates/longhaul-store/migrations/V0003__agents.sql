@@ -1,12 +1,13 @@
 -- What agents need: named workers, their environments, mail, what turns are given and how far their
 -- output was taken, questions to people, limits of vendors. The tables have the shape of all others.
+-- Only questions and limits have an hour: what can never be due is not asked for it in every step.
 
 CREATE TABLE agent (
     id        TEXT PRIMARY KEY,
     phase     TEXT NOT NULL CHECK (phase IN
                   ('kept', 'blocked', 'behind', 'delayed', 'ready', 'active', 'ended')),
     state     TEXT NOT NULL,
-    due_at    INTEGER,
+    due_at    INTEGER CHECK (due_at IS NULL),
     host      TEXT,
     lane      TEXT,
     parent    TEXT,
@@ -22,7 +23,6 @@ CREATE TABLE agent (
     labels    TEXT CHECK (labels IS NULL OR json_valid(labels)),
     body      TEXT NOT NULL CHECK (json_valid(body))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX agent_due ON agent (due_at, id, host) WHERE due_at IS NOT NULL;
 CREATE INDEX agent_parent ON agent (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX agent_key ON agent (key) WHERE key IS NOT NULL;
 
@@ -31,7 +31,7 @@ CREATE TABLE agent_environment (
     phase     TEXT NOT NULL CHECK (phase IN
                   ('kept', 'blocked', 'behind', 'delayed', 'ready', 'active', 'ended')),
     state     TEXT NOT NULL,
-    due_at    INTEGER,
+    due_at    INTEGER CHECK (due_at IS NULL),
     host      TEXT,
     lane      TEXT,
     parent    TEXT,
@@ -47,7 +47,6 @@ CREATE TABLE agent_environment (
     labels    TEXT CHECK (labels IS NULL OR json_valid(labels)),
     body      TEXT NOT NULL CHECK (json_valid(body))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX agent_environment_due ON agent_environment (due_at, id, host) WHERE due_at IS NOT NULL;
 CREATE INDEX agent_environment_parent ON agent_environment (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX agent_environment_key ON agent_environment (key) WHERE key IS NOT NULL;
 
@@ -56,7 +55,7 @@ CREATE TABLE input (
     phase     TEXT NOT NULL CHECK (phase IN
                   ('kept', 'blocked', 'behind', 'delayed', 'ready', 'active', 'ended')),
     state     TEXT NOT NULL,
-    due_at    INTEGER,
+    due_at    INTEGER CHECK (due_at IS NULL),
     host      TEXT,
     lane      TEXT,
     parent    TEXT,
@@ -72,7 +71,6 @@ CREATE TABLE input (
     labels    TEXT CHECK (labels IS NULL OR json_valid(labels)),
     body      TEXT NOT NULL CHECK (json_valid(body))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX input_due ON input (due_at, id, host) WHERE due_at IS NOT NULL;
 CREATE INDEX input_parent ON input (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX input_key ON input (key) WHERE key IS NOT NULL;
 
@@ -81,7 +79,7 @@ CREATE TABLE intake (
     phase     TEXT NOT NULL CHECK (phase IN
                   ('kept', 'blocked', 'behind', 'delayed', 'ready', 'active', 'ended')),
     state     TEXT NOT NULL,
-    due_at    INTEGER,
+    due_at    INTEGER CHECK (due_at IS NULL),
     host      TEXT,
     lane      TEXT,
     parent    TEXT,
@@ -97,7 +95,6 @@ CREATE TABLE intake (
     labels    TEXT CHECK (labels IS NULL OR json_valid(labels)),
     body      TEXT NOT NULL CHECK (json_valid(body))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX intake_due ON intake (due_at, id, host) WHERE due_at IS NOT NULL;
 CREATE INDEX intake_parent ON intake (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX intake_key ON intake (key) WHERE key IS NOT NULL;
 
@@ -151,20 +148,21 @@ CREATE INDEX quota_due ON quota (due_at, id, host) WHERE due_at IS NOT NULL;
 CREATE INDEX quota_parent ON quota (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX quota_key ON quota (key) WHERE key IS NOT NULL;
 
--- Messages lie in the order they were sent.
+-- Messages lie in the order they were sent, which is the order of every list: each index of one column
+-- gives its rows in it. What was read or returned is by far the most; what waits has an index alone.
 CREATE TABLE mail (
     id        TEXT NOT NULL UNIQUE,
     phase     TEXT NOT NULL CHECK (phase IN
                   ('kept', 'blocked', 'behind', 'delayed', 'ready', 'active', 'ended')),
     state     TEXT NOT NULL,
-    due_at    INTEGER,
+    due_at    INTEGER CHECK (due_at IS NULL),
     host      TEXT,
     lane      TEXT,
     parent    TEXT,
     owner     TEXT,
     pool      TEXT,
     priority  INTEGER NOT NULL,
-    seq       INTEGER NOT NULL,
+    seq       INTEGER PRIMARY KEY,
     key       TEXT,
     name      TEXT,
     outcome   TEXT,
@@ -177,13 +175,16 @@ CREATE TABLE mail (
     CONSTRAINT ends_read_or_returned CHECK (outcome IS NULL OR outcome IN ('read', 'returned'))
 ) STRICT;
 
-CREATE INDEX mail_due ON mail (due_at, id, host) WHERE due_at IS NOT NULL;
-CREATE INDEX mail_parent ON mail (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX mail_key ON mail (key) WHERE key IS NOT NULL;
-CREATE UNIQUE INDEX mail_seq ON mail (seq);
-CREATE INDEX mail_ready_lane ON mail (lane, seq, id) WHERE phase = 'ready';
-CREATE INDEX mail_lane ON mail (lane, seq);
-CREATE INDEX mail_pool ON mail (pool, seq);
+CREATE INDEX mail_parent     ON mail (parent, id) WHERE parent IS NOT NULL;
+CREATE INDEX mail_ready      ON mail (lane) WHERE phase = 'ready';
+CREATE INDEX mail_ended      ON mail (phase) WHERE phase = 'ended';
+CREATE INDEX mail_to         ON mail (lane);
+CREATE INDEX mail_to_state   ON mail (lane, state);
+CREATE INDEX mail_from       ON mail (pool);
+CREATE INDEX mail_from_state ON mail (pool, state);
+CREATE INDEX mail_thread     ON mail (parent);
+CREATE INDEX mail_state      ON mail (state);
 
 -- What was read or returned stays so.
 CREATE TRIGGER mail_stays_ended BEFORE UPDATE ON mail
@@ -191,4 +192,44 @@ WHEN OLD.phase = 'ended' AND (NEW.phase <> 'ended'
     OR NEW.outcome IS NOT OLD.outcome OR NEW.ended_at IS NOT OLD.ended_at)
 BEGIN
     SELECT RAISE(ABORT, 'an ended message stays as it ended');
+END;
+
+INSERT INTO tally VALUES ('ended_mail', 0);
+CREATE TRIGGER mail_ended_new AFTER INSERT ON mail WHEN NEW.phase = 'ended'
+BEGIN
+    UPDATE tally SET value = value + 1 WHERE name = 'ended_mail';
+END;
+CREATE TRIGGER mail_ended_now AFTER UPDATE ON mail
+WHEN NEW.phase = 'ended' AND OLD.phase <> 'ended'
+BEGIN
+    UPDATE tally SET value = value + 1 WHERE name = 'ended_mail';
+END;
+CREATE TRIGGER mail_ended_gone AFTER DELETE ON mail WHEN OLD.phase = 'ended'
+BEGIN
+    UPDATE tally SET value = value - 1 WHERE name = 'ended_mail';
+END;
+
+-- How many messages wait in each mailbox: a full one refuses more, and every list of agents says it.
+CREATE TABLE mailbox (
+    name   TEXT PRIMARY KEY,
+    unread INTEGER NOT NULL CHECK (unread >= 0)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER mailbox_in AFTER INSERT ON mail
+WHEN NEW.phase = 'ready' AND NEW.lane IS NOT NULL
+BEGIN
+    INSERT INTO mailbox VALUES (NEW.lane, 1) ON CONFLICT (name) DO UPDATE SET unread = unread + 1;
+END;
+CREATE TRIGGER mailbox_moved AFTER UPDATE ON mail
+WHEN (OLD.phase = 'ready') <> (NEW.phase = 'ready') OR OLD.lane IS NOT NEW.lane
+BEGIN
+    UPDATE mailbox SET unread = unread - 1 WHERE OLD.phase = 'ready' AND name = OLD.lane;
+    INSERT INTO mailbox SELECT NEW.lane, 1 WHERE NEW.phase = 'ready' AND NEW.lane IS NOT NULL
+        ON CONFLICT (name) DO UPDATE SET unread = unread + 1;
+    DELETE FROM mailbox WHERE name = OLD.lane AND unread = 0;
+END;
+CREATE TRIGGER mailbox_out AFTER DELETE ON mail
+WHEN OLD.phase = 'ready' AND OLD.lane IS NOT NULL
+BEGIN
+    UPDATE mailbox SET unread = unread - 1 WHERE name = OLD.lane;
+    DELETE FROM mailbox WHERE name = OLD.lane AND unread = 0;
 END;

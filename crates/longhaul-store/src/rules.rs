@@ -12,6 +12,7 @@ pub(crate) fn check_row(table: Table, before: Option<&Row>, row: &Row) -> Result
     match table {
         Table::Job => check_job(before, row),
         Table::Delivery => check_delivery(before, row),
+        Table::Mail => check_mail(before, row),
         Table::Environment
         | Table::Dependency
         | Table::Pool
@@ -21,7 +22,6 @@ pub(crate) fn check_row(table: Table, before: Option<&Row>, row: &Row) -> Result
         | Table::Presence
         | Table::Agent
         | Table::AgentEnvironment
-        | Table::Mail
         | Table::Input
         | Table::Intake
         | Table::Approval
@@ -51,6 +51,29 @@ fn check_delivery(before: Option<&Row>, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
+fn check_mail(before: Option<&Row>, row: &Row) -> Result<(), StoreError> {
+    check_end(Table::Mail, row)?;
+    if !matches!(row.outcome.as_deref(), None | Some(READ | RETURNED)) {
+        return Err(broken(Table::Mail, row, "a message ends read or returned"));
+    }
+    let Some(before) = before else { return Ok(()) };
+    if before.phase == Phase::Ended && !is_same_end(before, row) {
+        return Err(broken(Table::Mail, row, "an ended message stays as it ended"));
+    }
+    Ok(())
+}
+
+/// Refuses an hour in a table that no step asks for one: it would never be kept.
+pub(crate) fn check_hour(table: Table, row: &Row) -> Result<(), StoreError> {
+    if row.due_at.is_none() || Table::TIMED.contains(&table) {
+        return Ok(());
+    }
+    Err(broken(table, row, "nothing in its table is ever due"))
+}
+
+/// The outcomes of a message.
+const READ: &str = "read";
+const RETURNED: &str = "returned";
 /// The outcome of a delivery that was taken.
 const ACKED: &str = "acked";
 /// The outcome of a delivery that was given up.
@@ -60,12 +83,18 @@ fn is_same_end(before: &Row, row: &Row) -> bool {
     row.phase == Phase::Ended && row.outcome == before.outcome && row.ended_at == before.ended_at
 }
 
-/// What holds for everything that is scheduled and ends.
-fn check_life(table: Table, row: &Row) -> Result<(), StoreError> {
+/// What holds for everything that ends for good.
+fn check_end(table: Table, row: &Row) -> Result<(), StoreError> {
     let ended = row.phase == Phase::Ended;
     if ended != row.outcome.is_some() || ended != row.ended_at.is_some() {
         return Err(broken(table, row, "it has an outcome and an end exactly when it has ended"));
     }
+    Ok(())
+}
+
+/// What holds for everything that is scheduled and ends.
+fn check_life(table: Table, row: &Row) -> Result<(), StoreError> {
+    check_end(table, row)?;
     if row.phase == Phase::Active && row.host.is_none() {
         return Err(broken(table, row, "what is active has a host"));
     }

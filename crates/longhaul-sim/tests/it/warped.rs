@@ -247,6 +247,18 @@ impl Tx for WarpedTx<'_> {
         self.inner.unread(mailbox, limit)
     }
 
+    fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError> {
+        self.inner.unread_count(mailbox)
+    }
+
+    fn oldest_ended_mail(&mut self, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.inner.oldest_ended_mail(limit)
+    }
+
+    fn ended_mail_count(&mut self) -> Result<u64, StoreError> {
+        self.inner.ended_mail_count()
+    }
+
     fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         self.inner.open_jobs_in_lane(lane, limit)
     }

@@ -2,6 +2,7 @@
 //! single function that is told of every change, so that undoing is the same call turned round.
 
 use super::deliveries::DeliveryIndex;
+use super::mail::MailIndex;
 use longhaul_core::port::{Phase, Row, Table};
 use longhaul_core::time::Timestamp;
 use std::cmp::Reverse;
@@ -38,6 +39,8 @@ pub(super) struct Index {
     pub(super) states: BTreeMap<String, u64>,
     /// Deliveries alone.
     pub(super) deliveries: DeliveryIndex,
+    /// Messages alone.
+    pub(super) mail: MailIndex,
 }
 
 impl Index {
@@ -53,6 +56,7 @@ impl Index {
         match table {
             Table::Job => self.change_job(before, after),
             Table::Delivery => self.deliveries.change(before, after),
+            Table::Mail => self.mail.change(before, after),
             Table::Environment
             | Table::Dependency
             | Table::Pool
@@ -62,7 +66,6 @@ impl Index {
             | Table::Presence
             | Table::Agent
             | Table::AgentEnvironment
-            | Table::Mail
             | Table::Input
             | Table::Intake
             | Table::Approval

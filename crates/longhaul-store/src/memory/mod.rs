@@ -7,6 +7,7 @@
 mod deliveries;
 mod index;
 mod journal;
+mod mail;
 mod reader;
 mod tx;
 
@@ -14,7 +15,7 @@ pub use reader::MemoryReader;
 
 use index::Index;
 use journal::Journal;
-use longhaul_core::port::{Phase, Reader, Row, Store, StoreError, Table, Tx};
+use longhaul_core::port::{Reader, Row, Store, StoreError, Table, Tx};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -86,17 +87,6 @@ impl Content {
         use std::ops::Bound::{Excluded, Unbounded};
         let rows = self.rows(table).range::<str, _>((Excluded(after), Unbounded));
         rows.take(limit as usize).map(|(id, _)| id.clone()).collect()
-    }
-
-    fn unread(&self, mailbox: &str, limit: u32) -> Vec<String> {
-        let mail = self.rows(Table::Mail).values();
-        let mut unread: Vec<_> = mail
-            .filter(|row| row.phase == Phase::Ready && row.lane.as_deref() == Some(mailbox))
-            .map(|row| (row.seq, row.id.clone()))
-            .collect();
-        unread.sort();
-        unread.truncate(limit as usize);
-        unread.into_iter().map(|(_, id)| id).collect()
     }
 
     fn lane_head(&self, lane: &str) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use super::deliveries::passes as passes_delivery;
 use super::index::Index;
+use super::mail::passes as passes_mail;
 use super::{Content, MemoryStore};
 use longhaul_core::event::Event;
 use longhaul_core::port::{
@@ -161,24 +162,14 @@ impl Reader for MemoryReader {
         limit: u32,
     ) -> Result<Vec<Row>, StoreError> {
         let content = self.store.lock();
-        let is =
-            |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
-        let mut found: Vec<Row> = content
-            .rows(Table::Mail)
-            .values()
-            .filter(|row| before.is_none_or(|before| row.seq < before))
-            .filter(|row| is(&filter.to, &row.lane) && is(&filter.from, &row.pool))
-            .filter(|row| is(&filter.thread, &row.parent) && is(&filter.kind, &row.name))
-            .filter(|row| filter.states.is_empty() || filter.states.contains(&row.state))
-            .map(|row| Row::clone(row))
-            .collect();
-        found.sort_by_key(|row| Reverse(row.seq));
-        found.truncate(limit as usize);
-        Ok(found)
+        let newest_first = content.index.mail.newest(before);
+        let rows = newest_first.filter_map(|id| content.rows(Table::Mail).get(id));
+        let rows = rows.filter(|row| passes_mail(filter, row)).take(limit as usize);
+        Ok(rows.map(|row| Row::clone(row)).collect())
     }
 
     fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError> {
-        Ok(self.store.lock().unread(mailbox, u32::MAX).len() as u64)
+        Ok(self.store.lock().index.mail.unread_count(mailbox))
     }
 
     fn rows(

@@ -38,7 +38,8 @@ impl<'a> MemoryTx<'a> {
         let is_other = |id: Option<&String>| id.is_some_and(|id| *id != row.id);
         let key = row.key.clone().is_some_and(|key| is_other(index.key.get(&(table, key))));
         let is_job = table == Table::Job;
-        let seq = is_job && is_other(index.seq.get(&row.seq));
+        let seq = is_job && is_other(index.seq.get(&row.seq))
+            || table == Table::Mail && is_other(index.mail.seq.get(&row.seq));
         let lane = is_job
             && row.phase == Phase::Active
             && row.lane.as_ref().is_some_and(|lane| is_other(index.active_in_lane.get(lane)));
@@ -80,6 +81,7 @@ impl Tx for MemoryTx<'_> {
     }
 
     fn save(&mut self, table: Table, row: &Row, new: bool) -> Result<(), StoreError> {
+        rules::check_hour(table, row)?;
         let before = self.content.rows(table).get(&row.id);
         match (before, new) {
             (Some(_), true) => return Err(StoreError::Conflict),
@@ -240,7 +242,19 @@ impl Tx for MemoryTx<'_> {
     }
 
     fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        Ok(self.content.unread(mailbox, limit))
+        Ok(self.content.index.mail.unread(mailbox, limit))
+    }
+
+    fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError> {
+        Ok(self.content.index.mail.unread_count(mailbox))
+    }
+
+    fn oldest_ended_mail(&mut self, limit: u32) -> Result<Vec<String>, StoreError> {
+        Ok(self.content.index.mail.oldest_ended(limit))
+    }
+
+    fn ended_mail_count(&mut self) -> Result<u64, StoreError> {
+        Ok(self.content.index.mail.ended_count())
     }
 
     fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {

@@ -5,7 +5,7 @@
 use super::error::store_error;
 use super::row::{all, read, to_i64};
 use super::sql;
-use longhaul_core::port::{Filter, MailFilter, Row, StoreError, Table};
+use longhaul_core::port::{Filter, Row, StoreError, Table};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -39,23 +39,6 @@ pub(super) fn list(
     found.sort_by_key(|row: &Row| std::cmp::Reverse(row.seq));
     found.truncate(limit as usize);
     Ok(found)
-}
-
-/// Gives messages that pass `filter` with `seq` below `before`, at most `limit`, newest first.
-pub(super) fn mail(
-    connection: &Connection,
-    filter: &MailFilter,
-    before: Option<u64>,
-    limit: u32,
-) -> Result<Vec<Row>, StoreError> {
-    let before = before.map_or(Ok(i64::MAX), to_i64)?;
-    Query::of(sql::MAIL_FROM, vec![before.into()])
-        .maybe("lane", filter.to.as_ref())
-        .maybe("pool", filter.from.as_ref())
-        .maybe("+parent", filter.thread.as_ref())
-        .maybe("+name", filter.kind.as_ref())
-        .one_of("+state", &filter.states)
-        .run(connection, IN_ORDER, limit, |row| read(Table::Mail, row))
 }
 
 /// The texts without repeats: a state that is asked for twice is not two lists.

@@ -5,6 +5,7 @@ mod deliveries;
 mod error;
 mod files;
 mod list;
+mod mail;
 mod migrate;
 #[cfg(test)]
 mod plans;

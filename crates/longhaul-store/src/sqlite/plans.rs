@@ -55,6 +55,11 @@ fn nothing_that_a_step_or_a_list_asks_reads_a_table_through_or_sorts() {
         sql::ACTIVE_IN_LANE,
         sql::DELIVERY_COUNTS,
         sql::DEAD_DELIVERIES,
+        sql::UNREAD,
+        sql::UNREAD_COUNT,
+        sql::OLDEST_ENDED_MAIL,
+        sql::ENDED_MAIL_COUNT,
+        sql::OPEN_JOBS_IN_LANE,
         sql::BY_NAME,
         sql::COUNTS,
         sql::POOL_LOAD,
@@ -74,10 +79,11 @@ fn nothing_that_a_step_or_a_list_asks_reads_a_table_through_or_sorts() {
         {
             statements.push(of_table(table).to_owned());
         }
-        for of_table in [sql::children, sql::due] {
+        for of_table in [sql::children, sql::rows, sql::rows_under] {
             statements.push(of_table(table).to_owned());
         }
     }
+    statements.extend(Table::TIMED.map(|table| sql::due(table).to_owned()));
     for statement in statements {
         let plan = plan(&connection, &statement);
         assert!(!plan.is_empty(), "{statement} has no plan");
@@ -108,7 +114,8 @@ fn each_scan_of_a_step_uses_the_index_made_for_it() {
         (sql::OLDEST_ENDED, "COVERING INDEX job_ended"),
         (sql::due(Table::Job), "COVERING INDEX job_due"),
         (sql::NEXT_DUES, "COVERING INDEX job_due"),
-        (sql::due(Table::Dependency), "COVERING INDEX dependency_due"),
+        (sql::due(Table::Approval), "COVERING INDEX approval_due"),
+        (sql::NEXT_DUES, "COVERING INDEX quota_due"),
         (sql::children(Table::Dependency), "COVERING INDEX dependency_parent"),
         (sql::EVENTS_OF_JOB, "event_job"),
         (sql::TRIM_GENERAL, "event_general"),

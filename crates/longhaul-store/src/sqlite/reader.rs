@@ -4,7 +4,7 @@
 use super::error::store_error;
 use super::row::{all, first, from_i64, read, read_event, single, to_i64};
 use super::sql;
-use super::{deliveries, list};
+use super::{deliveries, list, mail};
 use longhaul_core::event::Event;
 use longhaul_core::port::{
     DeliveryFilter, Filter, MailFilter, Position, Reader, Row, StoreError, Table,
@@ -155,7 +155,7 @@ impl Reader for SqliteReader {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Row>, StoreError> {
-        list::mail(&self.connection, filter, before, limit)
+        mail::list(&self.connection, filter, before, limit)
     }
 
     fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError> {

@@ -113,37 +113,19 @@ macro_rules! next_due {
     };
 }
 
-/// The earliest hour of each table, a column each in the order of [`Table::ALL`]. Every step asks this
-/// twice and mostly nothing is due: one statement costs a fraction of one for each table.
+/// The earliest hour of each table that has any, a column each in the order of [`Table::TIMED`]. Every
+/// step asks this twice and mostly nothing is due: one statement costs a fraction of one for each table.
 pub(super) const NEXT_DUES: &str = concat!(
     "SELECT ",
     next_due!("job"),
     ", ",
-    next_due!("environment"),
-    ", ",
-    next_due!("dependency"),
-    ", ",
     next_due!("pool"),
-    ", ",
-    next_due!("host"),
     ", ",
     "(SELECT due_at FROM delivery WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)",
     ", ",
     next_due!("sink"),
     ", ",
     next_due!("owner"),
-    ", ",
-    next_due!("presence"),
-    ", ",
-    next_due!("agent"),
-    ", ",
-    next_due!("agent_environment"),
-    ", ",
-    next_due!("mail"),
-    ", ",
-    next_due!("input"),
-    ", ",
-    next_due!("intake"),
     ", ",
     next_due!("approval"),
     ", ",
@@ -170,8 +152,10 @@ pub(super) const LANE_HEAD: &str = "SELECT id FROM job WHERE phase <> 'ended' AN
     ORDER BY seq LIMIT 1";
 pub(super) const UNREAD: &str = "SELECT id FROM mail WHERE phase = 'ready' AND lane = ?1 \
     ORDER BY seq LIMIT ?2";
-pub(super) const UNREAD_COUNT: &str =
-    "SELECT count(*) FROM mail WHERE phase = 'ready' AND lane = ?1";
+pub(super) const UNREAD_COUNT: &str = "SELECT unread FROM mailbox WHERE name = ?1";
+pub(super) const OLDEST_ENDED_MAIL: &str = "SELECT id FROM mail WHERE phase = 'ended' \
+    ORDER BY seq LIMIT ?1";
+pub(super) const ENDED_MAIL_COUNT: &str = "SELECT value FROM tally WHERE name = 'ended_mail'";
 pub(super) const OPEN_JOBS_IN_LANE: &str = "SELECT id FROM job WHERE phase <> 'ended' AND lane = ?1 \
     ORDER BY seq LIMIT ?2";
 /// What every list of mail begins with.
@@ -262,13 +246,20 @@ pub(super) const DELIVERIES_FROM: &str =
 
 pub(super) const INTEGRITY: &str = "PRAGMA integrity_check(100)";
 /// What constraints cannot say; each row of an answer is one thing that is wrong.
-pub(super) const CHECKS: [&str; 3] = [
+pub(super) const CHECKS: [&str; 5] = [
     "SELECT 'the tally of ended jobs says ' || value || ', there are ' || found FROM tally, \
      (SELECT count(*) AS found FROM job WHERE phase = 'ended') \
      WHERE name = 'ended_jobs' AND value <> found",
     "SELECT 'the tally of ended bytes says ' || value || ', there are ' || found FROM tally, \
      (SELECT coalesce(sum(bytes), 0) AS found FROM job WHERE phase = 'ended') \
      WHERE name = 'ended_bytes' AND value <> found",
+    "SELECT 'the tally of ended mail says ' || value || ', there are ' || found FROM tally, \
+     (SELECT count(*) AS found FROM mail WHERE phase = 'ended') \
+     WHERE name = 'ended_mail' AND value <> found",
+    "SELECT 'mailbox ' || name || ' says ' || max(said) || ' unread, there are ' || max(found) FROM \
+     (SELECT name, unread AS said, 0 AS found FROM mailbox UNION ALL \
+     SELECT lane, 0, count(*) FROM mail WHERE phase = 'ready' AND lane IS NOT NULL GROUP BY lane) \
+     GROUP BY name HAVING max(said) <> max(found)",
     "SELECT 'job ' || job || ' has ' || count(*) || ' entries in the journal, numbered ' \
      || min(seq) || ' to ' || max(seq) FROM event \
      WHERE job IS NOT NULL GROUP BY job HAVING min(seq) <> 1 OR max(seq) <> count(*)",
@@ -278,6 +269,10 @@ pub(super) const CHECKS: [&str; 3] = [
 pub(super) const SALVAGE_JOBS: [&str; 2] = [
     concat!("SELECT ", columns!(), " FROM job NOT INDEXED ORDER BY seq"),
     concat!("SELECT ", columns!(), " FROM job NOT INDEXED ORDER BY seq DESC"),
+];
+const SALVAGE_MAIL: [&str; 2] = [
+    concat!("SELECT ", columns!(), " FROM mail NOT INDEXED ORDER BY seq"),
+    concat!("SELECT ", columns!(), " FROM mail NOT INDEXED ORDER BY seq DESC"),
 ];
 const SALVAGE_DELIVERIES: [&str; 2] = [
     concat!("SELECT ", columns!(), " FROM delivery NOT INDEXED ORDER BY rowid"),
@@ -292,6 +287,9 @@ pub(super) const SALVAGE_EVENTS: [&str; 2] = [
 pub(super) const fn salvage(table: Table) -> [&'static str; 2] {
     if matches!(table, Table::Delivery) {
         return SALVAGE_DELIVERIES;
+    }
+    if matches!(table, Table::Mail) {
+        return SALVAGE_MAIL;
     }
     [
         for_table!(table, concat!("SELECT ", columns!(), " FROM "), " NOT INDEXED ORDER BY id"),

@@ -43,9 +43,9 @@ impl<'a> SqliteTx<'a> {
     }
 
     /// The earliest hour in each table.
-    fn next_dues(&self, me: &HostId) -> Result<[Option<i64>; Table::ALL.len()], StoreError> {
+    fn next_dues(&self, me: &HostId) -> Result<[Option<i64>; Table::TIMED.len()], StoreError> {
         let next = first(self.prepare(sql::NEXT_DUES)?, [me.as_str()], |row| {
-            let mut next = [None; Table::ALL.len()];
+            let mut next = [None; Table::TIMED.len()];
             for (column, due_at) in next.iter_mut().enumerate() {
                 *due_at = row.get(column).map_err(store_error)?;
             }
@@ -82,12 +82,13 @@ impl Tx for SqliteTx<'_> {
     }
 
     fn save(&mut self, table: Table, row: &Row, new: bool) -> Result<(), StoreError> {
+        rules::check_hour(table, row)?;
         if new { self.insert(table, row) } else { self.update(table, row) }
     }
 
     fn remove(&mut self, table: Table, id: &str) -> Result<(), StoreError> {
         self.prepare(sql::remove(table))?.execute([id]).map_err(store_error)?;
-        if table == Table::Environment {
+        if matches!(table, Table::Environment | Table::AgentEnvironment) {
             self.has_traces.set(true);
         }
         Ok(())
@@ -131,7 +132,7 @@ impl Tx for SqliteTx<'_> {
         let mut due: Vec<(i64, Table, String)> = Vec::new();
         let next = self.next_dues(me)?;
         let has_due = |next: &Option<i64>| next.is_some_and(|due_at| due_at <= now.as_millis());
-        for (table, _) in Table::ALL.into_iter().zip(next).filter(|(_, next)| has_due(next)) {
+        for (table, _) in Table::TIMED.into_iter().zip(next).filter(|(_, next)| has_due(next)) {
             let arguments = params![me.as_str(), now.as_millis(), limit];
             due.extend(all(self.prepare(sql::due(table))?, arguments, |row| {
                 Ok((single(row)?, table, row.get(1).map_err(store_error)?))
@@ -229,6 +230,18 @@ impl Tx for SqliteTx<'_> {
 
     fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         all(self.prepare(sql::UNREAD)?, params![mailbox, limit], single)
+    }
+
+    fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError> {
+        from_i64(first(self.prepare(sql::UNREAD_COUNT)?, [mailbox], single)?.unwrap_or(0))
+    }
+
+    fn oldest_ended_mail(&mut self, limit: u32) -> Result<Vec<String>, StoreError> {
+        all(self.prepare(sql::OLDEST_ENDED_MAIL)?, [limit], single)
+    }
+
+    fn ended_mail_count(&mut self) -> Result<u64, StoreError> {
+        from_i64(first(self.prepare(sql::ENDED_MAIL_COUNT)?, [], single)?.unwrap_or(0))
     }
 
     fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {

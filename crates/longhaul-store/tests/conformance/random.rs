@@ -3,7 +3,7 @@
 
 use crate::sample::{at, enter, event, general, host, job, job_id};
 use longhaul_core::port::{
-    DeliveryFilter, Filter, Phase, Position, Reader, Row, Store, StoreError, Table, Tx,
+    DeliveryFilter, Filter, MailFilter, Phase, Position, Reader, Row, Store, StoreError, Table, Tx,
 };
 use longhaul_store::MemoryStore;
 use std::collections::BTreeMap;
@@ -17,9 +17,10 @@ const PHASES: [Phase; 7] = [
     Phase::Active,
     Phase::Ended,
 ];
-/// How a job ends, and how a delivery.
+/// How a job ends, how a delivery, and how a message.
 const OUTCOMES: [&str; 2] = ["succeeded", "failed"];
 const ENDS: [&str; 2] = ["acked", "dead"];
+const MAIL_ENDS: [&str; 2] = ["read", "returned"];
 /// Few of each, so that collisions are frequent.
 const JOBS: u64 = 40;
 const WORDS: [&str; 4] = ["a", "b", "ä 'quoted'", ""];
@@ -49,10 +50,12 @@ impl Chance {
 
     fn row(&mut self, table: Table) -> Row {
         let mut row = job(1 + self.below(JOBS), Phase::Kept);
-        if matches!(table, Table::Job | Table::Delivery) {
+        if matches!(table, Table::Job | Table::Delivery | Table::Mail) {
             enter(&mut row, self.pick(&PHASES));
         }
-        row.due_at = self.of_ten(5).then(|| at(i64::try_from(self.below(20)).unwrap()));
+        // Where nothing is ever due, a row that says so is refused: now and then.
+        let due = if Table::TIMED.contains(&table) { 5 } else { 1 };
+        row.due_at = self.of_ten(due).then(|| at(i64::try_from(self.below(20)).unwrap()));
         if row.host.is_some() || self.of_ten(3) {
             row.host = Some(host(1 + self.below(2)).to_string());
         }
@@ -63,7 +66,11 @@ impl Chance {
         row.bytes = self.below(1_000);
         row.labels = self.word().map(|word| format!("{{\"label\":\"{word}\"}}"));
         if row.outcome.is_some() {
-            let outcomes = if table == Table::Job { OUTCOMES } else { ENDS };
+            let outcomes = match table {
+                Table::Delivery => ENDS,
+                Table::Mail => MAIL_ENDS,
+                _ => OUTCOMES,
+            };
             row.outcome = Some(self.pick(&outcomes).to_owned());
         }
         if table == Table::Delivery {
@@ -88,7 +95,8 @@ impl Change {
     fn random(chance: &mut Chance) -> Self {
         let table = match chance.below(10) {
             0..=4 => Table::Job,
-            5..=7 => Table::Delivery,
+            5..=6 => Table::Delivery,
+            7..=8 => Table::Mail,
             _ => chance.pick(&Table::ALL),
         };
         match chance.below(20) {
@@ -150,6 +158,7 @@ fn asked_within(tx: &mut dyn Tx) -> Result<Vec<String>, StoreError> {
         format!("due {:?}", tx.due(&host(1), at(12), 7)?),
         format!("all due {:?}", tx.due(&host(2), at(i64::MAX), 500)?),
         format!("ended {:?} {:?}", tx.oldest_ended(5)?, tx.ended_totals()?),
+        format!("ended mail {:?} {:?}", tx.oldest_ended_mail(5)?, tx.ended_mail_count()?),
     ];
     for word in WORDS {
         answers.push(format!("runnable {:?} {:?}", tx.runnable(word, 3)?, tx.runnable(word, 99)?));
@@ -162,6 +171,8 @@ fn asked_within(tx: &mut dyn Tx) -> Result<Vec<String>, StoreError> {
         answers.push(format!("open {:?}", tx.open_in_lane(word, 5)?));
         answers.push(format!("in pool {:?}", tx.active_in_pool(word)?));
         answers.push(format!("in lane {:?}", tx.active_in_lane(word)?));
+        answers.push(format!("jobs in lane {:?}", tx.open_jobs_in_lane(word, 3)?));
+        answers.push(format!("unread {:?} {:?}", tx.unread(word, 3)?, tx.unread_count(word)?));
     }
     for table in Table::ALL {
         answers.push(format!("active {:?}", tx.active_on(table, &host(1), "", 50)?));
@@ -203,6 +214,13 @@ fn asked_beside(reader: &mut dyn Reader, chance: &mut Chance) -> Result<Vec<Stri
         owner: if chance.of_ten(3) { chance.word() } else { None },
         pool: if chance.of_ten(3) { chance.word() } else { None },
     };
+    let mail = MailFilter {
+        to: if chance.of_ten(4) { chance.word() } else { None },
+        from: if chance.of_ten(3) { chance.word() } else { None },
+        thread: if chance.of_ten(2) { chance.word() } else { None },
+        states: if chance.of_ten(4) { vec!["ready".into(), "ended".into()] } else { vec![] },
+        kind: if chance.of_ten(2) { chance.word() } else { None },
+    };
     let age = chance.of_ten(5).then(|| (chance.below(JOBS / 4), job_id(chance.below(JOBS))));
     let before = chance.of_ten(5).then(|| chance.below(JOBS));
     let after = Position(chance.below(100));
@@ -215,6 +233,8 @@ fn asked_beside(reader: &mut dyn Reader, chance: &mut Chance) -> Result<Vec<Stri
         format!("deliveries {:?}", reader.deliveries(&deliveries, age.clone(), 7)?),
         format!("all {:?}", reader.deliveries(&DeliveryFilter::default(), age.clone(), 500)?),
         format!("dead {:?}", reader.dead_deliveries()?),
+        format!("mail {mail:?} {:?}", reader.mail(&mail, before, 7)?),
+        format!("all mail {:?}", reader.mail(&MailFilter::default(), before, 500)?),
         format!("head {:?}", reader.head()?),
         format!("events {:?}", reader.events(None, after, 20)?),
         format!("check {:?}", reader.check()?),
@@ -229,6 +249,13 @@ fn asked_beside(reader: &mut dyn Reader, chance: &mut Chance) -> Result<Vec<Stri
         answers.push(format!("open {:?}", reader.open_in_lane(word, age.clone(), 4)?));
         answers.push(format!("deliveries {:?}", reader.delivery_counts(word)?));
         answers.push(format!("ahead {:?}", reader.ahead_of(word, 5, 20)?));
+        answers.push(format!("unread {:?}", reader.unread_count(word)?));
+        for table in Table::ALL {
+            let after = &job_id(JOBS / 3);
+            answers.push(format!("rows {:?}", reader.rows(table, Some(word), "", 4)?));
+            answers.push(format!("rows {:?}", reader.rows(table, Some(word), after, 4)?));
+            answers.push(format!("rows {:?}", reader.rows(table, None, after, 4)?));
+        }
     }
     for number in 1..=JOBS {
         let id = job_id(number);

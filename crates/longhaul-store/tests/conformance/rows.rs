@@ -6,13 +6,17 @@ use longhaul_core::port::{Phase, Row, StoreError, Table};
 
 /// A row with a value in every column.
 fn full(table: Table) -> Row {
-    let is_scheduled = matches!(table, Table::Job | Table::Delivery);
-    let outcome = if table == Table::Delivery { "acked" } else { "succeeded" };
+    let has_end = matches!(table, Table::Job | Table::Delivery | Table::Mail);
+    let outcome = match table {
+        Table::Delivery => "acked",
+        Table::Mail => "read",
+        _ => "succeeded",
+    };
     Row {
         id: job_id(7),
-        phase: if is_scheduled { Phase::Ended } else { Phase::Kept },
+        phase: if has_end { Phase::Ended } else { Phase::Kept },
         state: "succeeded".into(),
-        due_at: Some(at(-3)),
+        due_at: Table::TIMED.contains(&table).then(|| at(-3)),
         host: Some("host_a".into()),
         lane: Some("lane 'quoted' \"twice\"".into()),
         parent: Some("parent".into()),

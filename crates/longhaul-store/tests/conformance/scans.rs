@@ -19,7 +19,7 @@ fn due_rows_come_by_hour_then_table_then_id_and_only_mine_or_nobodys() {
             ..job(number, Phase::Kept)
         };
         step(store, |tx| {
-            tx.save(Table::Host, &Row { seq: 0, ..due(1, 20, None) }, true)?;
+            tx.save(Table::Pool, &Row { seq: 0, ..due(1, 20, None) }, true)?;
             tx.save(Table::Job, &due(3, 20, None), true)?;
             tx.save(Table::Job, &due(2, 20, Some(1)), true)?;
             tx.save(Table::Job, &due(4, 10, None), true)?;
@@ -32,7 +32,7 @@ fn due_rows_come_by_hour_then_table_then_id_and_only_mine_or_nobodys() {
             (Table::Job, job_id(4)),
             (Table::Job, job_id(2)),
             (Table::Job, job_id(3)),
-            (Table::Host, job_id(1)),
+            (Table::Pool, job_id(1)),
         ];
         assert_eq!(ask(store, |tx| tx.due(&host(1), at(20), 9)), all);
         assert_eq!(ask(store, |tx| tx.due(&host(1), at(20), 3)), all[..3]);

@@ -81,7 +81,7 @@ fn a_database_of_the_first_version_opens_with_all_its_jobs_and_is_copied_before(
     assert_eq!(ask(&mut store, |tx| tx.next_due(&host(1))), Some(at(5)));
     store.close().unwrap();
     let copies = backups(&path).unwrap();
-    assert_eq!(copies, [folder.path().join("state.db.before-v2")]);
+    assert_eq!(copies, [folder.path().join("state.db.before-v3")]);
     let copy = Connection::open_with_flags(&copies[0], OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let count = |sql: &str| copy.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
     assert_eq!(count("SELECT count(*) FROM job"), 5);
