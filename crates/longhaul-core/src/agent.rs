@@ -110,6 +110,10 @@ pub struct Agent {
     /// It was told that most of its budget is spent.
     #[serde(default)]
     pub is_warned: bool,
+    /// More that it may spend, beyond its budget, because a person said so: in billionths of a US
+    /// dollar.
+    #[serde(default)]
+    pub nano_usd_more: u64,
     /// The newest turn that was placed, and how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastTurn>,
@@ -190,6 +194,7 @@ impl Agent {
             turns: 0,
             used: Used::default(),
             is_warned: false,
+            nano_usd_more: 0,
             last: None,
         }
     }

@@ -2,10 +2,11 @@
 //! rows that they changed.
 
 use crate::delivery::Settled;
-use crate::id::{DeliveryId, JobId};
+use crate::id::{ApprovalId, DeliveryId, JobId};
 use crate::outcome::Outcome;
 use crate::port::Position;
 use crate::time::{Millis, Timestamp};
+use crate::turn::Health;
 use serde::{Deserialize, Serialize};
 
 /// One fact about a job, or about the home as a whole.
@@ -40,7 +41,8 @@ pub enum Fact {
     Stopping {
         /// Which attempt.
         attempt: u32,
-        /// What it will end as when nothing else happens first; `None` for a start called off.
+        /// What it will end as when nothing else happens first; `None` for a start called off, and
+        /// for a turn that has said itself how it ended.
         because: Option<Outcome>,
         /// Whether it is killed rather than asked.
         by_force: bool,
@@ -145,6 +147,57 @@ pub enum Fact {
         /// The report, as JSON text.
         body: String,
     },
+    /// A turn's conversation became known.
+    Conversation {
+        /// In which attempt.
+        attempt: u32,
+        /// The conversation, as its CLI names it.
+        conversation: String,
+    },
+    /// Another conversation answered than was to be resumed.
+    ConversationMismatch {
+        /// In which attempt.
+        attempt: u32,
+    },
+    /// A turn's conversation could not be resumed, and a new one is begun.
+    ResumeFailed {
+        /// In which attempt.
+        attempt: u32,
+        /// What the CLI said.
+        message: String,
+    },
+    /// A turn met a limit of the vendor and waits for its end.
+    Parked {
+        /// When it may go on.
+        not_before: Timestamp,
+        /// How often it was parked so far.
+        parks: u32,
+        /// What the CLI said.
+        message: String,
+    },
+    /// A turn waits, without a process, for an answer to a question.
+    WaitsForAnswer {
+        /// Which question.
+        approval: ApprovalId,
+    },
+    /// Most of what a turn, or its agent, may cost is spent.
+    BudgetWarned {
+        /// Whether it is what all of its agent's turns may cost.
+        is_agents: bool,
+        /// What is spent, in billionths of a US dollar.
+        nano_usd: u64,
+        /// What may be spent.
+        nano_usd_max: u64,
+    },
+    /// A turn has shown no sign of life for longer than its agent's role lets pass.
+    QuietFor {
+        /// For how long.
+        span: Millis,
+        /// What was done about it.
+        step: Health,
+    },
+    /// A turn that was quiet shows signs of life again.
+    Lively,
     /// A pool was made or changed.
     PoolChanged {
         /// Which.
@@ -219,6 +272,14 @@ impl Fact {
             Self::CleanupFailed { .. } => "cleanup_failed",
             Self::CleanupStuck => "cleanup_stuck",
             Self::Emitted { .. } => "emitted",
+            Self::Conversation { .. } => "conversation",
+            Self::ConversationMismatch { .. } => "conversation_mismatch",
+            Self::ResumeFailed { .. } => "resume_failed",
+            Self::Parked { .. } => "parked",
+            Self::WaitsForAnswer { .. } => "waits_for_answer",
+            Self::BudgetWarned { .. } => "budget_warned",
+            Self::QuietFor { .. } => "quiet_for",
+            Self::Lively => "lively",
             Self::PoolChanged { .. } => "pool_changed",
             Self::Woke { .. } => "woke",
         }

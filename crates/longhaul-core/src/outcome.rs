@@ -65,6 +65,16 @@ pub enum Reason {
     Dependency,
     /// The machine restarted, or what watched it was killed.
     HostLost,
+    /// What it, or its agent, may cost is spent.
+    Budget,
+    /// It met a limit of the vendor, and may not wait for its end.
+    RateLimit,
+    /// Its conversation could not be resumed.
+    ResumeFailed,
+    /// Its agent's program ended without saying how the turn went.
+    NoResult,
+    /// Its agent's program said that it failed.
+    AgentFailed,
 }
 
 impl Outcome {

@@ -18,6 +18,9 @@ pub struct Quota {
     pub message: String,
     /// How often in a row it was met.
     pub times: u32,
+    /// Whether that hour has come: the next turn that could be placed tries.
+    #[serde(default)]
+    pub is_due: bool,
     /// The turn that tries whether it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<JobId>,
@@ -39,7 +42,7 @@ impl Record for Quota {
     }
 
     fn to_row(&self) -> Row {
-        let due_at = self.probe.is_none().then_some(self.until);
+        let due_at = (!self.is_due).then_some(self.until);
         Row { due_at, ..Row::kept(self.row_id(), body(self)) }
     }
 

@@ -1,6 +1,9 @@
 //! What a role is there for: whether it owes a mail that says its work is done, which kinds of mail
 //! say so, and after how long its silence is said, asked about, ended.
 
+use crate::agent::Ladder;
+use crate::time::Millis;
+
 /// Kinds of mail that finish an agent of any role but [`MERGER`].
 const DONE: [&str; 3] = ["done", "worker_done", "result"];
 /// Kinds of mail that finish a merger.
@@ -18,6 +21,22 @@ pub fn is_terminal(role: Option<&str>, kind: &str) -> bool {
 /// Whether an agent of this role owes such a mail. One without a role owes nothing.
 pub fn owes(role: Option<&str>) -> bool {
     role.is_some_and(|role| !STAYING.contains(&role))
+}
+
+/// After how long a silence what is done, for an agent that says nothing about it itself. Who owes
+/// something is asked after; who stays may be quiet for long, and is never ended for it.
+pub const fn ladder(owes: bool) -> Ladder {
+    if owes {
+        Ladder {
+            warn_after: Some(Millis::from_secs(5 * 60)),
+            nudge_after: Some(Millis::from_secs(10 * 60)),
+            ask_after: Some(Millis::from_secs(20 * 60)),
+            stop_after: None,
+        }
+    } else {
+        let warn_after = Some(Millis::from_secs(10 * 60));
+        Ladder { warn_after, nudge_after: None, ask_after: None, stop_after: None }
+    }
 }
 
 /// The kinds of mail that an agent of this role may end its work with.

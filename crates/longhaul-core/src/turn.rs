@@ -170,6 +170,21 @@ pub struct TurnState {
     pub asks: Option<ApprovalId>,
     /// What is thought of its silence.
     pub health: Health,
+    /// Its agent's kind, when it was last about to be placed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// What a limit of the vendor does to the current attempt.
+    #[serde(skip_serializing_if = "is_default")]
+    pub park: Park,
+    /// What a refused resume does to the current attempt.
+    #[serde(skip_serializing_if = "is_default")]
+    pub resume: ResumeRule,
+    /// The next attempt goes on with what the last one began: it is told no more than that.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_going_on: bool,
+    /// A person is asked about the budget for which it is being stopped.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_budget_asked: bool,
     /// Entries of its output in the journal.
     pub events: u64,
 }
@@ -182,6 +197,10 @@ const fn is_zero(number: &u32) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_nothing(number: &u64) -> bool {
     *number == 0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What is thought of a turn's silence: an opinion, never an end.

@@ -297,6 +297,11 @@ pub fn reason_name(reason: Reason) -> String {
         Reason::Spawn => "spawn",
         Reason::Dependency => "dependency",
         Reason::HostLost => "host_lost",
+        Reason::Budget => "budget",
+        Reason::RateLimit => "rate_limit",
+        Reason::ResumeFailed => "resume_failed",
+        Reason::NoResult => "no_result",
+        Reason::AgentFailed => "agent_failed",
     };
     name.to_owned()
 }

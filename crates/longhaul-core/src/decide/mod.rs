@@ -127,7 +127,7 @@ pub(crate) fn record_stopping(world: &mut World<'_>, id: &JobId) -> Result<(), F
     let JobState::Stopping { then, by_force, .. } = &job.state else { return Ok(()) };
     let because = match then {
         Then::End(outcome) => Some(outcome.clone()),
-        Then::Again => None,
+        Then::Answered | Then::Again => None,
     };
     let fact = Fact::Stopping { attempt: job.attempt, because, by_force: *by_force };
     world.record(id, &fact)

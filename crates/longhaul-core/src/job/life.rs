@@ -105,7 +105,11 @@ impl Job {
                 self.stop(Then::End(outcome), by_force, now);
                 true
             }
-            JobState::Stopping { then: Then::End(_), by_force: forced, again_at } => {
+            JobState::Stopping {
+                then: Then::End(_) | Then::Answered,
+                by_force: forced,
+                again_at,
+            } => {
                 let is_harder = by_force && !*forced;
                 if is_harder {
                     (*forced, *again_at) = (true, now.plus(limits::STOP_AGAIN));

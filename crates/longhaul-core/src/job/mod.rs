@@ -169,6 +169,8 @@ pub enum Waiting {
 pub enum Then {
     /// The job ends like this (or its retries go on, for what is worth a retry).
     End(Outcome),
+    /// The turn said how it ended, and only its process is still there.
+    Answered,
     /// The launch is made again: it was called off before anything ran.
     Again,
 }
@@ -371,7 +373,7 @@ impl Job {
             JobState::Starting { .. } => vec![Want::Start(id, attempt)],
             JobState::Running { .. } => vec![Want::Watch(id, attempt)],
             JobState::Stopping { then: Then::Again, .. } => vec![Want::CallOff(id, attempt)],
-            JobState::Stopping { then: Then::End(_), by_force, .. } => {
+            JobState::Stopping { then: Then::End(_) | Then::Answered, by_force, .. } => {
                 vec![Want::Stop { job: id, attempt, by_force: *by_force }]
             }
             JobState::Ended { .. } => self.cleanup.wants(id, attempt),

@@ -174,6 +174,14 @@ impl Story {
             Fact::CleanupFailed { .. } => self.ended.is_some(),
             Fact::CleanupStuck => self.ended.is_some() && !self.stuck,
             Fact::Emitted { .. } => is_active,
+            Fact::Conversation { .. }
+            | Fact::ConversationMismatch { .. }
+            | Fact::ResumeFailed { .. }
+            | Fact::Parked { .. }
+            | Fact::WaitsForAnswer { .. }
+            | Fact::BudgetWarned { .. }
+            | Fact::QuietFor { .. }
+            | Fact::Lively => job.turn.is_some(),
             Fact::NoticesOwed { .. }
             | Fact::NoticeFailed { .. }
             | Fact::NoticeSettled { .. }
@@ -237,6 +245,14 @@ impl Story {
             | Fact::NoticeOwedAgain { .. }
             | Fact::SinkAdded { .. }
             | Fact::SinkRemoved { .. }
+            | Fact::Conversation { .. }
+            | Fact::ConversationMismatch { .. }
+            | Fact::ResumeFailed { .. }
+            | Fact::Parked { .. }
+            | Fact::WaitsForAnswer { .. }
+            | Fact::BudgetWarned { .. }
+            | Fact::QuietFor { .. }
+            | Fact::Lively
             | Fact::PoolChanged { .. }
             | Fact::Woke { .. } => {}
         }

@@ -70,7 +70,7 @@ pub(super) fn wants(job: &Job, place: &Place) -> Option<Want> {
         JobState::Starting { .. } => Want::Start(id, attempt),
         JobState::Running { .. } => Want::Watch(id, attempt),
         JobState::Stopping { then: Then::Again, .. } => Want::CallOff(id, attempt),
-        JobState::Stopping { then: Then::End(_), by_force, .. } => {
+        JobState::Stopping { then: Then::End(_) | Then::Answered, by_force, .. } => {
             Want::Stop { job: id, attempt, by_force: *by_force }
         }
     };

@@ -81,7 +81,7 @@ impl<'a> Told<'a> {
             JobState::Stopping { then, by_force, .. } => {
                 let then = match then {
                     Then::End(outcome) => Some(outcome.clone()),
-                    Then::Again => None,
+                    Then::Answered | Then::Again => None,
                 };
                 Is::Stopping { then, by_force: *by_force }
             }

@@ -103,6 +103,7 @@ fn state(job: &Job, around: &Surroundings, now: Timestamp) -> Vec<String> {
             let how = if *by_force { "killed" } else { "asked to end" };
             let what = match then {
                 Then::End(outcome) => format!("it will have {}", words(outcome)),
+                Then::Answered => "it has said how its turn ended, and stays on".to_owned(),
                 Then::Again => "its launch took too long and will be made again".to_owned(),
             };
             let again = if *by_force { "killed again" } else { "killed" };
