@@ -1,10 +1,18 @@
 //! From core's types to the shapes on the wire, by hand: what is stored may change, what is sent may
 //! not. No value of an environment passes here. Servers and couriers tell of a job in the same words.
 
+mod agent;
+mod mail;
+mod turn;
+
+pub use agent::{AgentAround, agent};
+pub use mail::mail;
+pub use turn::{health, used};
+
 use crate::api::{
     Attach, AttemptView, CleanupState, CleanupView, DeliveryStage, DeliveryView, EventView,
     JobView, Leftovers, LeftoversView, OriginView, OutcomeKind, OutcomeView, ReceiptView,
-    ResultView, Size, Span, Spec, State, Stored, TaskView, Terminal, Time,
+    ResultView, Size, Span, Spec, State, Stored, TaskView, Terminal, Time, Usd,
 };
 use longhaul_core::delivery::{Claimant, Delivery, DeliveryState};
 use longhaul_core::event::{self, Event};
@@ -17,6 +25,8 @@ use serde_json::{Map, Value};
 
 /// Fields of facts that are points in time.
 const MOMENTS: [&str; 2] = ["not_before", "again_at"];
+/// Fields of facts that are billionths of a US dollar, and under which name they are shown in dollars.
+const MONEY: [(&str, &str); 2] = [("nano_usd", "usd"), ("nano_usd_max", "usd_max")];
 
 /// Bytes on the standard output and standard error of a job's current or last attempt.
 pub type Sizes = (u64, u64);
@@ -33,7 +43,7 @@ pub fn job(job: &Job, sizes: Sizes, waiting_for: Option<String>) -> JobView {
         outcome: job.outcome().map(outcome),
         command: job.spec.command.clone(),
         cwd: job.spec.cwd.clone(),
-        agent: None,
+        agent: job.spec.turn.as_ref().map(|turn| turn.agent.clone()),
         pool: job.spec.pool.clone(),
         lane: job.spec.lane.clone(),
         priority: job.spec.priority,
@@ -57,6 +67,7 @@ pub fn job(job: &Job, sizes: Sizes, waiting_for: Option<String>) -> JobView {
             reruns: job.reruns,
             reruns_max: task.reruns_max,
         }),
+        turn: turn::turn(job),
         result: job.result.as_ref().map(result),
         attempts: None,
         history: None,
@@ -114,6 +125,13 @@ pub fn event(event: &Event) -> EventView {
             && let Some(millis) = moment.as_i64()
         {
             *moment = Value::String(Time(millis).to_string());
+        }
+    }
+    for (stored, shown) in MONEY {
+        if let Some(nanos) = fact.get(stored).and_then(Value::as_u64) {
+            fact.remove(stored);
+            let dollars = serde_json::to_value(Usd(nanos)).expect("an amount is a number");
+            fact.insert(shown.to_owned(), dollars);
         }
     }
     if kind == "emitted"

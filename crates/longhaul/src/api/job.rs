@@ -2,6 +2,7 @@
 
 use super::spec::Spec;
 use super::time::Time;
+use super::turn::TurnView;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -63,6 +64,9 @@ pub struct JobView {
     /// The task that it is, if it is no process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskView>,
+    /// What is told of it beside, if it is an agent's turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Box<TurnView>>,
     /// What its function returned, if it is a task that has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<ResultView>,

@@ -2,17 +2,25 @@
 //! durations, sizes and times are written, and the frames of an output stream. Knows neither end:
 //! the server converts from core's types by hand, the client only parses.
 
+mod agent;
 mod answers;
 mod asks;
 mod codes;
 mod frames;
 mod job;
+mod mail;
+mod money;
 mod notice;
 mod sink;
 mod spec;
 mod time;
+mod turn;
 mod units;
 
+pub use agent::{
+    After, AgentAsk, AgentState, AgentView, Agents, BudgetAsk, BudgetView, LastTurnView, ParkRule,
+    PolicyView, QuietView, Resume, StopAgentAsk, TurnHow, UsedView,
+};
 pub use answers::{
     ArtifactView, Artifacts, BatchAnswer, Cancelled, Doctor, ErrorBody, ErrorView, Finding,
     JobsPage, Kept, Level, PoolView, Pools, Pruned, Status, Submitted, Why,
@@ -24,6 +32,11 @@ pub use job::{
     AttemptView, CleanupState, CleanupView, EventView, JobView, LeftoversView, OriginView,
     OutcomeKind, OutcomeView, ResultView, State, TaskView,
 };
+pub use mail::{
+    ByTurn, MailAsk, MailBatch, MailCheckAsk, MailPage, MailPriority, MailReadAsk, MailState,
+    MailView,
+};
+pub use money::{BadMoney, Usd};
 pub use notice::{
     AckAsk, Acked, DeliveriesPage, DeliveryStage, DeliveryView, Fetched, InboxPage, Notice,
     NoticeKind, OutputTail, ReceiptView, SettleAsk, SettledAnswer, Wake,
@@ -31,4 +44,5 @@ pub use notice::{
 pub use sink::{SinkAsk, SinkTested, SinkView, Sinks};
 pub use spec::{Attach, BadField, Leftovers, Spec, Stored, Terminal, Variables};
 pub use time::{BadTime, Time};
+pub use turn::{Health, TurnAsk, TurnEndView, TurnView};
 pub use units::{BadUnit, Size, Span};
