@@ -10,9 +10,9 @@
 use crate::id::{JobId, MailId};
 use crate::port::{Corrupt, Phase, Record, Row, Table};
 use crate::record::{body, parse};
-use crate::spec::Environment;
+use crate::spec::{Environment, EnvironmentOrigin, JobSpec};
 use crate::time::{Millis, Timestamp};
-use crate::turn::{Budget, Park, Policy, ResumeRule, TurnHow, Used};
+use crate::turn::{Budget, Park, Policy, ResumeRule, Turn, TurnHow, Used};
 use serde::{Deserialize, Serialize};
 
 /// What an agent is set up to be.
@@ -70,6 +70,24 @@ pub struct AgentSpec {
     /// Names of its environment that were set on purpose.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub environment_set: Vec<String>,
+}
+
+impl AgentSpec {
+    /// What a turn of this agent is as a job, where nothing else is said.
+    pub fn job_spec(&self, turn: Turn) -> JobSpec {
+        let environment =
+            EnvironmentOrigin { inherited: false, set: Vec::new(), names: Vec::new() };
+        let spec = JobSpec::new(vec![self.kind.clone()], self.cwd.clone());
+        JobSpec {
+            lane: Some(Agent::lane(&self.name)),
+            pool: self.pool.clone().unwrap_or(spec.pool),
+            timeout: self.timeout,
+            notify: self.notify.clone(),
+            environment,
+            turn: Some(turn),
+            ..spec
+        }
+    }
 }
 
 /// After how long a silence what is done; `None` is never.

@@ -25,6 +25,7 @@ pub mod outcome;
 pub mod owner;
 pub mod policy;
 pub mod port;
+pub mod prompt;
 pub mod quota;
 pub mod record;
 mod refused;

@@ -3,6 +3,7 @@
 
 use crate::agent::AgentSpec;
 use crate::command::{Refused, Reply};
+use crate::id::JobId;
 use crate::port::StoreError;
 use crate::spec::Environment;
 use crate::world::{Fault, World};
@@ -30,6 +31,21 @@ pub(super) fn stop(
     _by_force: bool,
 ) -> Result<Reply, Fault> {
     Err(Refused::NoAgent(agent.to_owned()).into())
+}
+
+/// Takes note that a turn is being placed. To be called before its attempt is counted.
+pub(super) fn turn_placed(_world: &mut World<'_>, _job: &JobId) -> Result<(), Fault> {
+    Ok(())
+}
+
+/// Takes note that a turn has ended: what that means for its agent, and for whom that works. To be
+/// called after its mail was settled; `another_follows` says that mail of it was put back.
+pub(super) fn turn_ended(
+    _world: &mut World<'_>,
+    _job: &JobId,
+    _another_follows: bool,
+) -> Result<(), Fault> {
+    Ok(())
 }
 
 /// Works out what each agent of which something changed is doing now, and wakes those that have mail

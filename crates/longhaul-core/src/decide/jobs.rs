@@ -41,7 +41,11 @@ pub(super) fn submit(world: &mut World<'_>, jobs: Vec<Submission>) -> Result<Rep
     Ok(Reply::Submitted(accepted))
 }
 
-fn submit_one(world: &mut World<'_>, submission: Submission) -> Result<(JobId, bool), Fault> {
+/// Accepts one job. Gives whether it was not known before.
+pub(super) fn submit_one(
+    world: &mut World<'_>,
+    submission: Submission,
+) -> Result<(JobId, bool), Fault> {
     check(&submission)?;
     if let Some(known) = known_already(world, &submission)? {
         return Ok((known, false));
