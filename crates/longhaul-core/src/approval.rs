@@ -63,6 +63,18 @@ pub enum Question {
     },
 }
 
+impl Question {
+    /// The name of its kind, as in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Tool { .. } => "tool",
+            Self::Budget { .. } => "budget",
+            Self::Limit { .. } => "limit",
+            Self::Silence { .. } => "silence",
+        }
+    }
+}
+
 /// What became of a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]

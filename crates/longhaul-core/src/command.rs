@@ -152,8 +152,8 @@ pub enum Command {
         /// The turn that read it, proven by its token.
         turn: Option<(JobId, u32)>,
     },
-    /// Ask: may this tool call run? Gives [`Reply::Allowed`], [`Reply::Denied`] or
-    /// [`Reply::Asked`]. Each answer is recorded.
+    /// Ask: may this tool call run? Gives [`Reply::Allowed`], [`Reply::Denied`], [`Reply::Asked`] or
+    /// [`Reply::Unsaid`]. Each answer is recorded.
     Authorize {
         /// The turn, proven by its token.
         job: JobId,
@@ -410,6 +410,8 @@ pub enum Reply {
     },
     /// A person is asked about the tool call.
     Asked(ApprovalId),
+    /// The policy has no opinion on the tool call: the CLI goes by its own rules.
+    Unsaid,
     /// These jobs, and how many of them this command changed.
     Cancelled {
         /// How many are being ended or have ended by it.

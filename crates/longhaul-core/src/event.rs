@@ -1,6 +1,7 @@
 //! What the journal can say. Entries are facts: they happened, and were committed together with the
 //! rows that they changed.
 
+use crate::approval::Question;
 use crate::delivery::Settled;
 use crate::id::{ApprovalId, DeliveryId, JobId};
 use crate::outcome::Outcome;
@@ -84,10 +85,13 @@ pub enum Fact {
         /// The one recorded outcome.
         outcome: Outcome,
     },
-    /// These are to be told of the end. Committed together with it.
+    /// These are to be told of the end, or of a question. Committed together with it.
     NoticesOwed {
         /// One delivery for each place.
         notices: Vec<Owed>,
+        /// The question; the end if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<ApprovalId>,
     },
     /// A try at telling one of them failed.
     NoticeFailed {
@@ -212,6 +216,55 @@ pub enum Fact {
         /// For how long.
         slept: Millis,
     },
+    /// A tool call was put to the turn's policy, or to the answer of a person.
+    ToolDecided {
+        /// The call, as the CLI names it.
+        call: String,
+        /// The tool.
+        tool: String,
+        /// What was decided.
+        decision: Decision,
+        /// Why, unless it was allowed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What it would have done, where it was denied: JSON text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
+    },
+    /// A person is asked.
+    QuestionAsked {
+        /// The question's id.
+        approval: ApprovalId,
+        /// What is asked.
+        question: Question,
+    },
+    /// A question waits no more.
+    QuestionAnswered {
+        /// Which.
+        approval: ApprovalId,
+        /// What became of it: `allowed`, `denied` or `lapsed`.
+        answer: String,
+        /// Who said so; nobody if it lapsed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+}
+
+/// What was decided about a tool call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It may run.
+    Allowed,
+    /// It may not.
+    Denied,
+    /// A person is asked.
+    Asked,
+    /// The policy has no opinion: the CLI goes by its own rules.
+    Unsaid,
 }
 
 /// One of those who are to be told.
@@ -245,6 +298,8 @@ impl Fact {
                 | Self::NoticesOwed { .. }
                 | Self::NoticeSettled { .. }
                 | Self::NoticeDead { .. }
+                | Self::QuestionAsked { .. }
+                | Self::QuestionAnswered { .. }
         )
     }
 
@@ -282,6 +337,9 @@ impl Fact {
             Self::Lively => "lively",
             Self::PoolChanged { .. } => "pool_changed",
             Self::Woke { .. } => "woke",
+            Self::ToolDecided { .. } => "tool_decided",
+            Self::QuestionAsked { .. } => "question_asked",
+            Self::QuestionAnswered { .. } => "question_answered",
         }
     }
 }

@@ -31,8 +31,10 @@ pub const ATTACHMENTS_MAX: usize = 1_000;
 pub const BLOB_BYTES_MAX: u64 = 4 * 1_024 * 1_024 * 1_024;
 /// Sinks named by one job.
 pub const NOTIFY_MAX: usize = 16;
-/// Deliveries of one job: to the sinks that it names, and to its owner.
-pub const DELIVERIES_PER_JOB_MAX: u32 = 17;
+/// Places that are told of one thing: the sinks that a job names, and its owner.
+pub const PLACES_TOLD_MAX: u32 = 17;
+/// Deliveries of one job: of its end, and of each question about it.
+pub const DELIVERIES_PER_JOB_MAX: u32 = PLACES_TOLD_MAX * (1 + QUESTIONS_PER_JOB_MAX);
 /// Jobs in one batch, which is one commit.
 pub const BATCH_JOBS_MAX: usize = 10_000;
 /// Bytes of one request's body.
@@ -247,7 +249,9 @@ pub const PARK_DELAY_MAX: Millis = Millis::from_secs(3_600);
 /// Percent of a budget at which that is told.
 pub const BUDGET_WARN_PERCENT: u64 = 80;
 /// Questions of one turn that are open.
-pub const APPROVALS_PER_JOB_MAX: u32 = 100;
+pub const QUESTIONS_OPEN_MAX: usize = 100;
+/// Questions of one turn, answered ones included; a tool call that would be one more is denied.
+pub const QUESTIONS_PER_JOB_MAX: u32 = 1_000;
 /// Bytes kept of what a tool call would do.
 pub const TOOL_INPUT_BYTES_MAX: usize = 4 * 1_024;
 /// Patterns and folders of a policy.

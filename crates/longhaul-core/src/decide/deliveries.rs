@@ -4,7 +4,7 @@
 use crate::command::{Refused, Reply};
 use crate::delivery::{AfterTry, Claimant, Delivery, DeliveryState, Destination, Settled};
 use crate::event::{Fact, Owed};
-use crate::id::{DeliveryId, JobId};
+use crate::id::{ApprovalId, DeliveryId, JobId};
 use crate::limits;
 use crate::owner::Owner;
 use crate::port::{Phase, Table};
@@ -43,7 +43,9 @@ fn count(world: &mut World<'_>, delivery: &Delivery) -> Result<(), Fault> {
     let is_open = delivery.is_open();
     let notices = &mut world.job(&delivery.job)?.cleanup.notices;
     notices.open = if is_open { notices.open + 1 } else { notices.open.saturating_sub(1) };
-    if let DeliveryState::Acked { at, how: Settled::Answered, .. } = delivery.state {
+    if let DeliveryState::Acked { at, how: Settled::Answered, .. } = delivery.state
+        && delivery.about.is_none()
+    {
         notices.told_at = Some(at);
     }
     let Some(name) = delivery.owner.as_ref().filter(|_| delivery.is_inbox()) else { return Ok(()) };
@@ -62,12 +64,29 @@ fn count(world: &mut World<'_>, delivery: &Delivery) -> Result<(), Fault> {
 
 /// Owes what is to be told of a job that has just ended: to its owner, and to the sinks it names.
 pub(super) fn owe(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
+    owe_news(world, id, None)
+}
+
+/// Owes the news that a question about a job was asked, to the same places.
+pub(super) fn owe_question(
+    world: &mut World<'_>,
+    job: &JobId,
+    about: &ApprovalId,
+) -> Result<(), Fault> {
+    owe_news(world, job, Some(about))
+}
+
+fn owe_news(world: &mut World<'_>, id: &JobId, about: Option<&ApprovalId>) -> Result<(), Fault> {
     let job = world.job(id)?.clone();
     let sinks = job.spec.notify.iter().cloned().map(Destination::Sink);
     let inbox = job.owner.is_some().then_some(Destination::Inbox);
     let mut notices: Vec<Owed> = Vec::new();
     for to in inbox.into_iter().chain(sinks) {
-        let delivery = Delivery::new(&job, to, world.next_seq(), world.now());
+        let (seq, now) = (world.next_seq(), world.now());
+        let delivery = match about {
+            Some(about) => Delivery::asking(&job, about.clone(), to, seq, now),
+            None => Delivery::new(&job, to, seq, now),
+        };
         let (id, to) = (delivery.id.clone(), delivery.to.place());
         if notices.iter().any(|owed| owed.id == id) {
             continue;
@@ -79,8 +98,25 @@ pub(super) fn owe(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
     if notices.is_empty() {
         return Ok(());
     }
-    world.record(id, &Fact::NoticesOwed { notices })?;
+    world.record(id, &Fact::NoticesOwed { notices, about: about.cloned() })?;
     job.owner.map_or(Ok(()), |owner| make_room(world, &owner))
+}
+
+/// A question waits no more: nobody has to be told of it any longer.
+pub(super) fn settle_question(
+    world: &mut World<'_>,
+    job: &JobId,
+    about: &ApprovalId,
+    by: &str,
+) -> Result<(), Fault> {
+    let Some(found) = world.find_job(job)? else { return Ok(()) };
+    let inbox = std::iter::once(Destination::Inbox);
+    let places: Vec<Destination> =
+        inbox.chain(found.spec.notify.iter().cloned().map(Destination::Sink)).collect();
+    for to in places {
+        settle(world, &Delivery::id_asking(job, about, &to), by, Settled::Decided)?;
+    }
+    Ok(())
 }
 
 /// An inbox that nobody empties does not grow for ever: the oldest is given up for the newest.

@@ -16,7 +16,6 @@ pub(super) fn lively(_world: &mut World<'_>, id: &JobId, _attempt: u32) -> Resul
     Err(Refused::NotFound(id.clone()).into())
 }
 
-#[allow(dead_code, reason = "questions are not asked yet")]
 /// What the answer to a question, or its end without one, means for the turn that it is about.
 pub(super) fn answered(_world: &mut World<'_>, _approval: &Approval) -> Result<(), Fault> {
     Ok(())

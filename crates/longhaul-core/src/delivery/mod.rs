@@ -1,4 +1,5 @@
-//! The delivery machine: one notice, told to one place, until that place has taken it.
+//! The delivery machine: one notice, told to one place, until that place has taken it. It tells of a
+//! job's end, or of a question about one.
 //!
 //! ```text
 //!           claim           sent             settle
@@ -22,7 +23,7 @@ pub use row::{inbox_lane, project_pool, sink_pool};
 use crate::backoff;
 use crate::command::{Deliver, Refused};
 use crate::decide::clip;
-use crate::id::{DeliveryId, HostId, JobId, PresenceId};
+use crate::id::{ApprovalId, DeliveryId, HostId, JobId, PresenceId};
 use crate::limits;
 use crate::port::Phase;
 use crate::time::{Millis, Timestamp};
@@ -35,8 +36,11 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// Order: an owner is told of what ended first, first.
     pub seq: u64,
-    /// The job whose end is told.
+    /// The job whose end is told, or the one that the question is about.
     pub job: JobId,
+    /// The question that is told; the job's end if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<ApprovalId>,
     /// Where it is told.
     pub to: Destination,
     /// The job's owner.
@@ -143,6 +147,8 @@ pub enum Settled {
     Streamed,
     /// The job was asked for again: whoever did that knew.
     Retried,
+    /// The question that is told was answered, or is of no use any more.
+    Decided,
 }
 
 /// What became of one try.
@@ -177,6 +183,7 @@ impl Settled {
             Self::Shown => "shown",
             Self::Streamed => "streamed",
             Self::Retried => "retried",
+            Self::Decided => "decided",
         }
     }
 }
@@ -215,6 +222,7 @@ impl Delivery {
             id: DeliveryId::of(&job.id, &to.place()),
             seq,
             job: job.id.clone(),
+            about: None,
             to,
             owner: job.owner.clone(),
             project: job.project.clone(),
@@ -225,6 +233,23 @@ impl Delivery {
             owed_since: now,
             receipts: Vec::new(),
         }
+    }
+
+    /// The news that a question was asked, owed from now on.
+    pub fn asking(
+        job: &crate::job::Job,
+        about: ApprovalId,
+        to: Destination,
+        seq: u64,
+        now: Timestamp,
+    ) -> Self {
+        let id = Self::id_asking(&job.id, &about, &to);
+        Self { id, about: Some(about), ..Self::new(job, to, seq, now) }
+    }
+
+    /// The id of the news of a question, at one place: told there once.
+    pub fn id_asking(job: &JobId, about: &ApprovalId, to: &Destination) -> DeliveryId {
+        DeliveryId::of(job, &format!("{}?{about}", to.place()))
     }
 
     /// Whether somebody still has to be told.
@@ -291,9 +316,11 @@ impl Delivery {
         }
     }
 
-    /// When it is dead unless its owner has taken it; never for a sink, which is told by us.
+    /// When it is dead unless its owner has taken it; never for a sink, which is told by us, and
+    /// never for a question, which waits for as long as it is told to.
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.is_inbox().then(|| self.owed_since.plus(limits::INBOX_AGE_MAX))
+        let expires = self.is_inbox() && self.about.is_none();
+        expires.then(|| self.owed_since.plus(limits::INBOX_AGE_MAX))
     }
 
     /// When time alone will change it.

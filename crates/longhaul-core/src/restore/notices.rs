@@ -54,7 +54,8 @@ fn make_again(
     known: &BTreeMap<crate::id::DeliveryId, Delivery>,
     until: Timestamp,
 ) -> Vec<Delivery> {
-    let found = known.values().filter(|known| known.job == job.id && known.is_open()).count();
+    let of_job = known.values().filter(|known| known.job == job.id && known.about.is_none());
+    let found = of_job.filter(|known| known.is_open()).count();
     if job.outcome().is_none() || job.cleanup.notices.open as usize <= found {
         return Vec::new();
     }

@@ -198,7 +198,7 @@ impl<'tx> World<'tx> {
         *self.environments.change(&mut *self.tx, id.as_str())? = None;
         *self.inputs.change(&mut *self.tx, id.as_str())? = None;
         *self.intakes.change(&mut *self.tx, id.as_str())? = None;
-        let most = limits::APPROVALS_PER_JOB_MAX;
+        let most = limits::QUESTIONS_PER_JOB_MAX;
         for approval in self.scan()?.children(Table::Approval, id.as_str(), most)? {
             *self.approvals.change(&mut *self.tx, &approval)? = None;
         }

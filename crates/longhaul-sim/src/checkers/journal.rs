@@ -182,11 +182,16 @@ impl Story {
             | Fact::BudgetWarned { .. }
             | Fact::QuietFor { .. }
             | Fact::Lively => job.turn.is_some(),
-            Fact::NoticesOwed { .. }
-            | Fact::NoticeFailed { .. }
+            Fact::NoticesOwed { about, .. } => {
+                self.ended.is_some() == about.is_none() && self.tales.may_follow(fact)
+            }
+            Fact::NoticeFailed { .. }
             | Fact::NoticeSettled { .. }
             | Fact::NoticeDead { .. }
-            | Fact::NoticeOwedAgain { .. } => self.ended.is_some() && self.tales.may_follow(fact),
+            | Fact::NoticeOwedAgain { .. } => self.tales.may_follow(fact),
+            Fact::ToolDecided { .. } => is_active && job.spec.turn.is_some(),
+            Fact::QuestionAsked { .. } => self.ended.is_none() && job.spec.turn.is_some(),
+            Fact::QuestionAnswered { .. } => job.spec.turn.is_some(),
             Fact::SinkAdded { .. }
             | Fact::SinkRemoved { .. }
             | Fact::PoolChanged { .. }
@@ -254,6 +259,9 @@ impl Story {
             | Fact::QuietFor { .. }
             | Fact::Lively
             | Fact::PoolChanged { .. }
+            | Fact::ToolDecided { .. }
+            | Fact::QuestionAsked { .. }
+            | Fact::QuestionAnswered { .. }
             | Fact::Woke { .. } => {}
         }
     }

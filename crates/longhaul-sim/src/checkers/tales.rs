@@ -35,7 +35,10 @@ impl Tales {
     pub(super) fn may_follow(&self, fact: &Fact) -> bool {
         let is_open = |id: &DeliveryId| self.owed.get(id).is_some_and(|tale| tale.over.is_none());
         match fact {
-            Fact::NoticesOwed { notices } => self.owed.is_empty() && !notices.is_empty(),
+            Fact::NoticesOwed { notices, .. } => {
+                let is_new = notices.iter().all(|owed| !self.owed.contains_key(&owed.id));
+                is_new && !notices.is_empty()
+            }
             Fact::NoticeFailed { delivery, number, .. } => {
                 is_open(delivery) && *number > self.owed[delivery].last
             }
@@ -52,7 +55,7 @@ impl Tales {
 
     pub(super) fn take(&mut self, fact: &Fact) {
         match fact {
-            Fact::NoticesOwed { notices } => {
+            Fact::NoticesOwed { notices, .. } => {
                 for owed in notices {
                     let tale = Tale { to: owed.to.clone(), failures: 0, last: 0, over: None };
                     self.owed.insert(owed.id.clone(), tale);

@@ -154,7 +154,8 @@ pub struct DeliveryView {
     pub claimed_by: Option<String>,
     /// Who said that it is known.
     pub acked_by: Option<String>,
-    /// How it came to be known: `answered`, `acked`, `waited`, `shown`, `streamed` or `retried`.
+    /// How it came to be known: `answered`, `acked`, `waited`, `shown`, `streamed`, `retried` or
+    /// `decided`.
     pub acked_how: Option<String>,
     /// When it was settled or given up.
     pub ended_at: Option<Time>,

@@ -12,8 +12,7 @@ use longhaul_core::port::{DeliveryFilter, Record};
 /// All notices of a job, oldest first.
 pub(super) async fn of_job(ports: &Shared, job: &JobId) -> Answer<Vec<Delivery>> {
     let filter = DeliveryFilter { job: Some(job.to_string()), ..DeliveryFilter::default() };
-    // Its owner's, and one for each sink it may name.
-    let most = 1 + u32::try_from(limits::NOTIFY_MAX).expect("a small constant");
+    let most = limits::DELIVERIES_PER_JOB_MAX;
     let read = ports.readers.read(move |reader| {
         let rows = reader.deliveries(&filter, None, most)?;
         Ok(rows.iter().rev().map(Delivery::from_row).collect::<Result<Vec<_>, _>>()?)
@@ -99,6 +98,7 @@ fn stands(delivery: &Delivery) -> String {
                 Settled::Retried => {
                     format!("need not know since {at}: the job was asked for again")
                 }
+                Settled::Decided => format!("need not know since {at}: {by} decided it"),
             }
         }
         DeliveryState::Dead { at, because } => format!(
