@@ -148,8 +148,8 @@ CREATE INDEX quota_due ON quota (due_at, id, host) WHERE due_at IS NOT NULL;
 CREATE INDEX quota_parent ON quota (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX quota_key ON quota (key) WHERE key IS NOT NULL;
 
--- Messages lie in the order they were sent, which is the order of every list: each index of one column
--- gives its rows in it. What was read or returned is by far the most; what waits has an index alone.
+-- Messages lie in the order they were sent, which is the order of every list: most
+-- indexes give their rows in it without naming it. What was read or returned is by far the most; what waits has an index alone.
 CREATE TABLE mail (
     id        TEXT NOT NULL UNIQUE,
     phase     TEXT NOT NULL CHECK (phase IN
@@ -177,7 +177,7 @@ CREATE TABLE mail (
 
 CREATE UNIQUE INDEX mail_key ON mail (key) WHERE key IS NOT NULL;
 CREATE INDEX mail_parent     ON mail (parent, id) WHERE parent IS NOT NULL;
-CREATE INDEX mail_ready      ON mail (lane) WHERE phase = 'ready';
+CREATE INDEX mail_ready      ON mail (lane, seq, id) WHERE phase = 'ready';
 CREATE INDEX mail_ended      ON mail (phase) WHERE phase = 'ended';
 CREATE INDEX mail_to         ON mail (lane);
 CREATE INDEX mail_to_state   ON mail (lane, state);

@@ -5,6 +5,7 @@
 use super::{deliveries, list, migrate, sql};
 use longhaul_core::port::Table;
 use rusqlite::{Connection, Params, StatementStatus, params};
+use std::ops::RangeInclusive;
 
 /// The lines of the plan for one statement.
 fn plan(connection: &Connection, statement: &str) -> Vec<String> {
@@ -117,6 +118,11 @@ fn each_scan_of_a_step_uses_the_index_made_for_it() {
         (sql::due(Table::Approval), "COVERING INDEX approval_due"),
         (sql::NEXT_DUES, "COVERING INDEX quota_due"),
         (sql::children(Table::Dependency), "COVERING INDEX dependency_parent"),
+        (sql::UNREAD, "COVERING INDEX mail_ready (lane=?)"),
+        (sql::UNREAD_COUNT, "PRIMARY KEY (name=?)"),
+        (sql::OLDEST_ENDED_MAIL, "INDEX mail_ended"),
+        (sql::OPEN_JOBS_IN_LANE, "INDEX job_lane_open (lane=?)"),
+        (sql::rows_under(Table::Approval), "INDEX approval_parent (parent=? AND id>?)"),
         (sql::EVENTS_OF_JOB, "event_job"),
         (sql::TRIM_GENERAL, "event_general"),
     ];
@@ -139,6 +145,26 @@ fn a_list_of_deliveries_walks_the_index_of_what_narrows_it_most() {
     for (narrowed, end, index) in cases {
         let plan = plan(&connection, &format!("{}{narrowed}{end}", sql::DELIVERIES_FROM));
         assert!(plan[0].contains(index), "{plan:#?}");
+    }
+}
+
+#[test]
+fn a_list_of_mail_walks_the_index_of_what_narrows_it_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = database(folder.path());
+    let cases = [
+        ("", "INTEGER PRIMARY KEY (rowid<?)"),
+        (" AND state = ?", "mail_state (state=? AND rowid<?)"),
+        (" AND lane = ? AND +pool = ? AND +name = ?", "mail_to (lane=? AND rowid<?)"),
+        (" AND lane = ? AND state = ?", "mail_to_state (lane=? AND state=? AND rowid<?)"),
+        (" AND pool = ?", "mail_from (pool=? AND rowid<?)"),
+        (" AND pool = ? AND state = ?", "mail_from_state (pool=? AND state=? AND rowid<?)"),
+        (" AND parent = ? AND +state IN (?, ?)", "mail_thread (parent=? AND rowid<?)"),
+    ];
+    for (narrowed, index) in cases {
+        let statement = format!("{}{narrowed}{}", sql::MAIL_FROM, list::IN_ORDER);
+        let plan = plan(&connection, &statement);
+        assert!(plan[0].contains(index) && plan.len() == 1, "{statement}\n{plan:#?}");
     }
 }
 
@@ -182,6 +208,44 @@ fn what_waits_behind_others_costs_a_step_nothing() {
     assert_eq!(fill(9, 1_000), few);
     // Nor do lanes that are not asked for.
     assert_eq!(fill(90, 20), few);
+}
+
+#[test]
+fn what_was_read_long_ago_costs_a_mailbox_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = database(folder.path());
+    let send = |numbers: RangeInclusive<u32>, phase: &str| {
+        let insert = "INSERT INTO mail SELECT printf('%s %d', ?2, value), ?2, ?2, NULL, NULL, 'box', \
+            NULL, NULL, 'sender', 0, NULL, NULL, 'status', iif(?2 = 'ended', 'read', NULL), \
+            iif(?2 = 'ended', 1, NULL), 0, NULL, '{}' FROM json_each(?1)";
+        let numbers = format!("{:?}", numbers.collect::<Vec<_>>());
+        connection.execute(insert, params![numbers, phase]).unwrap();
+    };
+    let list = |narrowed: &str| format!("{}{narrowed}{}", sql::MAIL_FROM, list::IN_ORDER);
+    let ask = || {
+        [
+            work(&connection, sql::UNREAD, params!["box", 3]),
+            work(&connection, sql::UNREAD_COUNT, params!["box"]),
+            work(&connection, sql::OLDEST_ENDED_MAIL, params![3]),
+            work(&connection, sql::ENDED_MAIL_COUNT, params![]),
+            work(&connection, &list(" AND lane = ?"), params![i64::MAX, "box", 3]),
+            work(&connection, &list(" AND state = ?"), params![i64::MAX, "ready", 3]),
+            work(
+                &connection,
+                &list(" AND pool = ? AND state = ?"),
+                params![i64::MAX, "sender", "ready", 3],
+            ),
+        ]
+    };
+    send(1..=5, "ended");
+    send(1..=5, "ready");
+    send(6..=9, "ended");
+    let few = ask();
+    assert_eq!(few.map(|(_, rows)| rows), [3, 1, 3, 1, 3, 3, 3]);
+    send(10..=2_000, "ended");
+    assert_eq!(ask(), few);
+    let unread: u32 = connection.query_row(sql::UNREAD_COUNT, ["box"], |row| row.get(0)).unwrap();
+    assert_eq!(unread, 5);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One history, every store, the same answers. Each case in `rows`, `scans`, `deliveries`, `journal`,
-//! `lists` and `whole` is given a way to make an empty store and is run on all of them; `random` plays the same
-//! random history on all of them side by side. What only SQLite can get wrong is in `sqlite_*`.
+//! `mail`, `lists` and `whole` is given a way to make an empty store and is run on all of them;
+//! `random` plays the same random history on all of them side by side. What only SQLite can get wrong
+//! is in `sqlite_*`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -8,6 +9,7 @@ mod deliveries;
 mod fixtures;
 mod journal;
 mod lists;
+mod mail;
 mod random;
 mod rows;
 mod sample;

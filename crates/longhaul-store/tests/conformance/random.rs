@@ -250,12 +250,10 @@ fn asked_beside(reader: &mut dyn Reader, chance: &mut Chance) -> Result<Vec<Stri
         answers.push(format!("deliveries {:?}", reader.delivery_counts(word)?));
         answers.push(format!("ahead {:?}", reader.ahead_of(word, 5, 20)?));
         answers.push(format!("unread {:?}", reader.unread_count(word)?));
-        for table in Table::ALL {
-            let after = &job_id(JOBS / 3);
-            answers.push(format!("rows {:?}", reader.rows(table, Some(word), "", 4)?));
-            answers.push(format!("rows {:?}", reader.rows(table, Some(word), after, 4)?));
-            answers.push(format!("rows {:?}", reader.rows(table, None, after, 4)?));
-        }
+    }
+    for table in Table::ALL {
+        let (word, after) = (chance.word(), &job_id(chance.below(JOBS)));
+        answers.push(format!("rows {:?}", reader.rows(table, word.as_deref(), after, 4)?));
     }
     for number in 1..=JOBS {
         let id = job_id(number);
