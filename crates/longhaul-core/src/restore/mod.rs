@@ -2,6 +2,7 @@
 //! only for what is there, histories count from one. Decides what is put back; neither reads nor
 //! writes. Whoever waits for a job that is gone is ended afterwards, by [`abandon`].
 
+mod agents;
 mod notices;
 
 use crate::command::Place;
@@ -11,12 +12,14 @@ use crate::engine::Step;
 use crate::event::Event;
 use crate::id::{DeliveryId, JobId};
 use crate::job::{Job, JobState};
+use crate::limits;
 use crate::owner::Owner;
 use crate::port::{Phase, Record, Row, Store, StoreError, Table};
 use crate::record::{Dependency, Host, Pool, StoredEnvironment};
 use crate::sink::Sink;
 use crate::time::Timestamp;
 use crate::world::World;
+use agents::OfAgents;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What could be read, not yet looked at.
@@ -60,6 +63,7 @@ pub fn restore(remains: Remains) -> Restored {
         }
     }
     let until = remains.events.iter().map(|event| event.at).max().unwrap_or_default();
+    agents::make_whole(&mut read, until, &mut restored.left_out);
     notices::make_whole(&mut read, until, &mut restored.left_out);
     restored.events = histories(&mut read.jobs, remains.events, &mut restored.left_out);
     free_lanes(&mut read.jobs);
@@ -81,11 +85,13 @@ pub fn restore(remains: Remains) -> Restored {
     rows.extend(read.deliveries.values().map(|found| (Table::Delivery, found.to_row())));
     rows.extend(read.sinks.iter().map(|found| (Table::Sink, found.to_row())));
     rows.extend(read.owners.values().map(|found| (Table::Owner, found.to_row())));
+    rows.extend(read.of_agents.rows());
     restored
 }
 
 /// Ends those who wait for a job that is gone, as if it had failed: nobody can say how it ended.
-/// Those who would take any ending go on.
+/// Those who would take any ending go on. What each agent is doing is worked out anew, and who has
+/// mail and no turn gets one.
 ///
 /// # Errors
 /// [`StoreError`]: nothing was changed.
@@ -100,6 +106,10 @@ pub fn abandon(
         let done = world.command(|world| decide::abandon(world, id))?;
         done.map_err(|refused| StoreError::Corrupt(format!("{id} is waited for: {refused}")))?;
     }
+    for agent in world.scan()?.ids(Table::Agent, "", limits::AGENTS_MAX)? {
+        world.stir_agent(&agent);
+    }
+    decide::restate(&mut world)?;
     let committed = world.commit()?;
     let next_due = committed.next_due;
     Ok(Step::of(committed, Vec::new(), next_due))
@@ -116,6 +126,7 @@ struct Read {
     deliveries: BTreeMap<DeliveryId, Delivery>,
     sinks: Vec<Sink>,
     owners: BTreeMap<String, Owner>,
+    of_agents: OfAgents,
 }
 
 impl Read {
@@ -149,14 +160,13 @@ impl Read {
             }
             // Whoever was connected is not connected to what is mended.
             Table::Presence => {}
-            // Put back as they are, below.
-            Table::Agent
-            | Table::AgentEnvironment
-            | Table::Mail
-            | Table::Input
-            | Table::Intake
-            | Table::Approval
-            | Table::Quota => {}
+            Table::Agent => self.of_agents.take_agent(row).map_err(said)?,
+            Table::AgentEnvironment => self.of_agents.take_environment(row).map_err(said)?,
+            Table::Mail => self.of_agents.take_mail(row).map_err(said)?,
+            Table::Input => self.of_agents.take_input(row).map_err(said)?,
+            Table::Intake => self.of_agents.take_intake(row).map_err(said)?,
+            Table::Approval => self.of_agents.take_approval(row).map_err(said)?,
+            Table::Quota => self.of_agents.take_quota(row).map_err(said)?,
         }
         Ok(())
     }

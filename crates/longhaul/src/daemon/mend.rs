@@ -100,17 +100,19 @@ fn put_back(
     let rows = jobs.chain(salvaged.others).collect();
     let restored = restore(Remains { rows, events: salvaged.events });
     let refused = longhaul_store::rebuild(fresh, &restored.rows, &restored.events, floor)?;
-    if !restored.gone.is_empty() {
+    if !restored.gone.is_empty() || restored.count(Table::Agent) > 0 {
         let mut store = longhaul_store::open(fresh)?;
         let now = wall_now();
         longhaul_core::restore::abandon(&mut store, &place(home)?, &restored.gone, now)?;
         store.close()?;
     }
     let mut done = vec![format!(
-        "put back {} jobs, {} environments, {} deliveries and {} journal entries",
+        "put back {} jobs, {} environments, {} deliveries, {} agents, {} messages and {} journal entries",
         restored.count(Table::Job),
-        restored.count(Table::Environment),
+        restored.count(Table::Environment) + restored.count(Table::AgentEnvironment),
         restored.count(Table::Delivery),
+        restored.count(Table::Agent),
+        restored.count(Table::Mail),
         restored.events.len()
     )];
     if unread != (0, 0) {
