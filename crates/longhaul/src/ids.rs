@@ -2,7 +2,7 @@
 //! their maker was right; nothing but lists for people relies on that.
 
 use crate::clock::wall_now;
-use longhaul_core::id::{DeliveryId, HostId, JobId, PresenceId};
+use longhaul_core::id::{DeliveryId, HostId, JobId, MailId, PresenceId};
 use std::io;
 
 /// Bytes of a home's secret.
@@ -33,6 +33,16 @@ pub fn host_id() -> io::Result<HostId> {
 pub fn presence_id() -> io::Result<PresenceId> {
     let text = format!("{}_{}", PresenceId::PREFIX, fresh()?);
     PresenceId::parse(&text).map_err(io::Error::other)
+}
+
+/// Makes the id of a letter, which is that of the first message that comes of it. The asker makes it,
+/// so that sending twice is harmless.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn mail_id() -> io::Result<MailId> {
+    let text = format!("{}_{}", MailId::PREFIX, fresh()?);
+    MailId::parse(&text).map_err(io::Error::other)
 }
 
 /// Makes the id of a notice that only tries a sink out.

@@ -12,6 +12,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State as Given};
 use axum::http::StatusCode;
+use longhaul_core::agent::Agent;
 use longhaul_core::command::{Command, Reply, Submission};
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
@@ -65,10 +66,6 @@ pub(super) async fn list(
     let limit = query.number("limit")?.unwrap_or(PAGE_JOBS).clamp(1, PAGE_JOBS_MAX);
     // A store numbers no job beyond `i64::MAX`: such a cursor begins with the newest.
     let before = query.number("cursor")?.map(|before: u64| before.min(i64::MAX.unsigned_abs()));
-    if query.text("agent").is_some() {
-        // No job of this version is an agent's turn.
-        return Ok(Json(JobsPage { jobs: Vec::new(), next_cursor: None }));
-    }
     let reading = std::sync::Arc::clone(&ports);
     let page = ports.readers.read(move |reader| {
         let mut rows = reader.list(&filter, before, limit + 1)?;
@@ -100,7 +97,13 @@ fn filter(query: &Query) -> Answer<Filter> {
         return Err(Failure::bad_request("no job has that many labels"));
     }
     let text = |name| query.text(name).map(str::to_owned);
-    let (pool, lane, owner, parent) = (text("pool"), text("lane"), text("owner"), text("parent"));
+    let (pool, owner, parent) = (text("pool"), text("owner"), text("parent"));
+    let lane = match (text("lane"), text("agent").map(|agent| Agent::lane(&agent))) {
+        (Some(lane), Some(turns)) if lane != turns => {
+            return Err(Failure::bad_request("turns of that agent are in no such `lane`"));
+        }
+        (lane, turns) => turns.or(lane),
+    };
     Ok(Filter { states, outcomes, pool, lane, owner, parent, labels })
 }
 
@@ -126,12 +129,16 @@ pub(super) async fn show(
     let history = ports.readers.read(move |reader| views::history(reader, &looked_at)).await?;
     let (attempts, spec) = (views::attempts(&ports, &job), views::spec(&job));
     let origin = views::origin(&job);
+    let prompt = job.spec.turn.as_ref().map(|turn| turn.prompt.clone());
     let mut view = views::show(&ports, job).await?;
     debug_assert_eq!(view.id, id.as_str());
     view.attempts = Some(attempts);
     view.history = Some(history);
     view.spec = Some(Box::new(spec));
     view.environment = Some(origin);
+    if let Some(turn) = &mut view.turn {
+        turn.prompt = prompt;
+    }
     Ok(Json(view))
 }
 

@@ -2,6 +2,8 @@
 //! what may be is core's business, and every answer is a committed fact. Plain reads never write.
 
 mod accept;
+mod agent_spec;
+mod agents;
 mod around;
 mod artifacts;
 mod batch;
@@ -16,10 +18,12 @@ mod error;
 mod events;
 mod inbox;
 mod jobs;
+mod mail;
 mod notices;
 mod output;
 mod owed;
 mod pools;
+mod proof;
 mod prune;
 mod query;
 mod resolve;
@@ -28,6 +32,7 @@ mod settle;
 mod sinks;
 mod spec;
 mod status;
+mod turns;
 mod views;
 mod wait;
 mod why;
@@ -72,6 +77,14 @@ pub fn router(ports: Ports) -> Router {
         .route("/v1/inbox/ack", post(inbox::acknowledge))
         .route("/v1/notices", get(notices::list))
         .route("/v1/notices/{id}/redeliver", post(notices::redeliver))
+        .route("/v1/agents", get(agents::list))
+        .route("/v1/agents/{name}", get(agents::show).put(agents::set).delete(agents::remove))
+        .route("/v1/agents/{name}/stop", post(agents::stop))
+        .route("/v1/agents/{name}/turns", post(turns::submit))
+        .route("/v1/mail", get(mail::list).post(mail::send))
+        .route("/v1/mail/check", post(mail::check))
+        .route("/v1/mail/{id}", get(mail::show))
+        .route("/v1/mail/{id}/read", post(mail::read))
         .route("/v1/prune", post(prune::prune))
         .route("/v1/pools", get(pools::list))
         .route("/v1/pools/{name}", put(pools::set))

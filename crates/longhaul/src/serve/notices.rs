@@ -4,7 +4,7 @@ use super::Shared;
 use super::error::{Answer, Failure};
 use super::inbox::load_delivery;
 use super::query::Query;
-use super::resolve::find;
+use super::resolve::{CANDIDATES_MAX, as_prefix, find};
 use crate::api::{DeliveriesPage, DeliveryStage, DeliveryView};
 use crate::views;
 use axum::Json;
@@ -12,7 +12,7 @@ use axum::extract::{Path, RawQuery, State};
 use longhaul_core::command::{Command, Refused};
 use longhaul_core::decide::clip;
 use longhaul_core::delivery::Delivery;
-use longhaul_core::id::{DeliveryId, is_crockford};
+use longhaul_core::id::DeliveryId;
 use longhaul_core::limits;
 use longhaul_core::port::{DeliveryFilter, Record, Row, Table};
 
@@ -20,10 +20,6 @@ use longhaul_core::port::{DeliveryFilter, Record, Row, Table};
 const PAGE_NOTICES: u32 = 50;
 /// Notices on one page at most.
 const PAGE_NOTICES_MAX: u32 = 1_000;
-/// Characters after `dlv_` that a prefix needs.
-const PREFIX_CHARS_MIN: usize = 4;
-/// Candidates that are listed when several fit.
-const CANDIDATES_MAX: u32 = 10;
 
 /// `GET /v1/notices`
 pub(super) async fn list(
@@ -84,7 +80,7 @@ pub(super) async fn delivery_ids(ports: &Shared, texts: &[String]) -> Answer<Vec
     let found = ports.readers.read(move |reader| {
         let mut found = Vec::with_capacity(wanted.len());
         for text in wanted {
-            let meant = match (DeliveryId::parse(&text), as_prefix(&text)) {
+            let meant = match (DeliveryId::parse(&text), as_prefix(DeliveryId::PREFIX, &text)) {
                 (Ok(id), _) => vec![id.into()],
                 (Err(_), Some(prefix)) => {
                     reader.by_prefix(Table::Delivery, &prefix, CANDIDATES_MAX)?
@@ -101,12 +97,6 @@ pub(super) async fn delivery_ids(ports: &Shared, texts: &[String]) -> Answer<Vec
         _ => Err(Failure::ambiguous(&text, meant)),
     };
     found.await?.into_iter().map(only).collect()
-}
-
-fn as_prefix(text: &str) -> Option<String> {
-    let body = text.strip_prefix("dlv_")?.to_ascii_uppercase();
-    let is_prefix = body.len() >= PREFIX_CHARS_MIN && body.bytes().all(is_crockford);
-    is_prefix.then(|| format!("dlv_{body}"))
 }
 
 fn no_notice(text: &str) -> Failure {
@@ -150,14 +140,6 @@ mod tests {
             .chain(["9223372036854775808.dlv_01JD0000000000000000000000"])
         {
             assert!(cursor(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn only_four_characters_of_an_id_are_a_prefix() {
-        assert_eq!(as_prefix("dlv_01jd").as_deref(), Some("dlv_01JD"));
-        for text in ["dlv_01J", "01JD", "dlv_../x", "job_01JD"] {
-            assert_eq!(as_prefix(text), None, "{text}");
         }
     }
 }

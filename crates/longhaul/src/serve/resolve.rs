@@ -8,10 +8,10 @@ use longhaul_core::job::Job;
 use longhaul_core::limits;
 use longhaul_core::port::{Reader, Record, StoreError, Table};
 
-/// Characters after `job_` that a prefix needs.
+/// Characters after `job_`, or what else an id begins with, that a prefix needs.
 const PREFIX_CHARS_MIN: usize = 4;
 /// Candidates that are listed when several fit.
-const CANDIDATES_MAX: u32 = 10;
+pub(super) const CANDIDATES_MAX: u32 = 10;
 
 /// What a text turned out to mean.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) fn resolve(reader: &mut dyn Reader, text: &str) -> Result<Meaning, St
     if text.is_empty() || text.len() > limits::WORD_BYTES_MAX {
         return Ok(Meaning::None);
     }
-    let found = match as_prefix(text) {
+    let found = match as_prefix(JobId::PREFIX, text) {
         Some(prefix) => reader.by_prefix(Table::Job, &prefix, CANDIDATES_MAX)?,
         None if text.starts_with("job_") => Vec::new(),
         None => reader.by_name(text, CANDIDATES_MAX)?,
@@ -52,11 +52,11 @@ pub(super) fn resolve(reader: &mut dyn Reader, text: &str) -> Result<Meaning, St
     })
 }
 
-/// The prefix that `text` is, in the letters that ids have.
-fn as_prefix(text: &str) -> Option<String> {
-    let body = text.strip_prefix("job_")?.to_ascii_uppercase();
+/// The prefix of an id of a kind that `text` is, in the letters that ids have.
+pub(super) fn as_prefix(kind: &str, text: &str) -> Option<String> {
+    let body = text.strip_prefix(kind)?.strip_prefix('_')?.to_ascii_uppercase();
     let is_prefix = body.len() >= PREFIX_CHARS_MIN && body.bytes().all(is_crockford);
-    is_prefix.then(|| format!("job_{body}"))
+    is_prefix.then(|| format!("{kind}_{body}"))
 }
 
 /// Loads a job by its id.
@@ -93,9 +93,10 @@ mod tests {
 
     #[test]
     fn only_four_characters_of_an_id_are_a_prefix() {
-        assert_eq!(as_prefix("job_01jd").as_deref(), Some("job_01JD"));
+        assert_eq!(as_prefix("job", "job_01jd").as_deref(), Some("job_01JD"));
         for text in ["job_01J", "01JD", "job_../x", "job_01J%", "job_01JI", "host_01JD"] {
-            assert_eq!(as_prefix(text), None, "{text}");
+            assert_eq!(as_prefix("job", text), None, "{text}");
         }
+        assert_eq!(as_prefix("mail", "mail_01jd").as_deref(), Some("mail_01JD"));
     }
 }

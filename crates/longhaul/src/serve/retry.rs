@@ -41,8 +41,11 @@ pub(super) async fn retry(
         None => spec::fresh_id()?,
     };
     let set = set_again(&old, &ask)?;
-    let inherited = ask.base_env.is_some() && old.spec.environment.inherited;
-    let (environment, origin) = spec::environment(ask.base_env.as_ref(), &set, inherited);
+    let nothing = Variables::default();
+    // A turn has its agent's environment, which is kept with the agent; of its own only what was set.
+    let base = old.spec.turn.as_ref().map_or(ask.base_env.as_ref(), |_| Some(&nothing));
+    let inherited = base.is_some() && old.spec.environment.inherited;
+    let (environment, origin) = spec::environment(base, &set, inherited);
     // What it waited for is over: waiting for that again, or until an hour that has passed, would be
     // either nothing or, for a job that failed, the end at once.
     let new = JobSpec {

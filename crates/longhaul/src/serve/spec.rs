@@ -158,13 +158,13 @@ pub(super) fn environment(
     (Environment(all), origin)
 }
 
-fn plain_environment() -> BTreeMap<String, String> {
+pub(super) fn plain_environment() -> BTreeMap<String, String> {
     let named = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
     PLAIN_NAMES.into_iter().filter_map(named).collect()
 }
 
 /// The ids that `texts` mean. Whole ids are taken as they are: they may be of the same batch.
-async fn job_ids(ports: &Shared, field: &str, texts: &[String]) -> Answer<Vec<JobId>> {
+pub(super) async fn job_ids(ports: &Shared, field: &str, texts: &[String]) -> Answer<Vec<JobId>> {
     if texts.len() > limits::DEPENDENCIES_MAX {
         let most = limits::DEPENDENCIES_MAX;
         let message = format!("`{field}` has {} jobs, and {most} is the limit", texts.len());
