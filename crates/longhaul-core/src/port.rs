@@ -474,6 +474,8 @@ pub trait Reader: Send {
         after: Position,
         limit: u32,
     ) -> Result<Vec<Event>, StoreError>;
+    /// The newest entries of one job, oldest first.
+    fn latest(&mut self, job: &str, limit: u32) -> Result<Vec<Event>, StoreError>;
     /// The position of the newest entry of the journal.
     fn head(&mut self) -> Result<Position, StoreError>;
     /// How many jobs are in each state.

@@ -87,7 +87,16 @@ impl Journal {
         positions.into_iter().filter_map(|position| self.take(position)).collect()
     }
 
-    fn positions_of(&self, job: &str) -> impl Iterator<Item = u64> {
+    /// The newest entries of a job, oldest first.
+    pub(super) fn latest(&self, job: &str, limit: u32) -> Vec<Event> {
+        let newest = self.positions_of(job).rev().take(limit as usize);
+        let mut found: Vec<Event> =
+            newest.filter_map(|position| self.entries.get(&position).cloned()).collect();
+        found.reverse();
+        found
+    }
+
+    fn positions_of(&self, job: &str) -> impl DoubleEndedIterator<Item = u64> {
         self.by_job
             .range((job.to_owned(), 0)..=(job.to_owned(), u64::MAX))
             .map(|(_, &position)| position)

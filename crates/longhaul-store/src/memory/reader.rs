@@ -95,6 +95,10 @@ impl Reader for MemoryReader {
         Ok(self.store.lock().journal.after(job, after, limit))
     }
 
+    fn latest(&mut self, job: &str, limit: u32) -> Result<Vec<Event>, StoreError> {
+        Ok(self.store.lock().journal.latest(job, limit))
+    }
+
     fn head(&mut self) -> Result<Position, StoreError> {
         Ok(self.store.lock().journal.head())
     }

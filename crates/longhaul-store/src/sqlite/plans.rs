@@ -48,6 +48,7 @@ fn nothing_that_a_step_or_a_list_asks_reads_a_table_through_or_sorts() {
         sql::TRIM_GENERAL,
         sql::EVENTS,
         sql::EVENTS_OF_JOB,
+        sql::LATEST_OF_JOB,
         sql::NEXT_IN_LANES,
         sql::WAITING_IN_LANE,
         sql::OPEN_IN_LANE,
@@ -124,6 +125,7 @@ fn each_scan_of_a_step_uses_the_index_made_for_it() {
         (sql::OPEN_JOBS_IN_LANE, "INDEX job_lane_open (lane=?)"),
         (sql::rows_under(Table::Approval), "INDEX approval_parent (parent=? AND id>?)"),
         (sql::EVENTS_OF_JOB, "event_job"),
+        (sql::LATEST_OF_JOB, "event_job"),
         (sql::TRIM_GENERAL, "event_general"),
     ];
     for (statement, index) in expected {

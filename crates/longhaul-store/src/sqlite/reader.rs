@@ -87,6 +87,12 @@ impl Reader for SqliteReader {
         }
     }
 
+    fn latest(&mut self, job: &str, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let mut events = all(self.prepare(sql::LATEST_OF_JOB)?, params![job, limit], read_event)?;
+        events.reverse();
+        Ok(events)
+    }
+
     fn head(&mut self) -> Result<Position, StoreError> {
         let head = first(self.prepare(sql::HEAD)?, [], single)?;
         Ok(Position(from_i64(head.unwrap_or(0))?))

@@ -202,6 +202,9 @@ pub(super) const EVENTS_OF_JOB: &str = "SELECT position, job, seq, at, body FROM
     WHERE job = ?1 AND seq > coalesce((SELECT seq FROM event WHERE job = ?1 AND position <= ?2 \
     ORDER BY seq DESC LIMIT 1), 0) ORDER BY seq LIMIT ?3";
 
+pub(super) const LATEST_OF_JOB: &str = "SELECT position, job, seq, at, body FROM event \
+    WHERE job = ?1 ORDER BY seq DESC LIMIT ?2";
+
 pub(super) const LIST_FROM: &str = concat!("SELECT ", columns!(), " FROM job WHERE seq < ?");
 pub(super) const BY_NAME: &str = "SELECT id FROM job WHERE name = ?1 ORDER BY seq DESC LIMIT ?2";
 pub(super) const COUNTS: &str = "SELECT state, count(*) FROM job GROUP BY state ORDER BY state";

@@ -52,6 +52,9 @@ fn the_entries_of_one_job_are_paged_by_position() {
         assert_eq!(after(reader, 6, 2), [7, 10]);
         assert_eq!(after(reader, 13, 2), Vec::<u64>::new());
         assert_eq!(reader.events(Some("job_none"), Position(0), 9).unwrap(), []);
+        assert_eq!(positions(&reader.latest(&first, 2).unwrap()), [10, 13]);
+        assert_eq!(positions(&reader.latest(&first, 9).unwrap()), [1, 4, 7, 10, 13]);
+        assert_eq!(reader.latest("job_none", 9).unwrap(), []);
     });
 }
 
