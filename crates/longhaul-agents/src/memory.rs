@@ -167,6 +167,21 @@ impl Memory {
         self.version.as_deref()
     }
 
+    /// What the turn used so far: as told, or what it was at least if nothing was told yet.
+    #[must_use]
+    pub fn used(&self) -> Usage {
+        if self.used.is_nothing() { self.estimate } else { self.used }
+    }
+
+    /// Whether another conversation answered than was to be resumed.
+    #[must_use]
+    pub fn is_mismatch(&self) -> bool {
+        match (&self.asked, &self.conversation) {
+            (Conversation::Resume(asked), Some(seen)) => asked != seen,
+            _ => false,
+        }
+    }
+
     /// Whether the CLI has said how the turn ended: it may be given a short grace and then stopped.
     #[must_use]
     pub fn is_over(&self) -> bool {

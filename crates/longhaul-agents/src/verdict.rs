@@ -104,16 +104,12 @@ pub(crate) trait Table {
 pub(crate) fn judge(table: &dyn Table, memory: &Memory, end: End) -> Verdict {
     let ending = ending(table, memory, end);
     let is_done = matches!(ending, Ending::Succeeded { .. } | Ending::Deferred { .. });
-    let used = if memory.used.is_nothing() { memory.estimate } else { memory.used };
+    let used = memory.used();
     let is_used_whole = is_done && !memory.is_partial && used == memory.used;
-    let is_mismatch = match (&memory.asked, &memory.conversation) {
-        (Conversation::Resume(asked), Some(seen)) => asked != seen,
-        _ => false,
-    };
     Verdict {
         ending,
         conversation: memory.conversation.clone(),
-        is_mismatch,
+        is_mismatch: memory.is_mismatch(),
         said: memory.said.clone(),
         used,
         is_used_whole,
