@@ -312,6 +312,31 @@ pub struct TurnEnd {
     pub last: Vec<String>,
 }
 
+impl TurnEnd {
+    /// An end of which nothing is known but how it came about.
+    pub const fn of(how: TurnHow) -> Self {
+        Self {
+            how,
+            conversation: None,
+            is_mismatch: false,
+            said: String::new(),
+            used: Used {
+                input: 0,
+                output: 0,
+                cache_read: 0,
+                cache_write: 0,
+                reasoning: 0,
+                nano_usd: None,
+            },
+            is_used_whole: false,
+            carry: None,
+            denied: 0,
+            resume_command: None,
+            last: Vec::new(),
+        }
+    }
+}
+
 /// How an attempt of a turn ended, in kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]

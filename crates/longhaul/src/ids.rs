@@ -3,6 +3,7 @@
 
 use crate::clock::wall_now;
 use longhaul_core::id::{DeliveryId, HostId, JobId, MailId, PresenceId};
+use sha2::{Digest, Sha256};
 use std::io;
 
 /// Bytes of a home's secret.
@@ -54,6 +55,20 @@ pub fn test_delivery_id() -> io::Result<DeliveryId> {
     DeliveryId::parse(&text).map_err(io::Error::other)
 }
 
+/// The id that a new conversation of an attempt is begun under: a UUID that follows from the attempt,
+/// so that a launch that is made again begins the same one.
+#[must_use]
+pub fn conversation(job: &JobId, attempt: u32) -> String {
+    let digest = Sha256::digest(format!("conversation of {job}.{attempt}"));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    // Its version says that it was made from a name, its variant which layout it has.
+    bytes[6] = bytes[6] & 0x0f | 0x50;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
 /// Makes a secret that nobody can guess.
 ///
 /// # Errors
@@ -74,6 +89,17 @@ fn fresh() -> io::Result<ulid::Ulid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_conversation_is_named_by_its_attempt() {
+        let job = job_id().unwrap();
+        let id = conversation(&job, 1);
+        assert_eq!(id, conversation(&job, 1));
+        assert_ne!(id, conversation(&job, 2));
+        let parts: Vec<usize> = id.split('-').map(str::len).collect();
+        assert_eq!(parts, [8, 4, 4, 4, 12]);
+        assert!(id[14..].starts_with('5') && "89ab".contains(&id[19..20]), "{id}");
+    }
     use std::collections::BTreeSet;
 
     #[test]

@@ -26,6 +26,7 @@ mod stored;
 mod supervisor;
 mod tasks;
 mod tokens;
+mod turns;
 
 pub use courier::{Courier, Tested, check_secret, check_url, shown_url};
 pub use doubts::Doubts;
@@ -459,6 +460,7 @@ fn site(ports: &Ports, program: &Path, nofile: Option<(u64, u64)>) -> Site {
     Site {
         engine: ports.engine.clone(),
         readers: ports.readers.clone(),
+        spools: ports.spools.clone(),
         home: ports.home.clone(),
         config: ports.config.clone(),
         clock: ports.clock.clone(),

@@ -93,7 +93,8 @@ impl Spools {
     #[must_use]
     pub fn growth(&self, job: &JobId, attempt: u32) -> Growth {
         let folder = self.home.attempt(job, attempt);
-        let mut growth = Growth { spools: self.clone(), folder, watched: None, told_at: None };
+        let (spools, pace) = (self.clone(), PACE);
+        let mut growth = Growth { spools, folder, pace, watched: None, told_at: None };
         growth.begin();
         growth
     }
@@ -115,16 +116,24 @@ impl Spools {
 pub struct Growth {
     spools: Spools,
     folder: PathBuf,
+    pace: Duration,
     watched: Option<Watched>,
     told_at: Option<Instant>,
 }
 
 impl Growth {
+    /// Is told at most this often, for who has more to do with each piece of news.
+    #[must_use]
+    pub(super) fn paced(mut self, pace: Duration) -> Self {
+        self.pace = pace;
+        self
+    }
+
     /// Comes back when something in the attempt's folder may have changed since the last call: more
     /// output, or its end. May come back for nothing; look what there is.
     pub async fn grew(&mut self) {
         if let Some(told_at) = self.told_at {
-            tokio::time::sleep_until(told_at + PACE).await;
+            tokio::time::sleep_until(told_at + self.pace).await;
         }
         if self.watched.is_none() {
             tokio::time::sleep(BLIND_PACE).await;

@@ -32,6 +32,8 @@ pub(super) struct Care {
     pub(super) watch: Option<AbortHandle>,
     /// Looks for signs of life.
     pub(super) sampler: Option<AbortHandle>,
+    /// Takes what it writes.
+    pub(super) follower: Option<AbortHandle>,
 }
 
 /// What is to be done, with what must be known for that.
@@ -55,6 +57,7 @@ impl Care {
             asked: None,
             watch: None,
             sampler: None,
+            follower: None,
         }
     }
 
@@ -135,8 +138,8 @@ impl Care {
 
     /// Forgets the job. Gives whether its shim was being waited for.
     pub(super) fn let_go(self) -> bool {
-        if let Some(sampler) = self.sampler {
-            sampler.abort();
+        for task in self.sampler.iter().chain(&self.follower) {
+            task.abort();
         }
         self.watch.inspect(AbortHandle::abort).is_some()
     }
@@ -185,7 +188,7 @@ mod tests {
             started_wall_ms: 0,
             started_boot_ms: 0,
         };
-        Seen::Runs(pid, None)
+        Seen::Runs(pid, super::super::evidence::Vigil::default())
     }
 
     fn care() -> Care {

@@ -34,9 +34,8 @@ pub(super) struct Subject {
 pub(super) enum Seen {
     /// It is over, and that was reported.
     Over,
-    /// A shim holds it and its child was let run. With how long it may show no sign of life, if
-    /// that was asked for.
-    Runs(PidRecord, Option<Millis>),
+    /// A shim holds it and its child was let run. With what is to be done for as long as it does.
+    Runs(PidRecord, Vigil),
     /// Something is on its way: look again soon.
     Soon,
     /// A shim was launched: look again soon.
@@ -49,6 +48,15 @@ pub(super) enum Seen {
     Left(Box<Left>),
 }
 
+/// What is to be done for an attempt for as long as it runs; nothing where that is done already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Vigil {
+    /// How long it may show no sign of life, if that was asked for.
+    pub(super) stall: Option<Millis>,
+    /// Whether somebody has to read what it writes.
+    pub(super) is_turn: bool,
+}
+
 /// An end that is known and not yet reported.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Left {
@@ -56,6 +64,8 @@ pub(super) struct Left {
     /// What is reported with it and before it.
     pub(super) start: Option<Command>,
     pub(super) exit: Exit,
+    /// Whether its output is still to be taken, and says more about its end.
+    pub(super) is_turn: bool,
     /// Where files are looked for, and which.
     pub(super) cwd: String,
     pub(super) patterns: Vec<String>,
@@ -110,9 +120,12 @@ impl Subject {
             start =
                 Some(Command::Started { job: self.job.clone(), attempt: self.attempt, at, pid });
         }
-        if !job.spec.artifacts.is_empty() && exit.started_at.is_some() {
+        // What was barred before it began has said nothing, and may be launched again.
+        let is_turn = job.spec.turn.is_some() && !matches!(exit.how, How::NeverStarted(_));
+        let has_files = !job.spec.artifacts.is_empty() && exit.started_at.is_some();
+        if is_turn || has_files {
             let (cwd, patterns) = (job.spec.cwd, job.spec.artifacts);
-            let left = Left { subject: self.clone(), start, exit, cwd, patterns };
+            let left = Left { subject: self.clone(), start, exit, is_turn, cwd, patterns };
             return Seen::Left(Box::new(left));
         }
         self.ended(site, start, exit)
@@ -230,7 +243,7 @@ impl Subject {
 }
 
 /// What an outcome says, in core's words.
-fn exit_of(site: &Site, record: &ExitRecord, boot: Boot) -> Exit {
+pub(super) fn exit_of(site: &Site, record: &ExitRecord, boot: Boot) -> Exit {
     let time = |wall_ms, boot_ms| match boot {
         Boot::This => site.clock.from_boot_ms(boot_ms),
         Boot::Earlier => Timestamp::from_millis(wall_ms),

@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, unlinkat
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -30,6 +30,17 @@ pub(super) fn holds_only(folder: &Folder, names: &[&str]) -> io::Result<bool> {
 /// Copies stored content to `in`; one that an earlier launch left is replaced.
 pub(super) fn copy_input(folder: &Folder, blob: &Path) -> io::Result<()> {
     copy_new(folder.as_fd(), Path::new("in"), blob, Mode::from_raw_mode(0o600))
+}
+
+/// Writes text to `in`; one that an earlier launch left is replaced.
+pub(super) fn write_input(folder: &Folder, text: &str) -> io::Result<()> {
+    write_new(folder.as_fd(), Path::new("in"), text)
+}
+
+/// Writes a file of this name below `turn`, for the owner's eyes only.
+pub(super) fn write_for_turn(folder: &Folder, name: &str, text: &str) -> io::Result<()> {
+    let below = make_below(folder.as_fd(), Path::new("turn"))?;
+    write_new(below.as_fd(), Path::new(name), text)
 }
 
 /// Copies stored content to its place below `attach`.
@@ -56,23 +67,34 @@ fn make_below(parent: BorrowedFd<'_>, name: &Path) -> io::Result<OwnedFd> {
     Ok(openat(parent, name, FOLDER, Mode::empty())?)
 }
 
-fn copy_new(parent: BorrowedFd<'_>, name: &Path, blob: &Path, mode: Mode) -> io::Result<()> {
+fn write_new(parent: BorrowedFd<'_>, name: &Path, text: &str) -> io::Result<()> {
+    create_new(parent, name, Mode::from_raw_mode(0o600))?.write_all(text.as_bytes())
+}
+
+fn create_new(parent: BorrowedFd<'_>, name: &Path, mode: Mode) -> io::Result<File> {
     remove_file(parent, name)?;
-    let mut source = fs_err::File::open(blob)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let mut target = File::from(openat(parent, name, flags, mode)?);
+    Ok(File::from(openat(parent, name, flags, mode)?))
+}
+
+fn copy_new(parent: BorrowedFd<'_>, name: &Path, blob: &Path, mode: Mode) -> io::Result<()> {
+    let mut source = fs_err::File::open(blob)?;
+    let mut target = create_new(parent, name, mode)?;
     // The standard library lets the kernel copy, and share the blocks where it can.
     io::copy(source.file_mut(), &mut target)?;
     Ok(())
 }
 
-/// Erases what a job brought along: its environment, its input, its attachments.
+/// Erases what a job brought along: its environment, its input, its attachments, and for a turn what
+/// it was told, which stands in its arguments too.
 pub(super) fn erase(folder: &Folder) -> io::Result<()> {
     match folder.read_spec() {
         Ok(None) => {}
-        Ok(Some(spec)) if spec.env.is_empty() => {}
+        Ok(Some(spec)) if spec.env.is_empty() && spec.argv.len() <= 1 => {}
         Ok(Some(mut spec)) => {
             spec.env.clear();
+            // A job's row has them; a turn's prompt shall be nowhere.
+            spec.argv.truncate(1);
             folder.write_spec(&spec).map_err(io::Error::other)?;
         }
         // What cannot be read cannot be shortened either.
@@ -81,6 +103,7 @@ pub(super) fn erase(folder: &Folder) -> io::Result<()> {
     for name in ["spec.tmp", "in"] {
         remove_file(folder.as_fd(), Path::new(name))?;
     }
+    remove_tree(folder.as_fd(), c"turn")?;
     remove_tree(folder.as_fd(), c"attach")
 }
 

@@ -2,15 +2,18 @@
 //! runs ourselves as its shim. Whatever is there already is looked at first: a folder that is not
 //! ours by proof is never used.
 
-use super::evidence::{Boot, PLANTED, Seen, Subject};
+use super::evidence::{Boot, PLANTED, Seen, Subject, exit_of};
 use super::folders;
 use super::site::Site;
 use crate::config::Cgroup;
+use crate::daemon::AskError;
+use crate::daemon::turns::{self, Outfit, Unfit};
+use longhaul_core::command::{Exit, How};
 use longhaul_core::job::Job;
 use longhaul_core::spec::{Environment, LeftoverRule};
 use longhaul_shim::evidence::{self, Buried, Evidence, Tombstone};
 use longhaul_shim::failpoint;
-use longhaul_shim::files::{LeftoversPolicy, Pty, Spec, TOKEN_VARIABLE, VERSION};
+use longhaul_shim::files::{ExitRecord, LeftoversPolicy, Pty, Spec, TOKEN_VARIABLE, VERSION};
 use longhaul_shim::folder::{Folder, FolderError};
 use std::io;
 use std::process::{Command, Stdio};
@@ -26,13 +29,18 @@ pub(super) enum OnItsWay {
 
 /// Why nothing was launched.
 #[derive(Debug, thiserror::Error)]
-enum LaunchError {
+pub(super) enum LaunchError {
     #[error("{0}: {source}", source = .0.source_text())]
     Folder(#[from] FolderError),
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("{0}")]
     Shim(String),
+    /// Trying again would come to the same.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    #[error("{0}")]
+    Rows(#[from] AskError),
 }
 
 /// Folder errors keep their cause apart; a reason for people wants both.
@@ -76,7 +84,7 @@ impl Subject {
     fn runs(&self, site: &Site, pid: longhaul_shim::files::PidRecord) -> Seen {
         site.engine.report(vec![self.started(site, &pid)]);
         site.doubts.settle(&self.job, self.attempt);
-        self.with_stall(site, pid)
+        self.keep(site, pid)
     }
 
     /// Whether we made this folder: it carries this attempt's token, or nothing at all yet.
@@ -121,12 +129,28 @@ impl Subject {
         job: &Job,
         environment: Environment,
     ) -> Result<(), LaunchError> {
-        folder.write_spec(&self.spec(site, job, environment))?;
+        let outfit = match &job.spec.turn {
+            Some(turn) => self.turn_outfit(site, job, &turn.agent, &environment)?,
+            None => Outfit {
+                argv: job.spec.command.clone(),
+                cwd: job.spec.cwd.clone(),
+                environment: environment.0,
+                stdin: None,
+                files: vec![],
+            },
+        };
+        // First: a folder that holds anything else is known as ours by what stands in it.
+        folder.write_spec(&self.spec(site, job, &outfit))?;
         if let Some(blob) = &job.spec.stdin {
             folders::copy_input(folder, &site.home.blob(&blob.sha256))?;
+        } else if let Some(text) = &outfit.stdin {
+            folders::write_input(folder, text)?;
         }
         for attachment in &job.spec.attachments {
             folders::copy_attachment(folder, &site.home.blob(&attachment.blob.sha256), attachment)?;
+        }
+        for (name, text) in &outfit.files {
+            folders::write_for_turn(folder, name, text)?;
         }
         failpoint::at("launch.after_spec");
         self.run_shim(site)?;
@@ -157,8 +181,8 @@ impl Subject {
         }
     }
 
-    fn spec(&self, site: &Site, job: &Job, environment: Environment) -> Spec {
-        let mut variables = environment.0;
+    fn spec(&self, site: &Site, job: &Job, outfit: &Outfit) -> Spec {
+        let mut variables = outfit.environment.clone();
         let ours = [
             ("LONGHAUL_JOB_ID", self.job.to_string()),
             ("LONGHAUL_ATTEMPT", self.attempt.to_string()),
@@ -179,10 +203,10 @@ impl Subject {
             version: VERSION,
             job: self.job.to_string(),
             attempt: self.attempt,
-            argv: job.spec.command.clone(),
-            cwd: job.spec.cwd.clone().into(),
+            argv: outfit.argv.clone(),
+            cwd: outfit.cwd.clone().into(),
             env: variables.into_iter().collect(),
-            stdin: job.spec.stdin.is_some(),
+            stdin: job.spec.stdin.is_some() || outfit.stdin.is_some(),
             pty: job.spec.pty.map(|size| Pty { rows: size.rows, cols: size.cols }),
             output_bytes_max: Some(job.spec.output_bytes_max),
             memory_bytes_max: job.spec.memory_bytes_max,
@@ -203,14 +227,34 @@ impl Subject {
         let reason = format!("it could not be launched: {error}");
         tracing::warn!(job = %self.job, attempt = self.attempt, %error, "not launched");
         let Some(folder) = folder else { return self.doubt(site, &reason) };
-        self.bar(site, folder, Some(reason))
+        match error {
+            LaunchError::Unfit(_) => self.bar_and(site, folder, |record| {
+                let turn = Some(Box::new(turns::unfit(&reason)));
+                let bare = exit_of(site, record, Boot::This);
+                self.ended(site, None, Exit { how: How::SpawnFailed(reason), turn, ..bare })
+            }),
+            // What comes to nothing because of a row that cannot be read for now is asked for again.
+            LaunchError::Rows(_) => Seen::Doubt,
+            LaunchError::Folder(_) | LaunchError::Io(_) | LaunchError::Shim(_) => {
+                self.bar(site, folder, Some(reason))
+            }
+        }
     }
 
     /// Makes "never begun" final and reports it; whatever is found instead decides.
     pub(super) fn bar(&self, site: &Site, folder: &Folder, reason: Option<String>) -> Seen {
+        self.bar_and(site, folder, |record| self.never_started(site, record, reason))
+    }
+
+    fn bar_and(
+        &self,
+        site: &Site,
+        folder: &Folder,
+        report: impl FnOnce(&ExitRecord) -> Seen,
+    ) -> Seen {
         let tombstone = Tombstone { job: self.job.to_string(), attempt: self.attempt, lost: None };
         match evidence::bury(folder, tombstone) {
-            Ok(Buried::Written(record)) => self.never_started(site, &record, reason),
+            Ok(Buried::Written(record)) => report(&record),
             Ok(Buried::Found(Evidence::Over(record))) => {
                 self.over(site, folder, &record, Boot::This, true)
             }

@@ -15,12 +15,13 @@ mod folders;
 mod launch;
 mod site;
 mod stop;
+mod turn;
 mod watch;
 
 pub(super) use site::Site;
 
 use self::care::{Care, Order};
-use self::evidence::{Left, Seen, Subject};
+use self::evidence::{Left, Seen, Subject, Vigil};
 use super::board::Board;
 use super::stop::StopSwitch;
 use longhaul_core::command::Want;
@@ -51,6 +52,7 @@ pub(super) struct Supervisor {
     stop: StopSwitch,
     permits: Arc<Semaphore>,
     readings: Arc<Semaphore>,
+    closings: Arc<Semaphore>,
     cares: BTreeMap<JobId, Care>,
     /// Shims that are waited for by handle, and how many may be.
     handles: u64,
@@ -95,6 +97,7 @@ impl Supervisor {
             stop,
             permits: Arc::new(Semaphore::new(ACTS_MAX)),
             readings: Arc::new(Semaphore::new(READINGS_MAX)),
+            closings: Arc::new(Semaphore::new(turn::CLOSINGS_MAX)),
             cares: BTreeMap::new(),
             handles: 0,
             handles_max: descriptors_max.saturating_sub(DESCRIPTORS_KEPT),
@@ -182,13 +185,15 @@ impl Supervisor {
         let Some(care) = self.cares.get_mut(job) else { return };
         let Some(order) = care.begin(self.site.clock.awake_ms()) else { return };
         let (site, permits) = (Arc::clone(&self.site), Arc::clone(&self.permits));
-        let readings = Arc::clone(&self.readings);
+        let (readings, closings) = (Arc::clone(&self.readings), Arc::clone(&self.closings));
+        let follower = care.follower.clone();
         self.tasks.spawn(async move {
             let (want, here) = (order.want.clone(), Arc::clone(&site));
             let seen = match blocking(&permits, move || perform(&here, &order)).await {
-                Seen::Left(left) => {
-                    blocking(&readings, move || read_and_report(&site, *left)).await
-                }
+                Seen::Left(left) => match turn::finish(&site, &closings, *left, follower).await {
+                    Some(left) => blocking(&readings, move || read_and_report(&site, left)).await,
+                    None => Seen::Doubt,
+                },
                 seen => seen,
             };
             Done::Acted(want, seen)
@@ -205,7 +210,7 @@ impl Supervisor {
                 self.handles -= u64::from(care.let_go());
                 return;
             }
-            Seen::Runs(pid, stall) if !again => self.attend(job, pid, stall),
+            Seen::Runs(pid, vigil) if !again => self.attend(job, pid, &vigil),
             Seen::Soon | Seen::Launched if !again => {
                 let (pause, job) = (care.pause(), job.clone());
                 self.tasks.spawn(async move {
@@ -226,8 +231,9 @@ impl Supervisor {
         }
     }
 
-    /// Waits for the shim's end, and looks for signs of life if the job asked for that.
-    fn attend(&mut self, job: &JobId, pid: PidRecord, stall: Option<longhaul_core::time::Millis>) {
+    /// Waits for the shim's end, looks for signs of life if the job asked for that, and takes what
+    /// a turn writes.
+    fn attend(&mut self, job: &JobId, pid: PidRecord, vigil: &Vigil) {
         let Some(care) = self.cares.get_mut(job) else { return };
         let subject = Subject { job: job.clone(), attempt: care.attempt() };
         if care.watch.is_none() && self.handles < self.handles_max {
@@ -239,7 +245,14 @@ impl Supervisor {
             };
             care.watch = Some(self.tasks.spawn(waiting));
         }
-        if let Some(stall) = stall.filter(|_| care.sampler.is_none() && care.may_stall()) {
+        if vigil.is_turn && care.follower.is_none() {
+            let following = self.site.follower(&subject).follow();
+            care.follower = Some(self.tasks.spawn(async move {
+                following.await;
+                Done::Nothing
+            }));
+        }
+        if let Some(stall) = vigil.stall.filter(|_| care.sampler.is_none() && care.may_stall()) {
             let site = Arc::clone(&self.site);
             let sampling = async move {
                 activity::sample(site, subject, pid, stall).await;

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{AskError, Doubts, EngineHandle, Readers, Tokens};
+use crate::daemon::{AskError, Doubts, EngineHandle, Readers, Spools, Tokens};
 use crate::home::Home;
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
@@ -14,6 +14,7 @@ use std::path::PathBuf;
 pub(crate) struct Site {
     pub(crate) engine: EngineHandle,
     pub(crate) readers: Readers,
+    pub(crate) spools: Spools,
     pub(crate) home: Home,
     pub(crate) config: Config,
     pub(crate) clock: Clock,

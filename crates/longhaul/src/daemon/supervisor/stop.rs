@@ -1,7 +1,7 @@
 //! Wants `Stop` and `CallOff`: the attempt shall end, or shall not begin. Signals go to the shim
 //! alone, after its identity is proven; the end is reported from evidence only.
 
-use super::evidence::{Boot, PLANTED, Seen, Subject};
+use super::evidence::{Boot, PLANTED, Seen, Subject, Vigil};
 use super::site::Site;
 use longhaul_shim::evidence::{self, Evidence};
 use longhaul_shim::folder::Folder;
@@ -23,7 +23,7 @@ impl Subject {
                 match ask.map_or(Ok(true), |ask| ask_shim(&folder, &pid, ask)) {
                     Ok(true) => {
                         site.doubts.settle(&self.job, self.attempt);
-                        Seen::Runs(pid, None)
+                        Seen::Runs(pid, Vigil::default())
                     }
                     // It went while we looked; its folder says more by now.
                     Ok(false) => Seen::Soon,
@@ -44,7 +44,7 @@ impl Subject {
             Evidence::Alive(Some(pid)) => {
                 site.engine.report(vec![self.started(site, &pid)]);
                 site.doubts.settle(&self.job, self.attempt);
-                self.with_stall(site, pid)
+                self.keep(site, pid)
             }
             found => {
                 self.not_running(site, &folder, found, Some("its launch took too long".to_owned()))

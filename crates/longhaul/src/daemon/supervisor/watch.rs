@@ -1,7 +1,7 @@
 //! Want `Watch`: somebody shall report how the attempt ends. A look at the folder, again at each
 //! hint and when the shim's process is gone.
 
-use super::evidence::{Boot, Seen, Subject};
+use super::evidence::{Boot, Seen, Subject, Vigil};
 use super::site::Site;
 use crate::daemon::readable::readable;
 use longhaul_shim::evidence::{self, Evidence};
@@ -21,7 +21,7 @@ impl Subject {
             Evidence::Over(record) => self.over(site, &folder, &record, Boot::This, false),
             Evidence::Alive(Some(pid)) => {
                 site.doubts.settle(&self.job, self.attempt);
-                if is_known { Seen::Runs(pid, None) } else { self.with_stall(site, pid) }
+                if is_known { Seen::Runs(pid, Vigil::default()) } else { self.keep(site, pid) }
             }
             Evidence::Alive(None) => Seen::Soon,
             Evidence::ShimDied(pid) => self.shim_died(site, &folder, &pid, false),
@@ -32,17 +32,20 @@ impl Subject {
         }
     }
 
-    /// Adds how long the job may show no sign of life. Blocks.
-    pub(super) fn with_stall(&self, site: &Site, pid: PidRecord) -> Seen {
-        let stall = match site.job(&self.job) {
-            Ok(job) => job.and_then(|job| job.spec.stall),
+    /// Adds what is to be done for as long as it runs. Blocks.
+    pub(super) fn keep(&self, site: &Site, pid: PidRecord) -> Seen {
+        let vigil = match site.job(&self.job) {
+            Ok(job) => job.map_or_else(Vigil::default, |job| Vigil {
+                stall: job.spec.stall,
+                is_turn: job.spec.turn.is_some(),
+            }),
             // Nobody is stopped because a row could not be read.
             Err(error) => {
                 tracing::warn!(job = %self.job, %error, "a job could not be read");
-                None
+                Vigil::default()
             }
         };
-        Seen::Runs(pid, stall)
+        Seen::Runs(pid, vigil)
     }
 }
 
