@@ -10,6 +10,7 @@
 pub mod agent;
 pub mod approval;
 pub mod backoff;
+pub mod budget;
 pub mod command;
 pub mod decide;
 pub mod delivery;

@@ -238,6 +238,8 @@ pub const TAKING_EVENTS_MAX: usize = 2_000;
 pub const MEMORY_BYTES_MAX: usize = 4 * 1_024;
 /// How long a process may stay after it has said how its turn ended.
 pub const LINGER_MAX: Millis = Millis::from_secs(10);
+/// Lines kept of what happened last in a turn that has ended.
+pub const LAST_LINES_MAX: usize = 16;
 /// How often one turn is parked before it fails.
 pub const PARKS_MAX: u32 = 100;
 /// How long a turn is parked when the vendor did not say until when; doubles with each time in a row.

@@ -15,27 +15,37 @@ use crate::world::{Fault, World, job_ids};
 /// Gives whether more could be placed than one step takes; then another step should follow at once.
 pub fn place(world: &mut World<'_>) -> Result<bool, StoreError> {
     let mut room = limits::STEP_PLACE_MAX;
+    // A turn that ends instead of being placed lets others of its lane go first, in any pool.
+    while place_all(world, &mut room)? && room > 0 {}
+    Ok(room == 0)
+}
+
+/// Looks once at every pool that was stirred so far. Gives whether a job was not placed whose turn it
+/// was.
+fn place_all(world: &mut World<'_>, room: &mut u32) -> Result<bool, StoreError> {
+    let mut is_any_aside = false;
     for name in world.stirred() {
         let Some(pool) = world.pool(&name)?.clone() else { continue };
         loop {
             let free = free_slots(&pool, world.scan()?.occupied(&name)?);
-            let ids = job_ids(world.scan()?.runnable(&name, free.min(room))?)?;
-            room -= u32::try_from(ids.len()).expect("no more than were asked for");
+            let ids = job_ids(world.scan()?.runnable(&name, free.min(*room))?)?;
+            *room -= u32::try_from(ids.len()).expect("no more than were asked for");
             let mut aside = 0;
             for id in ids {
                 aside += u32::from(!place_one(world, &id)?);
             }
+            is_any_aside |= aside > 0;
             // What was set aside took no slot: others may have it.
-            if aside == 0 || room == 0 {
+            if aside == 0 || *room == 0 {
                 break;
             }
         }
-        if room == 0 {
+        if *room == 0 {
             // The next step may be about something else; only the row remembers.
             mark(world, &name, Some(world.now()))?;
         }
     }
-    Ok(room == 0)
+    Ok(is_any_aside)
 }
 
 /// A pool whose jobs could not all be placed in one step is looked at again.
@@ -61,7 +71,7 @@ fn place_one(world: &mut World<'_>, id: &JobId) -> Result<bool, StoreError> {
         if let Some(task) = world.job(id)?.spec.task.clone() {
             let host = world.host(place.host.as_str())?;
             if !host.as_ref().is_some_and(|host| host.kinds.contains(&task.kind)) {
-                world.job(id)?.set_aside(true);
+                world.job(id)?.set_aside(Waiting::Kind);
                 return Ok(false);
             }
         }
@@ -75,7 +85,7 @@ fn place_one(world: &mut World<'_>, id: &JobId) -> Result<bool, StoreError> {
     })?;
     let placed = placed
         .map_err(|refused| StoreError::Corrupt(format!("a runnable job is gone: {refused}")))?;
-    debug_assert!(lane_is_held_by(world, id)?, "a lane is active behind its oldest job");
+    debug_assert!(!placed || lane_is_held_by(world, id)?, "a lane is active behind its oldest job");
     Ok(placed)
 }
 
@@ -129,6 +139,9 @@ pub fn waits_for(job: &Job, around: &Surroundings, now: Timestamp) -> Option<Str
             let head = around.lane_head.as_deref().unwrap_or("an older job");
             format!("lane `{lane}`, which {head} holds")
         }
+        Phase::Delayed if *because == Waiting::Approval => {
+            "an answer; `longhaul approvals` lists the questions".to_owned()
+        }
         Phase::Delayed => {
             let what = match because {
                 Waiting::New => "its hour",
@@ -137,7 +150,7 @@ pub fn waits_for(job: &Job, around: &Surroundings, now: Timestamp) -> Option<Str
                 Waiting::Rerun => "being run again",
                 Waiting::Kind => "a process that runs its kind",
                 Waiting::RateLimited | Waiting::Parked => "the end of a limit of the vendor",
-                Waiting::Approval => "an answer, see `longhaul approvals`",
+                Waiting::Approval => "an answer",
             };
             format!("{what}, in {}", not_before.since(now))
         }
@@ -153,6 +166,11 @@ fn waits_for_pool(job: &Job, around: &Surroundings) -> String {
     {
         let kind = &task.kind;
         return format!("a process that runs tasks of kind `{kind}`; none here does");
+    }
+    if let (JobState::Queued { because: Waiting::Parked, .. }, Some(turn)) = (&job.state, &job.turn)
+    {
+        let kind = &turn.kind;
+        return format!("the end of a limit of the vendor, which another turn of `{kind}` met");
     }
     let name = &job.spec.pool;
     match &around.pool {

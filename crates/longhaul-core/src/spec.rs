@@ -201,7 +201,8 @@ impl JobSpec {
         self.check_words()?;
         self.check_times()?;
         self.check_files()?;
-        self.task.as_ref().map_or(Ok(()), |task| task.check(self))
+        self.task.as_ref().map_or(Ok(()), |task| task.check(self))?;
+        self.turn.as_ref().map_or(Ok(()), |turn| turn.check(self))
     }
 
     fn check_command(&self) -> Result<(), BadSpec> {

@@ -2,6 +2,8 @@
 //! when it begins, how far its output has been taken, and how it ended. Which CLI it is and what its
 //! output says is for others; here all of that is words and numbers.
 
+mod check;
+
 use crate::agent::AgentSpec;
 use crate::id::{ApprovalId, JobId, MailId};
 use crate::port::{Corrupt, Record, Row, Table};

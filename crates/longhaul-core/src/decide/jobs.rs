@@ -1,6 +1,6 @@
 //! What people ask of jobs: submit, cancel, remove; and what a job's end means for others.
 
-use super::{deliveries, record_stopping};
+use super::{deliveries, record_stopping, turns};
 use crate::command::{Refused, Reply, Submission};
 use crate::event::Fact;
 use crate::id::JobId;
@@ -53,6 +53,7 @@ pub(super) fn submit_one(
     if world.pool(&submission.spec.pool)?.is_none() {
         return Err(Refused::NoPool(submission.spec.pool).into());
     }
+    turns::admit(world, &submission)?;
     for sink in &submission.spec.notify {
         if !world.find_sink(sink)?.is_some_and(Sink::is_there) {
             return Err(Refused::NoSink(sink.clone()).into());
@@ -243,6 +244,7 @@ pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
         let job = world.job(&id)?;
         let JobState::Ended { outcome, .. } = &job.state else { continue };
         let (outcome, lane) = (outcome.clone(), job.spec.lane.clone());
+        let is_turn = job.spec.turn.is_some();
         job.begin_aftermath(retention, now);
         let on = job.spec.after.iter().chain(&job.spec.after_any);
         // It may have ended while it waited; whom it waited for must not find it again.
@@ -253,6 +255,9 @@ pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
         *world.environment(&id)? = None;
         world.record(&id, &Fact::Ended { outcome: outcome.clone() })?;
         deliveries::owe(world, &id)?;
+        if is_turn {
+            turns::settled(world, &id)?;
+        }
         if let Some(lane) = lane {
             crate::schedule::advance_lane(world, &lane)?;
         }

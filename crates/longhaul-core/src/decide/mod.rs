@@ -4,12 +4,15 @@
 mod agents;
 mod approvals;
 mod deliveries;
+mod health;
 mod jobs;
 mod mail;
 mod owners;
 mod pools;
+mod quotas;
 mod reports;
 mod sinks;
+mod spending;
 mod tasks;
 mod turns;
 
@@ -19,8 +22,9 @@ pub(crate) use deliveries::{claim_for_courier, due_delivery, give_up, let_go};
 pub(crate) use jobs::{abandon, settle};
 pub(crate) use owners::due_owner;
 pub(crate) use pools::DEFAULT as DEFAULT_POOL;
+pub(crate) use quotas::due_quota;
 pub(crate) use tasks::take_up;
-pub(crate) use turns::{due_quota, prepare};
+pub(crate) use turns::prepare;
 
 use crate::command::{Command, Reply};
 use crate::event::Fact;
@@ -67,7 +71,7 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
             approvals::answer(world, &approval, is_allowed, reason, by)
         }
         Command::Ingest(taking) => turns::ingest(world, *taking),
-        Command::Lively { job, attempt } => turns::lively(world, &job, attempt),
+        Command::Lively { job, attempt } => health::lively(world, &job, attempt),
         Command::Present { presence, owner, project } => {
             owners::present(world, presence, owner, project)
         }
@@ -89,7 +93,7 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
             reports::started(world, &job, attempt, at, pid)
         }
         Command::Exited { job, attempt, exit } => reports::exited(world, &job, attempt, exit),
-        Command::Quiet { job, attempt, span } => reports::quiet(world, &job, attempt, span),
+        Command::Quiet { job, attempt, span } => health::quiet(world, &job, attempt, span),
         Command::Cleaned { job, failure } => reports::cleaned(world, &job, failure.as_deref()),
         Command::Purged { job, failure } => reports::purged(world, &job, failure.as_deref()),
     }

@@ -1,11 +1,11 @@
 //! What the drivers of the outside world report. A report about an attempt that is not the current
 //! one is stale; one that says nothing new is a repeat; both change nothing.
 
-use super::{clip, record_stopping, settle};
+use super::{clip, quotas, settle, turns};
 use crate::command::{Exit, How, Refused, Reply};
 use crate::event::Fact;
 use crate::id::JobId;
-use crate::job::{AfterExit, CleanupState, JobState};
+use crate::job::{AfterExit, CleanupState};
 use crate::limits;
 use crate::port::Table;
 use crate::task::TaskResult;
@@ -37,21 +37,19 @@ pub(super) fn exited(
     bound(&mut exit);
     let never_began = matches!(exit.how, How::NeverStarted(_));
     let leftovers = exit.leftovers.clone();
+    let end = exit.turn.as_deref().cloned();
     let job = world.job(id)?;
     let after = job.exited(attempt, exit, now)?;
     let outcome = job.current().and_then(|attempt| attempt.outcome.clone());
     if let Some(outcome) = outcome.filter(|_| !never_began) {
         world.record(id, &Fact::AttemptEnded { attempt, outcome, leftovers })?;
     }
+    if let Some(end) = end.filter(|_| !never_began) {
+        turns::concluded(world, id, attempt, end)?;
+    }
     let job = world.job(id)?;
     let (failures, launches, reruns) = (job.failures, job.launches, job.reruns);
-    let not_before = match job.state {
-        JobState::Queued { not_before, .. } => not_before,
-        JobState::Starting { .. }
-        | JobState::Running { .. }
-        | JobState::Stopping { .. }
-        | JobState::Ended { .. } => now,
-    };
+    let not_before = job.waits_until().unwrap_or(now);
     match after {
         AfterExit::Over => settle(world, id)?,
         AfterExit::Reruns => world.record(id, &Fact::Rerunning { not_before, reruns })?,
@@ -59,6 +57,10 @@ pub(super) fn exited(
         AfterExit::Relaunches(message) => {
             world.record(id, &Fact::Relaunching { not_before, launches, message })?;
         }
+        AfterExit::Parks(limit) => quotas::met(world, id, limit)?,
+        AfterExit::Asks(question) => turns::ask(world, id, question)?,
+        AfterExit::Defers(put_off) => turns::defers(world, id, put_off)?,
+        AfterExit::BeginsAfresh(message) => turns::begins_afresh(world, id, attempt, message)?,
     }
     Ok(Reply::Done)
 }
@@ -76,25 +78,12 @@ fn bound(exit: &mut Exit) {
         }
         result.iter_mut().for_each(TaskResult::bound);
     }
+    exit.turn.iter_mut().for_each(|end| end.bound());
     exit.artifacts.truncate(limits::ARTIFACTS_MAX);
     exit.warnings.truncate(limits::CLEANUP_WARNINGS_MAX);
     for warning in &mut exit.warnings {
         *warning = clip(warning, limits::MESSAGE_BYTES_MAX);
     }
-}
-
-/// The attempt showed no sign of life for `span`.
-pub(super) fn quiet(
-    world: &mut World<'_>,
-    id: &JobId,
-    attempt: u32,
-    span: Millis,
-) -> Result<Reply, Fault> {
-    let now = world.now();
-    if world.job(id)?.quiet(attempt, span, now)? {
-        record_stopping(world, id)?;
-    }
-    Ok(Reply::Done)
 }
 
 /// The job says something about itself.

@@ -1,6 +1,7 @@
 //! Which kinds of tasks run here, and what waits for one that does not.
 
 use crate::command::{Refused, Reply};
+use crate::job::Waiting;
 use crate::limits;
 use crate::record::Host;
 use crate::spec;
@@ -34,7 +35,7 @@ pub(crate) fn take_up(world: &mut World<'_>, kind: &str) -> Result<(), Fault> {
     let most = u32::try_from(limits::BATCH_JOBS_MAX).expect("a small constant");
     let aside = world.scan()?.runnable(&Task::waiting_pool(kind), most)?;
     for id in job_ids(aside)? {
-        world.job(&id)?.set_aside(false);
+        world.job(&id)?.set_aside(Waiting::New);
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! The job's verbs from its slot to its end.
 
+use super::turning::{Judged, Limit, PutOff};
 use super::{Attempt, CancelIntent, Job, JobState, Then, Waiting};
+use crate::approval::Question;
 use crate::backoff;
 use crate::command::{Exit, How, Place, Refused, StoppedBy};
 use crate::limits;
@@ -18,6 +20,14 @@ pub enum AfterExit {
     Relaunches(Option<String>),
     /// A task that was lost with its process is run again.
     Reruns,
+    /// A turn waits for the end of a vendor's limit.
+    Parks(Limit),
+    /// A turn waits for the answer to this question, which is to be asked.
+    Asks(Question),
+    /// A turn waits for the answer about a tool call that it put off.
+    Defers(PutOff),
+    /// A turn begins a new conversation, because its own could not be resumed; in the CLI's words.
+    BeginsAfresh(String),
 }
 
 impl Job {
@@ -67,13 +77,24 @@ impl Job {
             self.state,
             JobState::Starting { .. } | JobState::Stopping { then: Then::Again, .. }
         ) {
-            let slept = self.current_mut().slept.as_ref().filter(|slept| at < slept.until);
-            let slept = slept.map_or(Millis::ZERO, |slept| slept.span);
-            let stop_at = self.spec.timeout.map(|timeout| at.plus(timeout).plus(slept));
+            let stop_at = self.stop_at(at);
             self.state = JobState::Running { stop_at };
         }
         self.launches = 0;
         Ok(())
+    }
+
+    /// When an attempt that began at `at` has run for long enough, or its CLI has said so.
+    fn stop_at(&self, at: Timestamp) -> Option<Timestamp> {
+        let slept = self.current().and_then(|current| current.slept.as_ref());
+        let awake = |from: Timestamp, span: Millis| {
+            let slept = slept.filter(|slept| from < slept.until);
+            from.plus(span).plus(slept.map_or(Millis::ZERO, |slept| slept.span))
+        };
+        let timeout = self.spec.timeout.map(|timeout| awake(at, timeout));
+        let answered_at = self.turn.as_ref().and_then(|turn| turn.answered_at);
+        let linger = answered_at.map(|at| awake(at, limits::LINGER_MAX));
+        timeout.into_iter().chain(linger).min()
     }
 
     /// Asks for its end. Gives whether anything changed: asking again changes nothing, except that
@@ -143,11 +164,16 @@ impl Job {
         if self.due_at().is_none_or(|at| at > now) {
             return false;
         }
+        let has_answered = self.has_answered();
         match &mut self.state {
             JobState::Queued { is_due, .. } => *is_due = true,
             JobState::Starting { .. } => {
                 let again_at = now.plus(limits::STOP_AGAIN);
                 self.state = JobState::Stopping { then: Then::Again, by_force: false, again_at };
+            }
+            // Whatever hour it is: what has answered has not taken too long.
+            JobState::Running { .. } if has_answered => {
+                self.stop(Then::Answered, false, now);
             }
             JobState::Running { .. } => {
                 let message = self.spec.timeout.map(|most| format!("ran for {most}"));
@@ -168,14 +194,27 @@ impl Job {
     pub fn exited(
         &mut self,
         attempt: u32,
-        exit: Exit,
+        mut exit: Exit,
         now: Timestamp,
     ) -> Result<AfterExit, Refused> {
         self.fence(attempt)?;
         let process = process_outcome(&exit);
+        let end = exit.turn.take();
+        let judged = end.as_ref().and_then(|end| self.judge_turn(&exit, &process, end));
+        let outcome = match &judged {
+            Some(Judged::Ends(outcome)) => Some(outcome.clone()),
+            Some(Judged::Goes(_)) => None,
+            None => self.judge(&exit, &process),
+        };
         let never_ran = matches!(exit.how, How::NeverStarted(_));
-        let outcome = self.judge(&exit, &process);
+        let has_run = !never_ran && !matches!(exit.how, How::SpawnFailed(_));
         self.close_attempt(exit, process.clone(), now);
+        if has_run {
+            self.close_turn(end);
+        }
+        if let Some(Judged::Goes(after)) = judged {
+            return Ok(self.go_round(after, now));
+        }
         match outcome {
             Some(outcome) if self.reruns(&outcome) => {
                 self.reruns += 1;
@@ -289,7 +328,10 @@ impl Job {
                 retry.on.is_empty() || outcome.exit_code.is_some_and(|c| retry.on.contains(&c))
             }
         };
-        is_worth_it && self.cancel.is_none() && self.failures < retry.max
+        is_worth_it
+            && self.may_try_again(outcome)
+            && self.cancel.is_none()
+            && self.failures < retry.max
     }
 
     /// Whether a task whose process was lost is run again.
@@ -298,13 +340,16 @@ impl Job {
         outcome.kind == Ending::Lost && self.cancel.is_none() && self.reruns < most
     }
 
-    fn stop(&mut self, then: Then, by_force: bool, now: Timestamp) {
+    pub(super) fn stop(&mut self, then: Then, by_force: bool, now: Timestamp) {
         let wait = if by_force { limits::STOP_AGAIN } else { self.spec.grace };
         self.state = JobState::Stopping { then, by_force, again_at: now.plus(wait) };
     }
 
     fn requeue(&mut self, pause: Millis, because: Waiting, now: Timestamp) {
-        let not_before = now.plus(pause);
+        self.wait(now.plus(pause), because);
+    }
+
+    pub(super) fn wait(&mut self, not_before: Timestamp, because: Waiting) {
         self.state = JobState::Queued { not_before, is_due: false, because };
         (self.host, self.boot) = (None, None);
     }
@@ -333,7 +378,7 @@ impl Job {
     }
 
     /// Refuses what is not about the attempt that is now going on.
-    fn fence(&self, attempt: u32) -> Result<(), Refused> {
+    pub(crate) fn fence(&self, attempt: u32) -> Result<(), Refused> {
         let is_active = self.phase() == crate::port::Phase::Active;
         if is_active && attempt == self.attempt {
             Ok(())
@@ -369,7 +414,7 @@ fn process_outcome(exit: &Exit) -> Outcome {
 }
 
 /// The reason that a limit gives; none for what was simply asked for.
-const fn limit_reason(stopped: StoppedBy) -> Option<Reason> {
+pub(super) const fn limit_reason(stopped: StoppedBy) -> Option<Reason> {
     match stopped {
         StoppedBy::Asked => None,
         StoppedBy::OutputLimit => Some(Reason::OutputLimit),

@@ -11,21 +11,27 @@
 //! ```
 //! Only evidence (`exited`) leads out of Starting, Running and Stopping. Verbs that were asked are
 //! imperative, reports are past participles. A method that gives `Err` has changed nothing.
-//! [`life`] holds the verbs up to the end, [`aftermath`] what follows it.
+//! A turn may also wait where it would have ended: for the end of a vendor's limit, or for an answer.
+//! [`life`] holds the verbs up to the end, [`turning`] those that only turns have, [`aftermath`] what
+//! follows the end.
 
 mod aftermath;
 mod life;
 #[cfg(test)]
 mod tests;
+mod turning;
 
 pub use aftermath::{Cleanup, CleanupState, Notices, Purge, Warning};
 pub use life::AfterExit;
+pub(crate) use turning::parked_until;
+pub use turning::{Limit, PutOff};
 
 use crate::command::{Artifact, Submission, Want};
 use crate::event::Leftovers;
 use crate::id::{HostId, JobId};
 use crate::outcome::Outcome;
 use crate::port::Phase;
+use crate::quota::Quota;
 use crate::spec::JobSpec;
 use crate::task::{Task, TaskResult};
 use crate::time::{Millis, Timestamp};
@@ -332,29 +338,46 @@ impl Job {
 
     /// The pool in which the scheduler looks for it.
     pub fn waits_in(&self) -> String {
-        match (&self.state, &self.spec.task) {
-            (JobState::Queued { because: Waiting::Kind, .. }, Some(task)) => {
+        match (&self.state, &self.spec.task, &self.turn) {
+            (JobState::Queued { because: Waiting::Kind, .. }, Some(task), _) => {
                 Task::waiting_pool(&task.kind)
+            }
+            (JobState::Queued { because: Waiting::Parked, .. }, _, Some(turn)) => {
+                Quota::waiting_pool(&turn.kind)
             }
             _ => self.spec.pool.clone(),
         }
     }
 
-    /// Sets it aside, or takes it up again: whether a process here runs tasks of its kind.
-    pub(crate) const fn set_aside(&mut self, is_aside: bool) {
+    /// Sets it aside, out of the way of its pool's other jobs, for [`Waiting::Kind`] or
+    /// [`Waiting::Parked`]; takes it up again for [`Waiting::New`].
+    pub(crate) const fn set_aside(&mut self, why: Waiting) {
         if let JobState::Queued { because, .. } = &mut self.state {
-            *because = if is_aside { Waiting::Kind } else { Waiting::New };
+            *because = why;
         }
     }
 
     /// When time alone will change it.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.state {
+            // An answer ends this wait, and no hour.
+            JobState::Queued { because: Waiting::Approval, .. } => None,
             JobState::Queued { not_before, is_due, .. } => (!is_due).then_some(*not_before),
             JobState::Starting { give_up_at } => Some(*give_up_at),
             JobState::Running { stop_at } => *stop_at,
             JobState::Stopping { again_at, .. } => Some(*again_at),
             JobState::Ended { .. } => self.cleanup.due_at(),
+        }
+    }
+
+    /// Before when it may not start, if it waits for its hour.
+    pub const fn waits_until(&self) -> Option<Timestamp> {
+        match self.state {
+            JobState::Queued { not_before, .. } => Some(not_before),
+            JobState::Starting { .. }
+            | JobState::Running { .. }
+            | JobState::Stopping { .. }
+            | JobState::Ended { .. } => None,
         }
     }
 

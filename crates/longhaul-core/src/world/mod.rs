@@ -292,6 +292,11 @@ impl<'tx> World<'tx> {
         self.agents.change(&mut *self.tx, name)
     }
 
+    /// An agent, if there is one, for changing what its standing does not follow from.
+    pub fn agent_beside(&mut self, name: &str) -> Result<&mut Option<Agent>, StoreError> {
+        self.agents.change(&mut *self.tx, name)
+    }
+
     /// The environment of an agent's turns; `None` erases it.
     pub fn agent_environment(
         &mut self,
@@ -340,21 +345,20 @@ impl<'tx> World<'tx> {
         std::mem::take(&mut self.stirred_agents)
     }
 
-    /// Records what a turn's output said; the body is an entry's, made by whoever read it.
-    pub fn record_said(&mut self, id: &JobId, body: String) -> Result<(), Fault> {
+    /// Records what a turn's output said; each body is an entry's, made by whoever read it.
+    pub fn record_said(&mut self, id: &JobId, bodies: Vec<String>) -> Result<(), Fault> {
         let at = self.now;
         let job = self.job(id)?;
-        let known = job.turn.as_mut().map_or(0, |turn| {
-            turn.events += 1;
-            turn.events
-        });
-        if known > limits::TURN_EVENTS_MAX {
-            job.events_dropped += 1;
-            return Ok(());
-        }
-        job.events += 1;
-        let seq = job.events;
-        self.events.push(NewEvent { job: Some(id.clone()), seq, at, body });
+        let known = job.turn.as_ref().map_or(0, |turn| turn.events);
+        let room = limits::TURN_EVENTS_MAX.saturating_sub(known);
+        let (said, before) = (bodies.len() as u64, job.events);
+        let kept = said.min(room);
+        job.events += kept;
+        job.events_dropped += said - kept;
+        job.turn.iter_mut().for_each(|turn| turn.events += said);
+        let numbered = (before + 1..=before + kept).zip(bodies);
+        let entry = |(seq, body)| NewEvent { job: Some(id.clone()), seq, at, body };
+        self.events.extend(numbered.map(entry));
         Ok(())
     }
 
