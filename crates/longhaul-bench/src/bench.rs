@@ -57,7 +57,9 @@ fn built(beside: &Path) -> Result<PathBuf> {
     if under_cargo.is_some() || !path.is_file() {
         let cargo = under_cargo.unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.args(["build", "--release", "--package", "longhaul"]);
+        command.args(["build", "--release", "--package", "longhaul", "--bins"]);
+        // The agent CLI of the scenarios with turns; it is found in `examples` beside.
+        command.args(["--example", "fake_agent"]);
         if !command.status().context("failed to start cargo")?.success() {
             bail!("longhaul does not build");
         }

@@ -1,6 +1,8 @@
 //! Walks through the real program: real daemons, real shims, real children.
 
 #[cfg(test)]
+mod agents_support;
+#[cfg(test)]
 mod bad_days;
 #[cfg(test)]
 mod bad_notices_clock;
@@ -57,6 +59,8 @@ mod embed_slots;
 mod embed_support;
 #[cfg(test)]
 mod embed_watch;
+#[cfg(test)]
+mod fake_agents;
 #[cfg(test)]
 mod found_asking;
 #[cfg(test)]
