@@ -82,8 +82,7 @@ impl OfAgents {
 /// Makes whole what was read. `until`: the latest moment that anything tells of.
 pub(super) fn make_whole(read: &mut Read, until: Timestamp, left_out: &mut Vec<String>) {
     let (jobs, of) = (&mut read.jobs, &mut read.of_agents);
-    let is_open =
-        |jobs: &BTreeMap<JobId, Job>, id: &JobId| jobs.get(id).is_some_and(|job| is_open(job));
+    let is_open = |jobs: &BTreeMap<JobId, Job>, id: &JobId| jobs.get(id).is_some_and(is_open);
     of.environments.retain(|environment| of.agents.contains_key(&environment.agent));
     of.inputs.retain(|input| is_open(jobs, &input.job));
     of.intakes.retain(|intake| jobs.contains_key(&intake.job));

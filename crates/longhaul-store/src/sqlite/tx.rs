@@ -83,6 +83,10 @@ impl Tx for SqliteTx<'_> {
 
     fn save(&mut self, table: Table, row: &Row, new: bool) -> Result<(), StoreError> {
         rules::check_hour(table, row)?;
+        // What a changed environment held before lies in the WAL still.
+        if table == Table::AgentEnvironment && !new {
+            self.has_traces.set(true);
+        }
         if new { self.insert(table, row) } else { self.update(table, row) }
     }
 

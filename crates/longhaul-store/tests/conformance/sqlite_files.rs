@@ -170,38 +170,60 @@ fn closing_with_a_reader_open_still_leaves_everything_in_the_database() {
     assert_eq!(reader.ids(Table::Job, "", 9).unwrap(), [job_id(1)]);
 }
 
+/// Where secrets are.
+const SECRET: [Table; 2] = [Table::Environment, Table::AgentEnvironment];
+
 #[test]
 fn a_removed_environment_is_overwritten_in_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let (path, mut store) = store_in(folder.path());
-    let secret = "s3cr3t-".repeat(1_000);
-    let row = Row::kept(job_id(1), format!("{{\"TOKEN\":\"{secret}\"}}"));
-    step(&mut store, |tx| tx.save(Table::Environment, &row, true)).unwrap();
-    store.checkpoint().unwrap();
-    let holds =
-        |path: &Path| fs_err::read(path).unwrap().windows(7).any(|bytes| bytes == b"s3cr3t-");
-    assert!(holds(&path), "the test looks for the wrong bytes");
-    step(&mut store, |tx| tx.remove(Table::Environment, &row.id)).unwrap();
-    store.close().unwrap();
-    assert!(!holds(&path));
+    for table in SECRET {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, mut store) = store_in(folder.path());
+        let secret = "s3cr3t-".repeat(1_000);
+        let row = Row::kept(job_id(1), format!("{{\"TOKEN\":\"{secret}\"}}"));
+        step(&mut store, |tx| tx.save(table, &row, true)).unwrap();
+        store.checkpoint().unwrap();
+        let holds =
+            |path: &Path| fs_err::read(path).unwrap().windows(7).any(|bytes| bytes == b"s3cr3t-");
+        assert!(holds(&path), "the test looks for the wrong bytes");
+        step(&mut store, |tx| tx.remove(table, &row.id)).unwrap();
+        store.close().unwrap();
+        assert!(!holds(&path));
+    }
+}
+
+/// Whether the secret stands in any file of a folder.
+fn has_secret(folder: &Path) -> bool {
+    let files = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .into_iter()
+        .any(|file| fs_err::read(file).unwrap().windows(7).any(|bytes| bytes == b"s3cr3t-"))
 }
 
 #[test]
 fn a_removed_environment_leaves_no_trace_beside_the_file_once_erased() {
+    for table in SECRET {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, mut store) = store_in(folder.path());
+        let row = Row::kept(job_id(1), "{\"TOKEN\":\"s3cr3t-\"}".to_owned());
+        step(&mut store, |tx| tx.save(table, &row, true)).unwrap();
+        step(&mut store, |tx| tx.remove(table, &row.id)).unwrap();
+        assert!(has_secret(folder.path()), "the test looks for the wrong bytes");
+        Store::erase(&mut store).unwrap();
+        assert!(!has_secret(folder.path()));
+        // The store goes on as before.
+        insert(&mut store, &[job(1, Phase::Ready)]);
+    }
+}
+
+#[test]
+fn what_an_agents_environment_held_before_a_change_leaves_no_trace_once_erased() {
     let folder = tempfile::tempdir().unwrap();
     let (_, mut store) = store_in(folder.path());
-    let row = Row::kept(job_id(1), "{\"TOKEN\":\"s3cr3t-\"}".to_owned());
-    step(&mut store, |tx| tx.save(Table::Environment, &row, true)).unwrap();
-    step(&mut store, |tx| tx.remove(Table::Environment, &row.id)).unwrap();
-    let holds = || {
-        let files = fs_err::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        files
-            .into_iter()
-            .any(|file| fs_err::read(file).unwrap().windows(7).any(|bytes| bytes == b"s3cr3t-"))
-    };
-    assert!(holds(), "the test looks for the wrong bytes");
+    let old = Row::kept("ann".to_owned(), "{\"TOKEN\":\"s3cr3t-\"}".to_owned());
+    let new = Row { body: "{}".to_owned(), ..old.clone() };
+    step(&mut store, |tx| tx.save(Table::AgentEnvironment, &old, true)).unwrap();
+    step(&mut store, |tx| tx.save(Table::AgentEnvironment, &new, false)).unwrap();
+    assert!(has_secret(folder.path()), "the test looks for the wrong bytes");
     Store::erase(&mut store).unwrap();
-    assert!(!holds());
-    // The store goes on as before.
-    insert(&mut store, &[job(1, Phase::Ready)]);
+    assert!(!has_secret(folder.path()));
 }

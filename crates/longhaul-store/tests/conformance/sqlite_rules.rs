@@ -2,7 +2,7 @@
 //! trigger is seen to fail, through a second connection that knows nothing of this crate.
 
 use crate::sample::{event, general, insert, job, step};
-use longhaul_core::port::{Phase, Row, Table};
+use longhaul_core::port::{Phase, Row, Store, Table};
 use rusqlite::Connection;
 
 /// A store with one job in most phases, some entries and some deliveries, and a foreign connection to it.
@@ -18,7 +18,12 @@ fn filled(folder: &std::path::Path) -> Connection {
             let outcome = Some(outcome.to_owned());
             tx.save(Table::Delivery, &Row { outcome, ..job(number, Phase::Ended) }, true)?;
         }
-        tx.save(Table::Delivery, &Row { key: Some("k".into()), ..job(3, Phase::Active) }, true)
+        tx.save(Table::Delivery, &Row { key: Some("k".into()), ..job(3, Phase::Active) }, true)?;
+        for (number, outcome) in [(1, "read"), (2, "returned")] {
+            let outcome = Some(outcome.to_owned());
+            tx.save(Table::Mail, &Row { outcome, ..job(number, Phase::Ended) }, true)?;
+        }
+        tx.save(Table::Mail, &Row { lane: Some("ann".into()), ..job(3, Phase::Ready) }, true)
     })
     .unwrap();
     store.close().unwrap();
@@ -99,6 +104,65 @@ fn every_rule_about_deliveries_refuses() {
     connection.execute_batch("UPDATE delivery SET seq = 3 WHERE seq = 1").unwrap();
     let again = "UPDATE delivery SET phase = 'ready', outcome = NULL, ended_at = NULL";
     connection.execute_batch(&format!("{again} WHERE seq = 2")).unwrap();
+}
+
+#[test]
+fn every_rule_about_mail_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = filled(folder.path());
+    let cases = [
+        ("UPDATE mail SET phase = 'sleeping' WHERE seq = 3", "CHECK"),
+        ("UPDATE mail SET body = '{' WHERE seq = 3", "CHECK"),
+        ("UPDATE mail SET due_at = 1 WHERE seq = 3", "CHECK"),
+        ("UPDATE mail SET outcome = 'read' WHERE seq = 3", "ended_means_outcome"),
+        ("UPDATE mail SET ended_at = 1 WHERE seq = 3", "ended_means_time"),
+        ("UPDATE mail SET outcome = 'acked' WHERE seq = 2", "stays as it ended"),
+        (
+            "UPDATE mail SET phase = 'ended', outcome = 'acked', ended_at = 1 WHERE seq = 3",
+            "ends_read_or_returned",
+        ),
+        ("UPDATE mail SET seq = 2 WHERE seq = 3", "UNIQUE"),
+        ("UPDATE mail SET outcome = 'returned' WHERE seq = 1", "stays as it ended"),
+        ("UPDATE mail SET ended_at = 1 WHERE seq = 2", "stays as it ended"),
+        (
+            "UPDATE mail SET phase = 'ready', outcome = NULL, ended_at = NULL WHERE seq = 2",
+            "stays as it ended",
+        ),
+        ("UPDATE mailbox SET unread = -1", "CHECK"),
+    ];
+    for (statement, rule) in cases {
+        let refused = connection.execute_batch(statement).unwrap_err().to_string();
+        assert!(refused.contains(rule), "{statement}\n{refused}");
+    }
+    for table in ["agent", "agent_environment", "input", "intake"] {
+        let insert = format!(
+            "INSERT INTO {table} (id, phase, state, due_at, priority, seq, bytes, body) \
+             VALUES ('a', 'kept', '', 1, 0, 0, 0, '{{}}')"
+        );
+        let refused = connection.execute_batch(&insert).unwrap_err().to_string();
+        assert!(refused.contains("CHECK"), "{insert}\n{refused}");
+    }
+}
+
+#[test]
+fn a_count_that_is_wrong_is_found_by_a_check() {
+    let cases = [
+        ("UPDATE mailbox SET unread = 2", "mailbox ann says 2 unread, there are 1"),
+        ("DELETE FROM mailbox", "mailbox ann says 0 unread, there are 1"),
+        ("INSERT INTO mailbox VALUES ('eve', 1)", "mailbox eve says 1 unread, there are 0"),
+        (
+            "UPDATE tally SET value = 7 WHERE name = 'ended_mail'",
+            "the tally of ended mail says 7, there are 2",
+        ),
+    ];
+    for (damage, said) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = filled(folder.path());
+        connection.execute_batch(damage).unwrap();
+        connection.close().unwrap();
+        let store = longhaul_store::open(&folder.path().join("state.db")).unwrap();
+        assert_eq!(store.reader().unwrap().check().unwrap(), [said], "{damage}");
+    }
 }
 
 #[test]

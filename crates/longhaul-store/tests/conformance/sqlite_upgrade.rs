@@ -6,7 +6,11 @@ use longhaul_store::{backups, rebuild, salvage};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 
-const FIRST: &str = include_str!("../../migrations/V0001__first.sql");
+/// The schemas of the versions before this one.
+const EARLIER: [&str; 2] = [
+    include_str!("../../migrations/V0001__first.sql"),
+    include_str!("../../migrations/V0002__deliveries.sql"),
+];
 /// The mark that every version puts into the header: "lngh".
 const MARK: i32 = 0x6c6e_6768;
 
@@ -16,15 +20,15 @@ fn jobs() -> Vec<Row> {
     (1..).zip(phases).map(|(number, phase)| job(number, phase)).collect()
 }
 
-/// A database as the first version left it after a clean end: its schema and rows as that wrote them,
+/// A database as an earlier version left it after a clean end: its schema and rows as that wrote them,
 /// and the marker beside it.
-fn first_version(folder: &Path) -> PathBuf {
+fn of_version(version: usize, folder: &Path) -> PathBuf {
     let path = folder.join("state.db");
     let old = Connection::open(&path).unwrap();
     old.pragma_update(None, "journal_mode", "wal").unwrap();
-    old.execute_batch(FIRST).unwrap();
+    EARLIER[..version].iter().for_each(|schema| old.execute_batch(schema).unwrap());
     old.pragma_update(None, "application_id", MARK).unwrap();
-    old.pragma_update(None, "user_version", 1).unwrap();
+    old.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
     for row in jobs() {
         let seq = i64::try_from(row.seq).unwrap();
         let ended_at = row.ended_at.map(longhaul_core::time::Timestamp::as_millis);
@@ -73,7 +77,7 @@ fn assert_whole(store: &mut dyn Store) {
 #[test]
 fn a_database_of_the_first_version_opens_with_all_its_jobs_and_is_copied_before() {
     let folder = tempfile::tempdir().unwrap();
-    let path = first_version(folder.path());
+    let path = of_version(1, folder.path());
     let mut store = longhaul_store::open(&path).unwrap();
     assert_whole(&mut store);
     let delivery = Row { due_at: Some(at(5)), ..Row::kept("dlv".into(), "{}".into()) };
@@ -94,11 +98,46 @@ fn a_database_of_the_first_version_opens_with_all_its_jobs_and_is_copied_before(
 }
 
 #[test]
-fn a_database_of_the_first_version_that_is_salvaged_misses_nothing() {
+fn a_database_of_an_earlier_version_that_is_salvaged_misses_nothing() {
+    for version in 1..=EARLIER.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let salvaged = salvage(&of_version(version, folder.path())).unwrap();
+        assert_eq!(salvaged.damage, Vec::<String>::new());
+        assert_eq!((salvaged.jobs, salvaged.floor), (jobs(), 5));
+    }
+}
+
+#[test]
+fn a_database_of_the_second_version_keeps_its_deliveries_and_takes_agents_and_mail() {
     let folder = tempfile::tempdir().unwrap();
-    let salvaged = salvage(&first_version(folder.path())).unwrap();
-    assert_eq!(salvaged.damage, Vec::<String>::new());
-    assert_eq!((salvaged.jobs, salvaged.floor), (jobs(), 5));
+    let path = of_version(2, folder.path());
+    let old = Connection::open(&path).unwrap();
+    let insert = "INSERT INTO delivery (id, phase, state, lane, pool, seq, outcome, ended_at, body, \
+        priority, bytes) VALUES (?1, ?2, ?2, 'l', 'p', ?3, ?4, ?5, '{}', 0, 0)";
+    old.execute(insert, rusqlite::params!["dlv_1", "ready", 1, None::<String>, None::<i64>])
+        .unwrap();
+    old.execute(insert, rusqlite::params!["dlv_2", "ended", 2, "dead", 9]).unwrap();
+    old.close().unwrap();
+    let mut store = longhaul_store::open(&path).unwrap();
+    assert_whole(&mut store);
+    assert_eq!(ask(&mut store, |tx| tx.waiting_in_lane("l", 9)), ["dlv_1"]);
+    assert_eq!(store.reader().unwrap().dead_deliveries().unwrap(), 1);
+    let ended = Row { outcome: Some("read".into()), ..job(1, Phase::Ended) };
+    let waiting = Row { lane: Some("ann".into()), ..job(2, Phase::Ready) };
+    step(&mut store, |tx| {
+        tx.save(Table::Agent, &Row::kept("ann".into(), "{}".into()), true)?;
+        tx.save(Table::Mail, &ended, true)?;
+        tx.save(Table::Mail, &waiting, true)
+    })
+    .unwrap();
+    assert_eq!(ask(&mut store, |tx| tx.unread("ann", 9)), [job_id(2)]);
+    assert_eq!(ask(&mut store, |tx| tx.ended_mail_count()), 1);
+    assert_eq!(store.reader().unwrap().check().unwrap(), Vec::<String>::new());
+    let copies = backups(&path).unwrap();
+    assert_eq!(copies, [folder.path().join("state.db.before-v3")]);
+    let copy = Connection::open_with_flags(&copies[0], OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let count = "SELECT count(*) FROM delivery";
+    assert_eq!(copy.query_row(count, [], |row| row.get::<_, u32>(0)).unwrap(), 2);
 }
 
 #[test]
