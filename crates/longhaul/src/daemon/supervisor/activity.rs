@@ -1,5 +1,5 @@
 //! Whether a job still shows a sign of life: bytes written, processor time, reports of its own.
-//! Only jobs that asked for it have a sampler. Whatever cannot be read is a sign of life: nobody is
+//! Only turns and jobs that asked for it have a sampler. Whatever cannot be read is a sign of life: nobody is
 //! stopped because of a doubt.
 
 use super::evidence::Subject;
@@ -7,11 +7,18 @@ use super::site::Site;
 use longhaul_core::command::Command;
 use longhaul_core::limits;
 use longhaul_core::time::Millis;
+use longhaul_core::turn::Health;
 use longhaul_shim::files::PidRecord;
 use longhaul_shim::folder::Folder;
 use longhaul_shim::tree;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Between two looks at one job, however short its patience is.
+const PAUSE_MIN: Millis = Millis::new(250);
+
+/// Percent of a processor that an agent CLI uses while it does nothing: they redraw, beat, collect.
+const IDLE_PERCENT: u64 = 1;
 
 /// Everything that a living job changes sooner or later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,56 +30,99 @@ struct Signs {
     emitted: u64,
 }
 
+/// How long somebody may show no sign of life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Patience {
+    /// The shortest silence that is said; core knows what else there is.
+    least: Millis,
+    /// How often a sign is looked for.
+    pause: Duration,
+    /// Percent of a processor that is no sign of life.
+    idle_percent: u64,
+}
+
+impl Patience {
+    /// Nothing where no silence means anything: neither is it asked for, nor has a turn a rung for it.
+    pub(super) fn new(stall: Option<Millis>, rungs: &[Millis]) -> Option<Self> {
+        let least = rungs.iter().copied().chain(stall).min()?;
+        let pause = Millis::new(least.get() / limits::STALL_LOOKS).max(PAUSE_MIN);
+        let idle_percent = if rungs.is_empty() { 0 } else { IDLE_PERCENT };
+        Some(Self { least, pause: Duration::from_millis(pause.get()), idle_percent })
+    }
+}
+
 /// Since when nothing has changed. Pure.
 #[derive(Debug, Default)]
 struct Stillness {
     since: Option<(Signs, u64)>,
 }
 
+/// What one sample says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sample {
+    /// It moved since the last.
+    Moved,
+    /// For so long nothing has changed.
+    Still(Millis),
+    /// Nothing is known: there was no last, or this one could not be had.
+    Unknown,
+}
+
 impl Stillness {
-    /// Takes a sample at a moment awake, in milliseconds; gives for how long nothing has changed.
-    fn sample(&mut self, signs: Option<Signs>, awake_ms: u64) -> Millis {
-        match (signs, self.since) {
-            (Some(signs), Some((known, since))) if signs == known => {
-                Millis::new(awake_ms.saturating_sub(since))
-            }
-            (signs, _) => {
-                self.since = signs.map(|signs| (signs, awake_ms));
-                Millis::ZERO
+    /// Takes a sample at a moment awake, in milliseconds.
+    fn sample(&mut self, signs: Option<Signs>, awake_ms: u64, idle_percent: u64) -> Sample {
+        let known = self.since;
+        if let (Some(signs), Some((known, since))) = (signs, known) {
+            let span_ms = awake_ms.saturating_sub(since);
+            let worked_ms = signs.cpu_ms.saturating_sub(known.cpu_ms);
+            let is_idle = worked_ms.saturating_mul(100) <= span_ms.saturating_mul(idle_percent);
+            if is_idle && (Signs { cpu_ms: known.cpu_ms, ..signs }) == known {
+                return Sample::Still(Millis::new(span_ms));
             }
         }
+        self.since = signs.map(|signs| (signs, awake_ms));
+        if signs.is_some() && known.is_some() { Sample::Moved } else { Sample::Unknown }
     }
 }
 
-/// Samples an attempt until it is dropped, and reports when it has been still for `stall`. The time
-/// that the machine sleeps does not count.
-pub(super) async fn sample(site: Arc<Site>, subject: Subject, pid: PidRecord, stall: Millis) {
-    let pause = Duration::from_millis((stall.get() / limits::STALL_LOOKS).max(1));
+/// Samples an attempt until it is dropped, and reports how long it has been still as long as that
+/// is too long, and once it moves again. The time that the machine sleeps does not count.
+pub(super) async fn sample(site: Arc<Site>, subject: Subject, pid: PidRecord, patience: Patience) {
     let mut stillness = Stillness::default();
     loop {
-        let signs = look(&site, &subject, &pid).await;
-        let span = stillness.sample(signs, site.clock.awake_ms());
-        if span >= stall {
-            let Subject { job, attempt } = subject.clone();
-            site.engine.report(vec![Command::Quiet { job, attempt, span }]);
+        let look = look(&site, &subject, &pid).await;
+        let is_worrying = look.is_some_and(|(_, is_worrying)| is_worrying);
+        let (signs, awake_ms) = (look.map(|(signs, _)| signs), site.clock.awake_ms());
+        let sample = stillness.sample(signs, awake_ms, patience.idle_percent);
+        let Subject { job, attempt } = subject.clone();
+        match sample {
+            Sample::Still(span) if span >= patience.least => {
+                site.engine.report(vec![Command::Quiet { job, attempt, span }]);
+            }
+            Sample::Moved if is_worrying => {
+                site.engine.report(vec![Command::Lively { job, attempt }]);
+            }
+            Sample::Moved | Sample::Still(_) | Sample::Unknown => {}
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(patience.pause).await;
     }
 }
 
-async fn look(site: &Arc<Site>, subject: &Subject, pid: &PidRecord) -> Option<Signs> {
+/// The signs, and whether the job is thought to be quiet.
+async fn look(site: &Arc<Site>, subject: &Subject, pid: &PidRecord) -> Option<(Signs, bool)> {
     let (site, subject, pid) = (Arc::clone(site), subject.clone(), pid.clone());
     let look = move || {
         let folder = Folder::open(&site.home.attempt(&subject.job, subject.attempt)).ok()?;
         let usage = tree::usage(&pid)?;
         let job = site.job(&subject.job).ok()??;
-        Some(Signs {
+        let signs = Signs {
             stdout_bytes: folder.spool_bytes("out"),
             stderr_bytes: folder.spool_bytes("err"),
             cpu_ms: usage.cpu_ms,
             processes: usage.processes,
             emitted: job.emitted,
-        })
+        };
+        Some((signs, job.turn.is_some_and(|turn| turn.health != Health::Well)))
     };
     tokio::task::spawn_blocking(look).await.ok().flatten()
 }
@@ -84,22 +134,48 @@ mod tests {
     const STILL: Signs =
         Signs { stdout_bytes: 1, stderr_bytes: 0, cpu_ms: 5, processes: 1, emitted: 0 };
 
+    const fn still(ms: u64) -> Sample {
+        Sample::Still(Millis::new(ms))
+    }
+
     #[test]
     fn stillness_counts_from_the_last_change() {
         let mut stillness = Stillness::default();
-        assert_eq!(stillness.sample(Some(STILL), 1_000), Millis::ZERO);
-        assert_eq!(stillness.sample(Some(STILL), 1_400), Millis::new(400));
+        assert_eq!(stillness.sample(Some(STILL), 1_000, 0), Sample::Unknown);
+        assert_eq!(stillness.sample(Some(STILL), 1_400, 0), still(400));
         let busy = Signs { cpu_ms: 6, ..STILL };
-        assert_eq!(stillness.sample(Some(busy), 1_800), Millis::ZERO);
-        assert_eq!(stillness.sample(Some(busy), 2_000), Millis::new(200));
+        assert_eq!(stillness.sample(Some(busy), 1_800, 0), Sample::Moved);
+        assert_eq!(stillness.sample(Some(busy), 2_000, 0), still(200));
     }
 
     #[test]
     fn a_doubt_starts_over() {
         let mut stillness = Stillness::default();
-        stillness.sample(Some(STILL), 0);
-        assert_eq!(stillness.sample(None, 5_000), Millis::ZERO);
-        assert_eq!(stillness.sample(Some(STILL), 6_000), Millis::ZERO);
-        assert_eq!(stillness.sample(Some(STILL), 7_000), Millis::new(1_000));
+        stillness.sample(Some(STILL), 0, 0);
+        assert_eq!(stillness.sample(None, 5_000, 0), Sample::Unknown);
+        assert_eq!(stillness.sample(Some(STILL), 6_000, 0), Sample::Unknown);
+        assert_eq!(stillness.sample(Some(STILL), 7_000, 0), still(1_000));
+    }
+
+    #[test]
+    fn a_program_that_only_ticks_is_still() {
+        let mut stillness = Stillness::default();
+        stillness.sample(Some(STILL), 0, IDLE_PERCENT);
+        let ticked = Signs { cpu_ms: STILL.cpu_ms + 600, ..STILL };
+        assert_eq!(stillness.sample(Some(ticked), 60_000, IDLE_PERCENT), still(60_000));
+        let worked = Signs { cpu_ms: STILL.cpu_ms + 5_000, ..STILL };
+        assert_eq!(stillness.sample(Some(worked), 120_000, IDLE_PERCENT), Sample::Moved);
+        let wrote = Signs { stdout_bytes: 2, ..worked };
+        assert_eq!(stillness.sample(Some(wrote), 180_000, IDLE_PERCENT), Sample::Moved);
+    }
+
+    #[test]
+    fn the_shortest_silence_says_how_often_somebody_looks() {
+        let minutes = |minutes: u64| Millis::from_secs(minutes * 60);
+        assert_eq!(Patience::new(None, &[]), None);
+        let patience = Patience::new(Some(minutes(8)), &[minutes(10), minutes(4)]).unwrap();
+        assert_eq!((patience.least, patience.pause), (minutes(4), Duration::from_secs(60)));
+        let patience = Patience::new(None, &[Millis::new(1)]).unwrap();
+        assert_eq!(patience.pause, Duration::from_millis(PAUSE_MIN.get()));
     }
 }

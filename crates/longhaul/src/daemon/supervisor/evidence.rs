@@ -53,6 +53,8 @@ pub(super) enum Seen {
 pub(super) struct Vigil {
     /// How long it may show no sign of life, if that was asked for.
     pub(super) stall: Option<Millis>,
+    /// After how long without one something is done about it, for a turn.
+    pub(super) rungs: Vec<Millis>,
     /// Whether somebody has to read what it writes.
     pub(super) is_turn: bool,
 }

@@ -20,6 +20,7 @@ mod watch;
 
 pub(super) use site::Site;
 
+use self::activity::Patience;
 use self::care::{Care, Order};
 use self::evidence::{Left, Seen, Subject, Vigil};
 use super::board::Board;
@@ -252,10 +253,11 @@ impl Supervisor {
                 Done::Nothing
             }));
         }
-        if let Some(stall) = vigil.stall.filter(|_| care.sampler.is_none() && care.may_stall()) {
+        let patience = Patience::new(vigil.stall, &vigil.rungs);
+        if let Some(patience) = patience.filter(|_| care.sampler.is_none() && care.may_stall()) {
             let site = Arc::clone(&self.site);
             let sampling = async move {
-                activity::sample(site, subject, pid, stall).await;
+                activity::sample(site, subject, pid, patience).await;
                 Done::Nothing
             };
             care.sampler = Some(self.tasks.spawn(sampling));

@@ -5,10 +5,12 @@ use super::evidence::{Left, Subject};
 use super::launch::LaunchError;
 use super::site::Site;
 use crate::daemon::turns::{self, Closing, Follower, Ingredients, Outfit, Unfit};
-use longhaul_core::agent::AgentEnvironment;
+use longhaul_core::agent::{AgentEnvironment, AgentSpec, Ladder};
 use longhaul_core::job::Job;
 use longhaul_core::port::{Record, Table};
+use longhaul_core::role;
 use longhaul_core::spec::Environment;
+use longhaul_core::time::Millis;
 use longhaul_core::turn::{Input, TurnEnd};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,6 +69,32 @@ impl Subject {
         outfit.environment.insert(AGENT_VARIABLE.to_owned(), agent.to_owned());
         Ok(outfit)
     }
+}
+
+impl Subject {
+    /// After how long a silence of this turn something is done about it. Blocks.
+    pub(super) fn rungs(&self, site: &Site) -> Vec<Millis> {
+        let id = self.job.as_str().to_owned();
+        let input = site.readers.read_blocking(move |reader| {
+            let input = reader.load(Table::Input, &id)?;
+            Ok(input.as_ref().map(Input::from_row).transpose()?)
+        });
+        match input {
+            Ok(input) => input.map_or_else(Vec::new, |input| rungs(&input.agent)),
+            // Silence that nobody looks for is better than an end that nobody meant.
+            Err(error) => {
+                tracing::warn!(job = %self.job, %error, "a turn's silence is not looked for");
+                vec![]
+            }
+        }
+    }
+}
+
+/// The rungs of an agent's own ladder, or of its role's.
+fn rungs(agent: &AgentSpec) -> Vec<Millis> {
+    let ladder = agent.ladder.unwrap_or_else(|| role::ladder(role::owes(agent.role.as_deref())));
+    let Ladder { warn_after, nudge_after, ask_after, stop_after } = ladder;
+    [warn_after, nudge_after, ask_after, stop_after].into_iter().flatten().collect()
 }
 
 /// Adds to an end what the attempt's output says about it, if it is a turn's. Nothing if that cannot

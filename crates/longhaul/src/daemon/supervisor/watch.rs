@@ -35,10 +35,12 @@ impl Subject {
     /// Adds what is to be done for as long as it runs. Blocks.
     pub(super) fn keep(&self, site: &Site, pid: PidRecord) -> Seen {
         let vigil = match site.job(&self.job) {
-            Ok(job) => job.map_or_else(Vigil::default, |job| Vigil {
+            Ok(Some(job)) => Vigil {
                 stall: job.spec.stall,
+                rungs: if job.spec.turn.is_some() { self.rungs(site) } else { vec![] },
                 is_turn: job.spec.turn.is_some(),
-            }),
+            },
+            Ok(None) => Vigil::default(),
             // Nobody is stopped because a row could not be read.
             Err(error) => {
                 tracing::warn!(job = %self.job, %error, "a job could not be read");
