@@ -336,7 +336,7 @@ impl Daemon {
         };
         let (readers, spools) = (Readers::new(readers), Spools::new(home.clone()));
         let ports = Ports {
-            courier: courier(&readers, &spools, home.path(), &host, &config),
+            courier: courier(&handle, &readers, &spools, home.path(), &host, &config),
             tasks: Tasks::new(handle.clone(), readers.clone(), clock.clone()),
             engine: handle,
             journal,
@@ -411,6 +411,7 @@ impl Daemon {
 }
 
 fn courier(
+    engine: &EngineHandle,
     readers: &Readers,
     spools: &Spools,
     home: &Path,
@@ -418,6 +419,7 @@ fn courier(
     config: &Config,
 ) -> Courier {
     Courier::new(Sources {
+        engine: engine.clone(),
         readers: readers.clone(),
         spools: spools.clone(),
         home: home.to_owned(),

@@ -50,13 +50,15 @@ fn command(title: &str, line: &str) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
-fn title(notice: &Notice) -> String {
+/// What it is about, in a line.
+pub(super) fn title(notice: &Notice) -> String {
     let Some(job) = &notice.job else { return "longhaul: a test".to_owned() };
     let name = job.name.clone().unwrap_or_else(|| job.command.join(" "));
     plain(&format!("{} {name}", ending(job)))
 }
 
-fn line(notice: &Notice) -> String {
+/// More about it, in another.
+pub(super) fn line(notice: &Notice) -> String {
     let Some(job) = &notice.job else { return unmarked(&notice.to) };
     let message = job.outcome.as_ref().and_then(|outcome| outcome.message.as_deref());
     let said = message.map_or_else(String::new, |message| format!(" – {message}"));

@@ -3,6 +3,7 @@
 //! under way when the daemon ends is dropped: its claim lapses, and whoever is there then sends the
 //! same notice again under the same id.
 
+mod agent;
 mod answer;
 mod connect;
 mod desktop;
@@ -21,7 +22,7 @@ use self::answer::Answer;
 use self::connect::Connector;
 use self::exec::Program;
 use self::webhook::Webhook;
-use super::{AskError, Readers, Spools};
+use super::{AskError, EngineHandle, Readers, Spools};
 use crate::api::Notice;
 use crate::clock::wall_now;
 use crate::config::Webhooks;
@@ -31,7 +32,6 @@ use longhaul_core::command::Deliver;
 use longhaul_core::delivery::{Delivery, Destination};
 use longhaul_core::id::{DeliveryId, HostId};
 use longhaul_core::job::Job;
-use longhaul_core::limits;
 use longhaul_core::port::{Reader, Record, StoreError, Table};
 use longhaul_core::sink::{Sink, SinkKind};
 use std::path::{Path, PathBuf};
@@ -50,6 +50,7 @@ pub struct Courier {
 
 /// What a courier is given.
 pub(super) struct Sources {
+    pub(super) engine: EngineHandle,
     pub(super) readers: Readers,
     pub(super) spools: Spools,
     /// The home's folder, which programs are told.
@@ -152,9 +153,8 @@ impl Courier {
                 program.send(&letter, home).await
             }
             SinkKind::Desktop => desktop::show(&letter, notice, home, limit).await,
-            // Put off as far as may be, so that such a notice outlives the wait for agents.
-            SinkKind::Agent { .. } => {
-                Answer::later("agents are not there yet", Some(limits::PUT_OFF_MAX))
+            SinkKind::Agent { agent: name } => {
+                agent::mail(&letter, notice, &self.shared.sources.engine, name).await
             }
         }
     }
