@@ -135,6 +135,9 @@ pub struct Agent {
     /// The newest turn that was placed, and how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastTurn>,
+    /// It has ended with more unread mail than one step returns; the next step returns more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<Timestamp>,
 }
 
 /// The newest turn of an agent.
@@ -148,6 +151,9 @@ pub struct LastTurn {
     /// It ended well, and its agent's role would have owed a mail that says so.
     #[serde(default)]
     pub is_silent: bool,
+    /// The question that it ended with, by mail; its agent waits for the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<MailId>,
 }
 
 /// What an agent is doing.
@@ -214,6 +220,7 @@ impl Agent {
             is_warned: false,
             nano_usd_more: 0,
             last: None,
+            again_at: None,
         }
     }
 
@@ -248,6 +255,7 @@ impl Record for Agent {
         Row {
             phase: if is_ended { Phase::Ended } else { Phase::Kept },
             state: self.standing.name().to_owned(),
+            due_at: self.again_at,
             parent: self.spec.parent.clone(),
             owner: self.spec.owner.clone(),
             name: self.spec.role.clone(),

@@ -127,7 +127,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(Step, bool), StoreError> {
         let mut world = World::new(store.begin()?, &self.place, now)?;
-        let more = crate::retain::retain(&mut world)?;
+        let more = crate::retain::retain(&mut world)? | decide::forget_mail(&mut world)?;
         let committed = world.commit()?;
         let next_due = committed.next_due;
         Ok((Step::of(committed, Vec::new(), next_due), more))
@@ -205,11 +205,11 @@ fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
                     due(world, "approval", |world| decide::due_approval(world, &id))?;
                 }
             }
+            Table::Agent => due(world, "agent", |world| decide::due_agent(world, &id))?,
             Table::Environment
             | Table::Dependency
             | Table::Host
             | Table::Presence
-            | Table::Agent
             | Table::AgentEnvironment
             | Table::Mail
             | Table::Input

@@ -3,7 +3,7 @@
 
 use crate::approval::Question;
 use crate::delivery::Settled;
-use crate::id::{ApprovalId, DeliveryId, JobId};
+use crate::id::{ApprovalId, DeliveryId, JobId, MailId};
 use crate::outcome::Outcome;
 use crate::port::Position;
 use crate::time::{Millis, Timestamp};
@@ -202,6 +202,33 @@ pub enum Fact {
     },
     /// A turn that was quiet shows signs of life again.
     Lively,
+    /// A message was sent. About the turn that sent it, if one did.
+    Mailed {
+        /// Which.
+        mail: MailId,
+        /// Who sent it.
+        from: String,
+        /// To which mailbox.
+        to: String,
+        /// What kind of message it is.
+        what: String,
+    },
+    /// A message could not be delivered.
+    MailReturned {
+        /// Which.
+        mail: MailId,
+        /// The mailbox that it was for.
+        to: String,
+        /// Why, in words.
+        because: String,
+    },
+    /// An agent was added, changed, finished, stopped or removed.
+    AgentChanged {
+        /// Which.
+        agent: String,
+        /// In one of these words.
+        what: String,
+    },
     /// A pool was made or changed.
     PoolChanged {
         /// Which.
@@ -335,6 +362,9 @@ impl Fact {
             Self::BudgetWarned { .. } => "budget_warned",
             Self::QuietFor { .. } => "quiet_for",
             Self::Lively => "lively",
+            Self::Mailed { .. } => "mailed",
+            Self::MailReturned { .. } => "mail_returned",
+            Self::AgentChanged { .. } => "agent_changed",
             Self::PoolChanged { .. } => "pool_changed",
             Self::Woke { .. } => "woke",
             Self::ToolDecided { .. } => "tool_decided",

@@ -198,6 +198,8 @@ pub const ADOPT_AFTER_DEFAULT: Millis = Millis::from_secs(120);
 /// Bytes of a sink's URL, or of all words of its command.
 pub const SINK_BYTES_MAX: usize = 8 * 1_024;
 
+/// Bytes of an agent's name, and of the name of a role.
+pub const AGENT_NAME_BYTES_MAX: usize = 64;
 /// Agents of one home.
 pub const AGENTS_MAX: u32 = 10_000;
 /// Agents that work for one, directly.
@@ -212,6 +214,12 @@ pub const PROMPT_BYTES_MAX: usize = 1_024 * 1_024;
 pub const INPUT_BYTES_MAX: usize = 2 * 1_024 * 1_024;
 /// Messages that one turn takes.
 pub const MAIL_PER_TURN_MAX: u32 = 100;
+/// Messages that one turn holds, those included that it asked for itself; beyond it none is handed
+/// to it.
+pub const MAIL_HELD_MAX: usize = 1_000;
+/// Messages that one step returns because their recipient has ended, or forgets because they are
+/// old; the rest follow in the next, at once.
+pub const STEP_MAIL_MAX: u32 = 256;
 /// Bytes of a message's body.
 pub const MAIL_BODY_BYTES_MAX: usize = 256 * 1_024;
 /// Bytes of a message's payload.

@@ -28,6 +28,9 @@ pub struct Mail {
     pub from_turn: Option<JobId>,
     /// The mailbox: an agent, or [`person_box`] of an owner.
     pub to: String,
+    /// The other mailboxes that the letter went to. Kept on the first of its messages alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_to: Vec<String>,
     /// What kind of message it is; see [`crate::mail_kind`].
     pub kind: String,
     /// How much it presses. Shown; order is by `seq` alone.

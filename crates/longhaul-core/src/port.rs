@@ -66,12 +66,13 @@ impl Table {
     ];
 
     /// Those whose rows may be due; a store refuses an hour in any other. Every step asks each of them.
-    pub const TIMED: [Self; 7] = [
+    pub const TIMED: [Self; 8] = [
         Self::Job,
         Self::Pool,
         Self::Delivery,
         Self::Sink,
         Self::Owner,
+        Self::Agent,
         Self::Approval,
         Self::Quota,
     ];

@@ -167,6 +167,9 @@ pub struct TurnState {
     /// The mail by which it said that its agent's work is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminal: Option<MailId>,
+    /// The newest question that it sent by mail, while nobody has answered it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<MailId>,
     /// What the newest question waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asks: Option<ApprovalId>,

@@ -23,6 +23,7 @@ CREATE TABLE agent (
     labels    TEXT CHECK (labels IS NULL OR json_valid(labels)),
     body      TEXT NOT NULL CHECK (json_valid(body))
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX agent_due ON agent (due_at, id, host) WHERE due_at IS NOT NULL;
 CREATE INDEX agent_parent ON agent (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX agent_key ON agent (key) WHERE key IS NOT NULL;
 

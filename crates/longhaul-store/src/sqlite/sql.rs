@@ -127,6 +127,8 @@ pub(super) const NEXT_DUES: &str = concat!(
     ", ",
     next_due!("owner"),
     ", ",
+    next_due!("agent"),
+    ", ",
     next_due!("approval"),
     ", ",
     next_due!("quota")
