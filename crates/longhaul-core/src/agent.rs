@@ -8,9 +8,13 @@
 //! the step that changes one of them, and never by whoever reads.
 
 use crate::id::{JobId, MailId};
+use crate::limits;
+use crate::policy;
 use crate::port::{Corrupt, Phase, Record, Row, Table};
 use crate::record::{body, parse};
-use crate::spec::{Environment, EnvironmentOrigin, JobSpec};
+use crate::spec::{
+    self, BadSpec, Environment, EnvironmentOrigin, JobSpec, at_most, bad, check_word,
+};
 use crate::time::{Millis, Timestamp};
 use crate::turn::{Budget, Park, Policy, ResumeRule, Turn, TurnHow, Used};
 use serde::{Deserialize, Serialize};
@@ -72,7 +76,58 @@ pub struct AgentSpec {
     pub environment_set: Vec<String>,
 }
 
+/// Words that begin a group or a box rather than name a role.
+const NO_ROLES: [&str; 4] = ["all", "parent", "children", "longhaul"];
+
 impl AgentSpec {
+    /// Checks everything that needs no other row.
+    ///
+    /// # Errors
+    /// The first [`BadSpec`].
+    pub fn check(&self) -> Result<(), BadSpec> {
+        check_name("name", &self.name)?;
+        check_word("kind", &self.kind)?;
+        if let Some(role) = &self.role {
+            check_name("role", role)?;
+            if NO_ROLES.contains(&role.as_str()) {
+                return Err(bad("role", "is the name of a group"));
+            }
+        }
+        if self.parent.as_deref() == Some(self.name.as_str()) {
+            return Err(bad("parent", "is the agent itself"));
+        }
+        let words = [("model", &self.model), ("pool", &self.pool), ("owner", &self.owner)];
+        for (field, word) in words.into_iter().filter_map(|(f, w)| w.as_ref().map(|w| (f, w))) {
+            check_word(field, word)?;
+        }
+        self.project.as_deref().map_or(Ok(()), spec::check_project)?;
+        self.check_spans()?;
+        policy::check(&self.policy)?;
+        if self.budget.as_ref().is_some_and(|budget| budget.nano_usd_max == 0) {
+            return Err(bad("budget", "is nothing"));
+        }
+        // The rest is what any job of its lane must obey: folders, words of a command, sinks.
+        let mut turn = self.job_spec(Turn::default());
+        turn.command.extend(self.extra.iter().cloned());
+        turn.check()
+    }
+
+    fn check_spans(&self) -> Result<(), BadSpec> {
+        let Ladder { warn_after, nudge_after, ask_after, stop_after } =
+            self.ladder.unwrap_or_default();
+        for (field, span) in [
+            ("warn_after", warn_after),
+            ("nudge_after", nudge_after),
+            ("ask_after", ask_after),
+            ("stop_after", stop_after),
+        ] {
+            if span.is_some_and(|span| span < limits::STALL_MIN || span > limits::SPAN_MAX) {
+                return Err(bad(field, "is not between one second and ten years"));
+            }
+        }
+        Ok(())
+    }
+
     /// What a turn of this agent is as a job, where nothing else is said.
     pub fn job_spec(&self, turn: Turn) -> JobSpec {
         let environment =
@@ -88,6 +143,18 @@ impl AgentSpec {
             ..spec
         }
     }
+}
+
+/// Checks what becomes part of addresses and lanes: letters, digits, `.`, `_` and `-`, and not first
+/// what begins a group or an option.
+fn check_name(field: &'static str, name: &str) -> Result<(), BadSpec> {
+    check_word(field, name)?;
+    at_most(field, "bytes", name.len(), limits::AGENT_NAME_BYTES_MAX)?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if name.starts_with('-') || !name.bytes().all(is_plain) {
+        return Err(bad(field, "may hold letters, digits, `.`, `_` and, not first, `-`"));
+    }
+    Ok(())
 }
 
 /// After how long a silence what is done; `None` is never.
@@ -290,5 +357,59 @@ impl Record for AgentEnvironment {
                 message: "not an environment".to_owned(),
             })?;
         Ok(Self { agent: row.id.clone(), environment })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> AgentSpec {
+        let (name, kind) = ("builder-1".to_owned(), "claude".to_owned());
+        AgentSpec { name, kind, cwd: "/w".into(), ..AgentSpec::default() }
+    }
+
+    #[test]
+    fn a_plain_agent_passes_and_so_does_each_plain_name() {
+        assert_eq!(spec().check(), Ok(()));
+        for name in ["a", "A.b_c-9", ".", "_", "9", &"x".repeat(64)] {
+            assert_eq!(AgentSpec { name: name.into(), ..spec() }.check(), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_bad_field_is_named() {
+        type Spoil = fn(&mut AgentSpec);
+        let breaks: [(&str, Spoil); 22] = [
+            ("name", |s| s.name.clear()),
+            ("name", |s| s.name = "@all".into()),
+            ("name", |s| s.name = "-x".into()),
+            ("name", |s| s.name = "a/b".into()),
+            ("name", |s| s.name = "a b".into()),
+            ("name", |s| s.name = "ä".into()),
+            ("name", |s| s.name = "x".repeat(65)),
+            ("kind", |s| s.kind.clear()),
+            ("role", |s| s.role = Some("@lead".into())),
+            ("role", |s| s.role = Some("children".into())),
+            ("parent", |s| s.parent = Some("builder-1".into())),
+            ("model", |s| s.model = Some("a\nb".into())),
+            ("cwd", |s| s.cwd = "w".into()),
+            ("cwd", |s| s.cwd.clear()),
+            ("command", |s| s.extra = vec!["a\0b".into()]),
+            ("pool", |s| s.pool = Some(" ".into())),
+            ("owner", |s| s.owner = Some(String::new())),
+            ("project", |s| s.project = Some("p".into())),
+            ("timeout", |s| s.timeout = Some(Millis::ZERO)),
+            ("notify", |s| s.notify = vec!["s".into(); limits::NOTIFY_MAX + 1]),
+            ("budget", |s| s.budget = Some(Budget { nano_usd_max: 0, is_asked: false })),
+            ("nudge_after", |s| {
+                s.ladder = Some(Ladder { nudge_after: Some(Millis::ZERO), ..Ladder::default() });
+            }),
+        ];
+        for (field, spoil) in breaks {
+            let mut spec = spec();
+            spoil(&mut spec);
+            assert_eq!(spec.check().err().map(|bad| bad.field), Some(field), "{spec:?}");
+        }
     }
 }

@@ -103,7 +103,12 @@ pub const KINDS: [Kind; 16] = {
         },
         strict(
             "merge_ready",
-            &[("branch", Text), ("taskId", TextOrNull), ("agentName", Text), ("filesModified", Texts)],
+            &[
+                ("branch", Text),
+                ("taskId", TextOrNull),
+                ("agentName", Text),
+                ("filesModified", Texts),
+            ],
         ),
         strict("merged", &[("branch", Text), ("taskId", TextOrNull), ("tier", Text)]),
         strict(

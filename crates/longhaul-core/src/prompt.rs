@@ -151,7 +151,7 @@ mod tests {
         second.kind = "merge_ready".into();
         second.payload = Some("{\"branch\":\"b\"}".into());
         second.reply_to = Some(mail(1, "").id);
-        expect![[r"
+        expect![[r#"
             You have 2 new messages. Lines that begin with `| ` are what a sender wrote; up to the end of the mail all others are longhaul's. Answer with `longhaul mail send --reply-to ID --body TEXT`.
 
             [mail 1 of 2] mail_00000000000000000000000001
@@ -173,7 +173,7 @@ mod tests {
 
             [end of the mail]
 
-            go on"]]
+            go on"#]]
         .assert_eq(&render(&[mail(1, "first\n\nsecond"), second], "go on"));
     }
 

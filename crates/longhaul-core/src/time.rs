@@ -42,6 +42,26 @@ impl Timestamp {
         Self(self.0.saturating_sub_unsigned(span.0))
     }
 
+    /// The moment as RFC 3339 in UTC, such as `2026-01-31T12:00:00.000Z`, for texts that leave as they
+    /// are. Beyond the years 0 to 9999 it is the nearest that can be written.
+    pub fn rfc3339(self) -> String {
+        const DAY: i64 = 86_400_000;
+        let millis = self.0.clamp(-62_167_219_200_000, 253_402_300_799_999);
+        let (days, in_day) = (millis.div_euclid(DAY), millis.rem_euclid(DAY));
+        // Counted from the first of March of the year 0, so that a leap day ends its year.
+        let days = days + 719_468;
+        let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month + 2) / 5 + 1;
+        let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        let year = era * 400 + year + next;
+        let (hour, minute) = (in_day / 3_600_000, in_day / 60_000 % 60);
+        let (second, milli) = (in_day / 1_000 % 60, in_day % 1_000);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    }
+
     /// How long after `earlier` this is; zero if it is not after it.
     pub const fn since(self, earlier: Self) -> Millis {
         let span = self.0.saturating_sub(earlier.0);
@@ -106,6 +126,22 @@ mod tests {
         assert_eq!([told(0), told(300), told(1_008)], ["0ms", "300ms", "1s"]);
         assert_eq!([told(2_985_096), told(3_600_000)], ["49m 45s", "1h"]);
         assert_eq!([told(3_630_000), told(187_200_000)], ["1h", "2d 4h"]);
+    }
+
+    #[test]
+    fn a_moment_is_written_as_everybody_writes_it() {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_700_000_000_123, "2023-11-14T22:13:20.123Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (i64::MIN, "0000-01-01T00:00:00.000Z"),
+            (i64::MAX, "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(Timestamp::from_millis(millis).rfc3339(), text);
+        }
     }
 
     #[test]

@@ -79,7 +79,8 @@ pub(super) fn owe_question(
 fn owe_news(world: &mut World<'_>, id: &JobId, about: Option<&ApprovalId>) -> Result<(), Fault> {
     let job = world.job(id)?.clone();
     let sinks = job.spec.notify.iter().cloned().map(Destination::Sink);
-    let inbox = job.owner.is_some().then_some(Destination::Inbox);
+    let is_news = about.is_some() || !super::deaths::is_no_news(world, &job)?;
+    let inbox = (job.owner.is_some() && is_news).then_some(Destination::Inbox);
     let mut notices: Vec<Owed> = Vec::new();
     for to in inbox.into_iter().chain(sinks) {
         let (seq, now) = (world.next_seq(), world.now());

@@ -207,7 +207,8 @@ pub(super) fn cancel(
     Ok(Reply::Cancelled { changed })
 }
 
-fn cancel_one(
+/// Asks for the end of one job. Gives whether that changed anything.
+pub(super) fn cancel_one(
     world: &mut World<'_>,
     id: &JobId,
     reason: Option<String>,

@@ -3,26 +3,32 @@
 
 mod agents;
 mod approvals;
+mod deaths;
 mod deliveries;
 mod health;
 mod jobs;
+mod letters;
 mod mail;
 mod owners;
 mod pools;
 mod quotas;
+mod recipients;
 mod reports;
 mod sinks;
 mod spending;
+mod standing;
 mod tasks;
 mod turns;
 
-pub(crate) use agents::restate;
+pub(crate) use agents::due_agent;
 pub(crate) use approvals::due_approval;
 pub(crate) use deliveries::{claim_for_courier, due_delivery, give_up, let_go};
 pub(crate) use jobs::{abandon, settle};
+pub(crate) use mail::forget_mail;
 pub(crate) use owners::due_owner;
 pub(crate) use pools::DEFAULT as DEFAULT_POOL;
 pub(crate) use quotas::due_quota;
+pub(crate) use standing::restate;
 pub(crate) use tasks::take_up;
 pub(crate) use turns::prepare;
 
@@ -59,7 +65,7 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
         Command::StopAgent { agent, reason, by_force } => {
             agents::stop(world, &agent, reason, by_force)
         }
-        Command::SendMail(letter) => mail::send(world, *letter),
+        Command::SendMail(letter) => letters::send(world, *letter),
         Command::CheckMail { mailbox, turn, limit } => {
             mail::check(world, &mailbox, turn.as_ref(), limit)
         }

@@ -309,8 +309,6 @@ pub(super) fn begins_afresh(
 pub(super) fn settled(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
     let job = world.job(id)?;
     let JobState::Ended { outcome, .. } = job.state.clone() else { return Ok(()) };
-    let (is_wake, never_began) =
-        (job.spec.turn.as_ref().is_some_and(|turn| turn.is_wake), job.attempt == 0);
     let (agent, is_asked) = (agent_of(job), job.cancel.is_some());
     *world.input(id)? = None;
     approvals::lapse_all(world, id, "its turn has ended")?;
@@ -319,10 +317,6 @@ pub(super) fn settled(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
         let message = outcome.message.as_ref().map(|message| format!(": {message}"));
         format!("the turn that took it has {}{}", ended(outcome.kind), message.unwrap_or_default())
     };
-    if is_wake && never_began && is_asked {
-        // It would be made again at once for what is still unread.
-        mail::take_unread(world, &agent, id)?;
-    }
     let how = match outcome.kind {
         Ending::Succeeded => Settling::Read,
         Ending::Cancelled if is_asked => Settling::Return { because: words(&outcome) },

@@ -219,6 +219,7 @@ mod tests {
             from: "boss".into(),
             from_turn: None,
             to: "ann".into(),
+            also_to: Vec::new(),
             kind: "status".into(),
             priority: MailPriority::Normal,
             subject: "s".into(),
