@@ -103,13 +103,16 @@ impl AgentSpec {
         self.project.as_deref().map_or(Ok(()), spec::check_project)?;
         self.check_spans()?;
         policy::check(&self.policy)?;
-        if self.budget.as_ref().is_some_and(|budget| budget.nano_usd_max == 0) {
-            return Err(bad("budget", "is nothing"));
+        self.budget.map_or(Ok(()), |budget| budget.check())?;
+        at_most("extra", "arguments", self.extra.len(), limits::ARGUMENTS_MAX - 1)?;
+        let bytes = self.extra.iter().map(String::len).sum();
+        at_most("extra", "bytes", bytes, limits::COMMAND_BYTES_MAX)?;
+        if self.extra.iter().any(|word| word.contains('\0')) {
+            return Err(bad("extra", "holds a NUL character"));
         }
-        // The rest is what any job of its lane must obey: folders, words of a command, sinks.
-        let mut turn = self.job_spec(Turn::default());
-        turn.command.extend(self.extra.iter().cloned());
-        turn.check()
+        // The rest is what any job of its lane must obey.
+        let turn = Turn { agent: self.name.clone(), is_wake: true, ..Turn::default() };
+        self.job_spec(turn).check()
     }
 
     fn check_spans(&self) -> Result<(), BadSpec> {
@@ -395,7 +398,7 @@ mod tests {
             ("model", |s| s.model = Some("a\nb".into())),
             ("cwd", |s| s.cwd = "w".into()),
             ("cwd", |s| s.cwd.clear()),
-            ("command", |s| s.extra = vec!["a\0b".into()]),
+            ("extra", |s| s.extra = vec!["a\0b".into()]),
             ("pool", |s| s.pool = Some(" ".into())),
             ("owner", |s| s.owner = Some(String::new())),
             ("project", |s| s.project = Some("p".into())),

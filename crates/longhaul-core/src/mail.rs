@@ -65,6 +65,30 @@ pub fn person_box(owner: &str) -> String {
     format!("@{owner}")
 }
 
+impl Mail {
+    /// A message from ourselves, as yet without a body or a place in the order.
+    pub fn ours(id: MailId, to: String, kind: &str, subject: String, now: Timestamp) -> Self {
+        Self {
+            id: id.clone(),
+            seq: 0,
+            from: OURSELVES.to_owned(),
+            from_turn: None,
+            to,
+            also_to: Vec::new(),
+            kind: kind.to_owned(),
+            priority: MailPriority::Normal,
+            subject,
+            body: String::new(),
+            payload: None,
+            thread: id,
+            reply_to: None,
+            sent_at: now,
+            tries: 0,
+            state: MailState::Unread,
+        }
+    }
+}
+
 /// How much a message presses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,13 +1,13 @@
 //! That a turn died, or ended without what its agent's role owes, is told once, with the evidence, to
 //! whom the agent works for. Who works for nobody has an owner, whom the job's own notice tells.
 
-use super::mail::post;
+use super::mail::post_ours;
 use super::{clip, standing};
 use crate::agent::{Agent, AgentSpec};
 use crate::id::MailId;
 use crate::job::Job;
 use crate::limits;
-use crate::mail::{Mail, MailPriority, MailState, OURSELVES, person_box};
+use crate::mail::{Mail, MailPriority, MailState, person_box};
 use crate::mail_kind::WORKER_DIED;
 use crate::port::StoreError;
 use crate::role;
@@ -17,33 +17,16 @@ use std::fmt::Write;
 /// Tells it. Told again, it is the same message.
 pub(super) fn tell(world: &mut World<'_>, job: &Job, agent: &Agent) -> Result<(), Fault> {
     let Some(to) = told(world, &agent.spec)? else { return Ok(()) };
-    let id = MailId::about(&job.id, WORKER_DIED, &to);
-    if world.find_mail(&id)?.is_some() {
-        return Ok(());
-    }
     let name = &agent.spec.name;
+    let id = MailId::about(&job.id, WORKER_DIED, &to);
     let reason = clip(&reason(job, &agent.spec), limits::MESSAGE_BYTES_MAX);
-    post(
-        world,
-        Mail {
-            id: id.clone(),
-            seq: 0,
-            from: OURSELVES.to_owned(),
-            from_turn: None,
-            body: clip(&words(job, name, &reason), limits::MAIL_BODY_BYTES_MAX),
-            payload: Some(evidence(job, agent, &reason)),
-            to,
-            also_to: Vec::new(),
-            kind: WORKER_DIED.to_owned(),
-            priority: MailPriority::High,
-            subject: format!("{WORKER_DIED}: {name}"),
-            thread: id,
-            reply_to: None,
-            sent_at: world.now(),
-            tries: 0,
-            state: MailState::Unread,
-        },
-    )
+    let mail = Mail {
+        body: clip(&words(job, name, &reason), limits::MAIL_BODY_BYTES_MAX),
+        payload: Some(evidence(job, agent, &reason)),
+        priority: MailPriority::High,
+        ..Mail::ours(id, to, WORKER_DIED, format!("{WORKER_DIED}: {name}"), world.now())
+    };
+    post_ours(world, mail)
 }
 
 /// What was told of a turn's silence is not true any more; who has not read it need not.

@@ -2,12 +2,12 @@
 //! turn ends by evidence.
 
 use super::{approvals, mail, record_stopping, turns};
-use crate::agent::Ladder;
+use crate::agent::{Agent, Ladder};
 use crate::approval::{Approval, ApprovalState, Question};
 use crate::command::{Refused, Reply};
 use crate::event::Fact;
 use crate::id::{JobId, MailId};
-use crate::mail::{Letter, MailPriority, OURSELVES};
+use crate::mail::Mail;
 use crate::role;
 use crate::time::Millis;
 use crate::turn::Health;
@@ -67,26 +67,21 @@ fn grow_quiet(world: &mut World<'_>, id: &JobId, span: Millis) -> Result<(), Fau
 
 /// Asks the agent itself, for its next turn: nobody can speak to one that is running.
 fn nudge(world: &mut World<'_>, id: &JobId, span: Millis) -> Result<(), Fault> {
+    let now = world.now();
     let job = world.job(id)?;
     let (agent, attempt) = (turns::agent_of(job), job.attempt);
+    if world.find_agent(&agent)?.is_none_or(Agent::is_ended) {
+        return Ok(());
+    }
     let payload = serde_json::json!({ "agentName": agent, "checkType": "silence" });
-    let letter = Letter {
-        id: MailId::about(id, &format!("health_check#{attempt}"), &agent),
-        from: OURSELVES.to_owned(),
-        turn: None,
-        to: vec![agent],
-        kind: "health_check".to_owned(),
-        priority: MailPriority::Normal,
-        subject: format!("{id} was quiet for {span}"),
+    let subject = format!("{id} was quiet for {span}");
+    let id = MailId::about(id, &format!("health_check#{attempt}"), &agent);
+    let mail = Mail {
         body: "Say how far the work is, and what it waits for.".to_owned(),
         payload: Some(payload.to_string()),
-        reply_to: None,
+        ..Mail::ours(id, agent, "health_check", subject, now)
     };
-    // An agent whose mailbox is full has been asked often enough.
-    match mail::send(world, letter) {
-        Ok(_) | Err(Fault::Refused(_)) => Ok(()),
-        Err(fault) => Err(fault),
-    }
+    mail::post_ours(world, mail)
 }
 
 /// The ladder of the agent as it was when the attempt began.

@@ -9,7 +9,7 @@ use crate::command::{Refused, Reply};
 use crate::event::Fact;
 use crate::id::{JobId, MailId};
 use crate::limits;
-use crate::mail::{Mail, MailPriority, MailState, OURSELVES, person_box};
+use crate::mail::{Mail, MailState, OURSELVES, person_box};
 use crate::mail_kind;
 use crate::port::{Phase, StoreError};
 use crate::prompt;
@@ -153,6 +153,11 @@ pub(super) fn post(world: &mut World<'_>, mut mail: Mail) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Puts a message of our own into its mailbox, once.
+pub(super) fn post_ours(world: &mut World<'_>, mail: Mail) -> Result<(), Fault> {
+    if world.find_mail(&mail.id)?.is_some() { Ok(()) } else { post(world, mail) }
+}
+
 /// A question that was answered by somebody else is not waited for any more.
 fn answered(world: &mut World<'_>, question: &MailId, answer: &MailId) -> Result<(), Fault> {
     let from = world.find_mail(answer)?.map(|mail| mail.from.clone());
@@ -183,34 +188,18 @@ pub(super) fn give_back(world: &mut World<'_>, id: &MailId, because: &str) -> Re
     let Some(to) = teller(world, &mail.from)? else { return Ok(()) };
     // No mailbox is called like this, so it is no other message of the same letter.
     let note = MailId::to_mailbox(id, "!returned");
-    if world.find_mail(&note)?.is_some() {
-        return Ok(());
-    }
-    let body = format!("Your message to {} was not read: {because}.", mail.to);
     let payload = serde_json::json!({
         "mail": id, "to": mail.to, "kind": mail.kind, "because": because, "tries": mail.tries,
     });
-    post(
-        world,
-        Mail {
-            id: note,
-            seq: 0,
-            from: OURSELVES.to_owned(),
-            from_turn: None,
-            to,
-            also_to: Vec::new(),
-            kind: mail_kind::RETURNED.to_owned(),
-            priority: MailPriority::Normal,
-            subject: clip(&format!("Returned: {}", mail.subject), limits::MAIL_SUBJECT_BYTES_MAX),
-            body,
-            payload: Some(payload.to_string()),
-            thread: mail.thread,
-            reply_to: Some(mail.id),
-            sent_at: now,
-            tries: 0,
-            state: MailState::Unread,
-        },
-    )
+    let subject = clip(&format!("Returned: {}", mail.subject), limits::MAIL_SUBJECT_BYTES_MAX);
+    let note = Mail {
+        body: format!("Your message to {} was not read: {because}.", mail.to),
+        payload: Some(payload.to_string()),
+        thread: mail.thread,
+        reply_to: Some(mail.id),
+        ..Mail::ours(note, to, mail_kind::RETURNED, subject, now)
+    };
+    post_ours(world, note)
 }
 
 /// Who is told what became of a message from this mailbox: whoever sent it, or whose the sender was.

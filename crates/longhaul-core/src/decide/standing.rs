@@ -108,7 +108,7 @@ fn hurry(
     }
     let now = world.now();
     certainly(world, |world| {
-        world.job(&job.id)?.hurry(now);
+        world.job(&job.id)?.go_on(now);
         Ok(())
     })
 }

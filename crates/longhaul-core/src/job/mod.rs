@@ -357,13 +357,6 @@ impl Job {
         }
     }
 
-    /// Lets it be ready now, whatever hour it waited for.
-    pub(crate) const fn hurry(&mut self, now: Timestamp) {
-        if let JobState::Queued { not_before, is_due, .. } = &mut self.state {
-            (*not_before, *is_due) = (now, true);
-        }
-    }
-
     /// When time alone will change it.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.state {

@@ -1,10 +1,11 @@
 //! What may be asked of a turn, and how much of its end is kept.
 
-use super::{Budget, Policy, Turn, TurnEnd, TurnHow};
+use super::{Budget, Turn, TurnEnd, TurnHow};
 use crate::agent::Agent;
 use crate::decide::clip;
 use crate::limits;
-use crate::spec::{BadSpec, JobSpec, at_most, bad, check_word, is_inner_path};
+use crate::policy;
+use crate::spec::{BadSpec, JobSpec, at_most, bad, check_word};
 
 impl Turn {
     /// Checks it, and that `spec` asks for nothing that a turn cannot have: what it reads, and where
@@ -28,7 +29,7 @@ impl Turn {
         if let Some(model) = &self.model {
             check_word("model", model)?;
         }
-        self.policy.as_ref().map_or(Ok(()), Policy::check)?;
+        self.policy.as_ref().map_or(Ok(()), policy::check)?;
         self.budget.map_or(Ok(()), |budget| budget.check())?;
         if self.steps_max == Some(0) {
             return Err(bad("max_steps", "is zero"));
@@ -43,30 +44,6 @@ impl Turn {
             Some((field, _)) => Err(bad(field, "is not for turns of agents")),
             None => Ok(()),
         }
-    }
-}
-
-impl Policy {
-    /// Checks names and folders. Gives the first [`BadSpec`].
-    pub fn check(&self) -> Result<(), BadSpec> {
-        let lists =
-            [("allow_tool", &self.allow), ("deny_tool", &self.deny), ("ask_tool", &self.ask)];
-        for (field, patterns) in lists {
-            at_most(field, "patterns", patterns.len(), limits::POLICY_WORDS_MAX)?;
-            patterns.iter().try_for_each(|pattern| check_word(field, pattern))?;
-        }
-        let folders = &self.write_under;
-        at_most("write_under", "folders", folders.len(), limits::POLICY_WORDS_MAX)?;
-        for folder in folders {
-            // The working directory itself is a folder to write in, too.
-            if folder != "." && !is_inner_path(folder) {
-                return Err(bad("write_under", "must be a folder inside the working directory"));
-            }
-        }
-        if self.ask_for.is_some_and(|span| span > limits::SPAN_MAX) {
-            return Err(bad("ask_for", "is longer than ten years"));
-        }
-        Ok(())
     }
 }
 
@@ -112,6 +89,7 @@ impl TurnEnd {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Policy;
     use super::*;
     use crate::spec::{Blob, PtySize};
     use crate::time::Millis;

@@ -192,8 +192,11 @@ impl Story {
             Fact::ToolDecided { .. } => is_active && job.spec.turn.is_some(),
             Fact::QuestionAsked { .. } => self.ended.is_none() && job.spec.turn.is_some(),
             Fact::QuestionAnswered { .. } => job.spec.turn.is_some(),
+            Fact::Mailed { .. } => self.seq > 0 && job.spec.turn.is_some(),
             Fact::SinkAdded { .. }
             | Fact::SinkRemoved { .. }
+            | Fact::MailReturned { .. }
+            | Fact::AgentChanged { .. }
             | Fact::PoolChanged { .. }
             | Fact::Woke { .. } => false,
         }
@@ -258,6 +261,9 @@ impl Story {
             | Fact::BudgetWarned { .. }
             | Fact::QuietFor { .. }
             | Fact::Lively
+            | Fact::Mailed { .. }
+            | Fact::MailReturned { .. }
+            | Fact::AgentChanged { .. }
             | Fact::PoolChanged { .. }
             | Fact::ToolDecided { .. }
             | Fact::QuestionAsked { .. }
