@@ -19,6 +19,8 @@ pub struct Turn {
     pub cwd: String,
     /// What it may do.
     pub access: Access,
+    /// Tools that it may not use, whatever `access` says.
+    pub denied: Vec<String>,
     /// Steps of the model at most, where the CLI can count them.
     pub steps_max: Option<u32>,
     /// Money at most, where the CLI counts it.
@@ -73,6 +75,9 @@ pub enum Access {
 pub struct Grant {
     /// Tools that may run.
     pub tools: Vec<String>,
+    /// Tools about which our hook asks a person first. The mode allows them only where the hook
+    /// could not allow them by itself.
+    pub asked: Vec<String>,
     /// Tools that may not, whatever else is granted.
     pub denied: Vec<String>,
     /// Folders under `cwd`, relative to it, that may be written in.

@@ -32,7 +32,7 @@ fn resume() -> Conversation {
 
 fn only(tools: &[&str], write_under: &[&str]) -> Access {
     let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    Access::Only(Grant { tools: owned(tools), denied: vec![], write_under: owned(write_under) })
+    Access::Only(Grant { tools: owned(tools), write_under: owned(write_under), ..Grant::default() })
 }
 
 #[test]
@@ -167,6 +167,7 @@ fn claude_is_held_to_what_is_granted() {
             tools: vec!["Read".into(), "WebSearch".into(), "Write(docs/**)".into()],
             denied: vec!["WebFetch".into()],
             write_under: vec!["src".into()],
+            ..Grant::default()
         }),
         model: Some("opus".into()),
         steps_max: Some(7),

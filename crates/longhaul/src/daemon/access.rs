@@ -1,0 +1,128 @@
+//! What a turn's policy means for the start of its CLI: what the CLI's own mode is set to, and whether
+//! each of its tool calls is put to us first. The hooks of most CLIs fail open, so the mode refuses
+//! by itself what the policy does not grant; the hook adds the finer rules, the questions to people,
+//! and a record of what was decided.
+
+use longhaul_agents::{Access, Grant, Hook};
+use longhaul_core::policy;
+use longhaul_core::turn::{Base, Policy};
+use std::path::Path;
+
+/// Seconds that a CLI waits for the answer of a hook that does not wait for people. Ours answers
+/// within milliseconds, and gives up on its daemon in two seconds.
+const HOOK_S: u32 = 30;
+/// Seconds at most that a tool call is held until a person has answered, for CLIs that cannot put one
+/// off; then it is denied, with words that say how to go on.
+const HELD_S_MAX: u32 = 3_600;
+/// Kinds whose CLI can end at a tool call and be asked again about it: no process waits.
+const DEFERRING: [&str; 1] = ["claude"];
+
+/// What the start of a turn's CLI is given of its policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::daemon) struct Bounds {
+    /// The CLI's own mode.
+    pub(in crate::daemon) access: Access,
+    /// Tools that it is told to refuse, whatever its mode.
+    pub(in crate::daemon) denied: Vec<String>,
+    /// The command that each tool call is put to; nothing if the policy says nothing.
+    pub(in crate::daemon) hook: Option<Hook>,
+}
+
+/// What a CLI of this kind is given. `program`: this program, which is its hook.
+pub(in crate::daemon) fn bounds(policy: &Policy, kind: &str, program: &Path) -> Bounds {
+    if policy::is_silent(policy) {
+        return Bounds::default();
+    }
+    let denied = policy.deny.clone();
+    let access = match policy::base(policy) {
+        Base::AsConfigured => Access::AsConfigured,
+        Base::Everything => Access::Everything,
+        Base::Nothing => Access::Only(Grant {
+            tools: policy.allow.clone(),
+            asked: policy.ask.clone(),
+            denied: denied.clone(),
+            write_under: policy.write_under.clone(),
+        }),
+    };
+    let is_plainly_everything = access == Access::Everything
+        && policy.deny.is_empty()
+        && policy.ask.is_empty()
+        && policy.write_under.is_empty();
+    let hook = (!is_plainly_everything).then(|| hook(policy, kind, program));
+    Bounds { access, denied, hook }
+}
+
+fn hook(policy: &Policy, kind: &str, program: &Path) -> Hook {
+    let command = format!("{} hook {kind}", quoted(&program.to_string_lossy()));
+    if policy.ask.is_empty() || DEFERRING.contains(&kind) {
+        return Hook { command, timeout_s: HOOK_S };
+    }
+    let asked = policy.ask_for.map_or(u64::MAX, |span| span.get().div_ceil(1_000));
+    let held_s = u32::try_from(asked).unwrap_or(HELD_S_MAX).clamp(1, HELD_S_MAX);
+    Hook { command: format!("{command} --wait {held_s}s"), timeout_s: held_s + HOOK_S }
+}
+
+/// A word as a shell takes it for itself.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul_core::time::Millis;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    fn of(policy: &Policy, kind: &str) -> Bounds {
+        bounds(policy, kind, Path::new("/opt/a b/longhaul"))
+    }
+
+    #[test]
+    fn a_policy_that_says_nothing_changes_nothing() {
+        assert_eq!(of(&Policy::default(), "claude"), Bounds::default());
+        let everything = Policy { base: Base::Everything, ..Policy::default() };
+        let plain = of(&everything, "claude");
+        assert_eq!((plain.access, plain.hook), (Access::Everything, None));
+    }
+
+    #[test]
+    fn what_is_allowed_by_name_is_all_that_the_cli_is_told_to_allow() {
+        let policy = Policy {
+            allow: words(&["Read", "Bash(git *)"]),
+            deny: words(&["WebFetch"]),
+            ask: words(&["Write"]),
+            write_under: words(&["src"]),
+            ..Policy::default()
+        };
+        let bounds = of(&policy, "claude");
+        let Access::Only(grant) = bounds.access else { panic!("{bounds:?}") };
+        assert_eq!(grant.tools, ["Read", "Bash(git *)"]);
+        assert_eq!((grant.asked, grant.denied), (words(&["Write"]), words(&["WebFetch"])));
+        assert_eq!(grant.write_under, ["src"]);
+        let hook = bounds.hook.unwrap();
+        assert_eq!(hook.command, "'/opt/a b/longhaul' hook claude");
+        assert_eq!(hook.timeout_s, HOOK_S);
+    }
+
+    #[test]
+    fn restrictions_alone_leave_the_mode_as_it_is() {
+        let policy = Policy { deny: words(&["Bash"]), ..Policy::default() };
+        let bounds = of(&policy, "claude");
+        assert_eq!((bounds.access, bounds.denied), (Access::AsConfigured, words(&["Bash"])));
+        assert!(bounds.hook.is_some());
+    }
+
+    #[test]
+    fn who_cannot_put_a_call_off_is_held_for_as_long_as_the_question_waits() {
+        let asks = |ask_for| Policy { ask: words(&["Bash"]), ask_for, ..Policy::default() };
+        for (ask_for, held) in [(None, "3600s"), (Some(Millis::from_secs(90)), "90s")] {
+            let hook = of(&asks(ask_for), "codex").hook.unwrap();
+            assert!(hook.command.ends_with(&format!("hook codex --wait {held}")), "{hook:?}");
+        }
+        assert_eq!(of(&asks(None), "codex").hook.unwrap().timeout_s, 3_630);
+        assert!(!of(&asks(None), "claude").hook.unwrap().command.contains("--wait"));
+    }
+}
