@@ -4,6 +4,7 @@
 //! `main.rs` hands over to the shim before anything else is initialised, then to [`cli`]. The
 //! command line knows only [`client`] and [`api`]; it never reaches into the daemon.
 
+mod access;
 pub mod api;
 pub mod cli;
 pub mod client;

@@ -4,7 +4,6 @@
 //! files alone, so that killing the daemon at any moment costs nothing. Everybody else gets
 //! [`Ports`] and asks. This file is the composition root: what is started when, and ended when.
 
-mod access;
 mod board;
 mod courier;
 mod doubts;

@@ -4,11 +4,10 @@
 
 use super::error::{Answer, Failure};
 use super::spec::{home_folder, plain_environment};
+use crate::access::{Bounds, bounds};
 use crate::api::{self, After, AgentAsk, BudgetAsk, PolicyView, QuietView, Variables};
 use crate::project::{owner_in, project_of};
-use longhaul_agents::{
-    Access, Adapter, Grant, Hook, KINDS, Launch, Turn, Unkept, Unsuited, adapter,
-};
+use longhaul_agents::{Adapter, KINDS, Launch, Turn, Unkept, Unsuited, adapter};
 use longhaul_core::agent::{AgentSpec, Ladder};
 use longhaul_core::command::Refused;
 use longhaul_core::role;
@@ -97,13 +96,14 @@ fn probe(
     policy: &Policy,
     model: Option<&String>,
 ) -> Answer<Launch> {
-    let is_limited = policy != &Policy::default() && policy.base != Base::Everything;
+    let Bounds { access, denied, hook } = bounds(policy, kind.kind(), Path::new("longhaul"));
     let turn = Turn {
         prompt: "?".to_owned(),
         model: model.cloned(),
         cwd: spec.cwd.clone(),
-        access: access(policy),
-        hook: is_limited.then(|| Hook { command: "true".to_owned(), timeout_s: 1 }),
+        access,
+        denied,
+        hook,
         extra: spec.extra.clone(),
         folder: spec.cwd.clone(),
         ..Turn::default()
@@ -151,18 +151,6 @@ pub(super) fn warnings(spec: &AgentSpec) -> Vec<String> {
     words
 }
 
-fn access(policy: &Policy) -> Access {
-    match policy.base {
-        Base::AsConfigured => Access::AsConfigured,
-        Base::Everything => Access::Everything,
-        Base::Nothing => Access::Only(Grant {
-            tools: policy.allow.clone(),
-            denied: policy.deny.clone(),
-            write_under: policy.write_under.clone(),
-        }),
-    }
-}
-
 /// Of the caller's environment what the CLI is known to need, and all that was set on purpose.
 fn environment(base: Option<Variables>, set: Variables, launch: &Launch) -> Environment {
     let base = base.map_or_else(plain_environment, |base| base.0);
@@ -187,10 +175,9 @@ fn fits(pattern: &str, name: &str) -> bool {
 /// What a policy says of what it does not name follows from what it names: whoever lists what may be
 /// used means nothing else.
 pub(super) fn policy(view: PolicyView) -> Policy {
-    let names_some = !view.allow_tool.is_empty() || !view.write_under.is_empty();
     let base = if view.everything {
         Base::Everything
-    } else if names_some {
+    } else if !view.allow_tool.is_empty() {
         Base::Nothing
     } else {
         Base::AsConfigured

@@ -13,6 +13,7 @@ use longhaul_core::spec::Environment;
 use longhaul_core::time::Millis;
 use longhaul_core::turn::{Input, TurnEnd};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -57,6 +58,9 @@ impl Subject {
         let input = input.filter(|input| input.attempt == self.attempt).ok_or(Unfit::NoInput)?;
         let nothing = Environment(BTreeMap::new());
         let of_agent = of_agent.as_ref().map_or(&nothing, |stored| &stored.environment);
+        // A link of the kernel's would lead a hook's shell to itself.
+        let program =
+            std::fs::canonicalize(&site.program).unwrap_or_else(|_| PathBuf::from("longhaul"));
         let folder = site.home.attempt(&self.job, self.attempt).join("turn");
         let mut outfit = turns::outfit(&Ingredients {
             job,
@@ -65,6 +69,7 @@ impl Subject {
             of_turn,
             cwd: &input.agent.cwd,
             folder: &folder.display().to_string(),
+            program: &program,
         })?;
         outfit.environment.insert(AGENT_VARIABLE.to_owned(), agent.to_owned());
         Ok(outfit)

@@ -2,12 +2,14 @@
 //! same launch, so that one that is made again continues the first.
 
 use super::environment;
+use crate::access::{Bounds, bounds};
 use crate::ids;
 use longhaul_agents::{Adapter, Carry, Conversation, Launch, NanoUsd, Stdin, Turn, Unsuited};
 use longhaul_core::job::Job;
 use longhaul_core::spec::Environment;
 use longhaul_core::turn::{Conversation as Asked, Input};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What is launched for an attempt of a turn.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub(in crate::daemon) struct Ingredients<'a> {
     pub(in crate::daemon) cwd: &'a str,
     /// A folder of the attempt's own, for the adapter's files.
     pub(in crate::daemon) folder: &'a str,
+    /// This program, which is the hook that tool calls are put to.
+    pub(in crate::daemon) program: &'a Path,
 }
 
 /// Works out what is launched.
@@ -87,12 +91,17 @@ fn is_name(name: &str) -> bool {
 /// The attempt in the adapters' words.
 fn turn(of: &Ingredients<'_>) -> Turn {
     let (conversation, resumes_deferred) = conversation(of.job, of.input);
+    let agent = &of.input.agent;
+    let Bounds { access, denied, hook } = bounds(&agent.policy, &agent.kind, of.program);
     Turn {
         prompt: of.input.prompt.clone(),
         model: of.input.agent.model.clone(),
         conversation,
         carry: carry(of.input),
         cwd: of.cwd.to_owned(),
+        access,
+        denied,
+        hook,
         steps_max: of.job.spec.turn.as_ref().and_then(|turn| turn.steps_max),
         budget: budget(of.job),
         extra: of.input.agent.extra.clone(),

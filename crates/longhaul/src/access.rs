@@ -19,25 +19,26 @@ const DEFERRING: [&str; 1] = ["claude"];
 
 /// What the start of a turn's CLI is given of its policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::daemon) struct Bounds {
+pub(crate) struct Bounds {
     /// The CLI's own mode.
-    pub(in crate::daemon) access: Access,
+    pub(crate) access: Access,
     /// Tools that it is told to refuse, whatever its mode.
-    pub(in crate::daemon) denied: Vec<String>,
+    pub(crate) denied: Vec<String>,
     /// The command that each tool call is put to; nothing if the policy says nothing.
-    pub(in crate::daemon) hook: Option<Hook>,
+    pub(crate) hook: Option<Hook>,
 }
 
 /// What a CLI of this kind is given. `program`: this program, which is its hook.
-pub(in crate::daemon) fn bounds(policy: &Policy, kind: &str, program: &Path) -> Bounds {
+pub(crate) fn bounds(policy: &Policy, kind: &str, program: &Path) -> Bounds {
     if policy::is_silent(policy) {
         return Bounds::default();
     }
     let denied = policy.deny.clone();
     let access = match policy::base(policy) {
-        Base::AsConfigured => Access::AsConfigured,
+        // A bound on where it writes is worth little in a mode that somebody else has chosen.
+        Base::AsConfigured if policy.write_under.is_empty() => Access::AsConfigured,
         Base::Everything => Access::Everything,
-        Base::Nothing => Access::Only(Grant {
+        Base::AsConfigured | Base::Nothing => Access::Only(Grant {
             tools: policy.allow.clone(),
             asked: policy.ask.clone(),
             denied: denied.clone(),
