@@ -10,7 +10,7 @@ const NANOS: u64 = 1_000_000_000;
 /// Digits after the point that there can be.
 const DIGITS: usize = 9;
 /// Dollars beyond which nobody's budget is: what is more is a slip of the finger.
-const DOLLARS_MAX: u64 = 9_000_000;
+const DOLLARS_MAX: u64 = 1_000_000;
 /// Characters of a wrong amount that are repeated.
 const TEXT_CHARS_SHOWN: usize = 32;
 
@@ -64,7 +64,7 @@ impl fmt::Display for Usd {
 }
 
 impl Serialize for Usd {
-    #[expect(clippy::cast_precision_loss, reason = "exact below nine million dollars")]
+    #[expect(clippy::cast_precision_loss, reason = "exact below a million dollars")]
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_f64(self.0 as f64 / NANOS as f64)
     }
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_smallest_amount_survives_the_wire_and_is_shown() {
-        for nanos in [0, 1, 123, 500_000_000, 2_000_000_000, 8_999_999_999_999_999] {
+        for nanos in [0, 1, 123, 500_000_000, 2_000_000_000, 999_999_999_999_999] {
             let json = serde_json::to_string(&Usd(nanos)).unwrap();
             assert_eq!(serde_json::from_str::<Usd>(&json).unwrap(), Usd(nanos), "{json}");
         }

@@ -3,8 +3,8 @@
 
 use super::output::When;
 use super::{
-    artifacts, cancel, completions, daemon, doctor, emit, events, explain, inbox, list, logs, man,
-    notices, pool, prune, retry, run, show, sink, submit, wait, why,
+    agent, artifacts, cancel, completions, daemon, doctor, emit, events, explain, inbox, list,
+    logs, mail, man, notices, pool, prune, retry, run, show, sink, submit, turn, wait, why,
 };
 use clap::{Parser, Subcommand};
 
@@ -74,6 +74,9 @@ pub(super) enum Command {
     Inbox(inbox::Inbox),
     Notices(notices::Notices),
     Sink(sink::Sink),
+    Agent(agent::Agent),
+    Turn(Box<turn::Turn>),
+    Mail(mail::Mail),
     Emit(emit::Emit),
     Daemon(daemon::Daemon),
     Doctor(doctor::Doctor),

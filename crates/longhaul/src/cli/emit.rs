@@ -3,8 +3,8 @@
 
 use super::Caller;
 use super::error::{CliError, Leave};
+use super::inside::Place;
 use crate::api::EmitAsk;
-use crate::client::{Client, Options, Target};
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use std::path::PathBuf;
@@ -98,44 +98,13 @@ impl Emit {
     pub(super) async fn run(self, caller: &Caller) -> Result<Leave, CliError> {
         let place = Place::find()?;
         let (kind, body) = self.report.body()?;
-        let target = Target::Unix(place.socket);
-        let options = Options { target, token: None, autostart: false };
-        let client = Client::connect(options).await?;
+        let client = place.client().await?;
         let ask = EmitAsk { attempt: place.attempt, report: kind.to_owned(), body };
         client.emit(&place.job, &place.token, &ask).await?;
         if caller.output.json {
             caller.output.value(&json!({ "job": place.job, "report": ask.report }))?;
         }
         Ok(Leave::OK)
-    }
-}
-
-/// Which attempt of which job we are in, and how to prove it.
-struct Place {
-    job: String,
-    attempt: u32,
-    socket: PathBuf,
-    token: String,
-}
-
-impl Place {
-    fn find() -> Result<Self, CliError> {
-        let variable = |name: &str| {
-            std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
-                CliError::usage(format!("this is not inside a job: `{name}` is not set"))
-                    .hint("`longhaul emit` is for the programs that jobs run")
-            })
-        };
-        let attempt = variable("LONGHAUL_ATTEMPT")?;
-        let attempt = attempt.parse().map_err(|_| {
-            CliError::usage(format!("`LONGHAUL_ATTEMPT` is `{attempt}`, which is no number"))
-        })?;
-        Ok(Self {
-            job: variable("LONGHAUL_JOB_ID")?,
-            attempt,
-            socket: PathBuf::from(variable("LONGHAUL_SOCKET")?),
-            token: variable("LONGHAUL_JOB_TOKEN")?,
-        })
     }
 }
 

@@ -2,6 +2,9 @@
 //! decides nothing and never reaches into the daemon; what it needs of the daemon's own code, to be
 //! one or to mend a home without one, is handed to it as [`Roots`].
 
+mod agent;
+mod agent_add;
+mod agent_show;
 mod args;
 mod artifacts;
 mod attach;
@@ -17,22 +20,28 @@ mod error;
 mod events;
 mod explain;
 mod inbox;
+mod inside;
 mod list;
 mod logs;
+mod mail;
 mod man;
 mod notices;
 mod options;
 mod output;
 mod owner;
+mod policy;
 mod pool;
 mod prune;
 mod retry;
 mod run;
 mod show;
+mod signals;
 mod sink;
 mod stdin;
 mod submission;
 mod submit;
+mod turn;
+mod turn_show;
 mod wait;
 mod why;
 
@@ -180,6 +189,9 @@ async fn ask(command: Command, caller: &Caller) -> Result<Leave, CliError> {
         Command::Inbox(command) => command.run(caller).await,
         Command::Notices(command) => command.run(caller).await,
         Command::Sink(command) => command.run(caller).await,
+        Command::Agent(command) => command.run(caller).await,
+        Command::Turn(command) => Box::pin(command.run(caller)).await,
+        Command::Mail(command) => command.run(caller).await,
         Command::Emit(command) => command.run(caller).await,
         Command::Daemon(command) => command.run(caller).await,
         Command::Doctor(command) => command.run(caller).await,

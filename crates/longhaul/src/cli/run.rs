@@ -4,18 +4,15 @@
 use super::error::{CliError, Kind, Leave};
 use super::options::JobOptions;
 use super::output::Stream;
+use super::signals::{self, Signals, left_by};
 use super::submission::Submission;
 use super::{Caller, ending, owner};
-use crate::api::{CancelAsk, Fetched, JobView};
+use crate::api::{Fetched, JobView};
 use crate::client::{self, Client, OutputAsk, OutputPiece};
 use bytes::Bytes;
-use std::io;
-use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::timeout;
 
-/// A second Ctrl-C within this long cancels the job.
-const AGAIN: Duration = Duration::from_secs(2);
+/// The command that follows a job's output.
+const FOLLOW: &str = "logs -f";
 /// What shells give for a program that SIGPIPE ended, as ours would be but for the job's sake.
 const PIPE_CLOSED: Leave = Leave(128 + 13);
 
@@ -86,15 +83,15 @@ impl Job<'_> {
                 Followed::Ended(job) => return self.ended(&job).await,
                 Followed::ReaderGone => return Ok(PIPE_CLOSED),
                 Followed::Left(number) => {
-                    self.say_detached("");
+                    signals::say_detached(self.caller, self.id, FOLLOW, "");
                     return Ok(left_by(number));
                 }
                 Followed::Interrupted => {
-                    self.say_detached(", as Ctrl-C once more does now");
-                    if timeout(AGAIN, signals.interrupt.recv()).await.is_err() {
-                        return Ok(left_by(SignalKind::interrupt().as_raw_value()));
+                    signals::say_detached(self.caller, self.id, FOLLOW, signals::ONCE_MORE);
+                    if !signals.comes_again().await {
+                        return Ok(left_by(signals::INTERRUPT));
                     }
-                    self.cancel().await?;
+                    signals::cancel(self.client, self.id).await?;
                 }
             }
         }
@@ -108,7 +105,7 @@ impl Job<'_> {
         loop {
             let piece = tokio::select! {
                 piece = pieces.next() => piece?,
-                number = signals.any() => return Ok(signals.meaning(number)),
+                number = signals.any() => return Ok(meaning(number)),
             };
             let (stream, bytes) = match piece {
                 Some(OutputPiece::Stdout(bytes)) => (Stream::Out, bytes),
@@ -123,7 +120,7 @@ impl Job<'_> {
                     Err(error) if error.kind == Kind::Closed => return Ok(Followed::ReaderGone),
                     other => other?,
                 },
-                number = signals.any() => return Ok(signals.meaning(number)),
+                number = signals.any() => return Ok(meaning(number)),
             }
         }
     }
@@ -133,25 +130,6 @@ impl Job<'_> {
         tokio::task::spawn_blocking(move || output.bytes(stream, &bytes))
             .await
             .map_err(|error| CliError::bug(format!("the writer broke: {error}")))?
-    }
-
-    fn say_detached(&self, also: &str) {
-        let id = self.id;
-        self.caller.output.note(&format!(
-            "detached; {id} goes on\n  longhaul logs -f {id}   follows it\n  longhaul cancel {id}    \
-             ends it{also}"
-        ));
-    }
-
-    /// Asks for the end; a job that ended meanwhile is as well.
-    async fn cancel(&self) -> Result<(), CliError> {
-        let reason = Some("interrupted twice".to_owned());
-        let ask = CancelAsk { reason, ..CancelAsk::default() };
-        match self.client.cancel(self.id, &ask).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code == "ended" => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 
     async fn ended(&self, job: &JobView) -> Result<Leave, CliError> {
@@ -166,46 +144,6 @@ impl Job<'_> {
     }
 }
 
-fn left_by(signal: i32) -> Leave {
-    Leave(u8::try_from(128 + signal).unwrap_or(u8::MAX))
-}
-
-/// The signals that make us leave; none of them reaches the job.
-struct Signals {
-    interrupt: Signal,
-    hangup: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, CliError> {
-        let listen = |kind| {
-            signal(kind).map_err(|error: io::Error| {
-                CliError::unavailable("unavailable", format!("signals cannot be heard: {error}"))
-            })
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            hangup: listen(SignalKind::hangup())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for any of them and gives its number.
-    async fn any(&mut self) -> i32 {
-        let kind = tokio::select! {
-            _ = self.interrupt.recv() => SignalKind::interrupt(),
-            _ = self.hangup.recv() => SignalKind::hangup(),
-            _ = self.terminate.recv() => SignalKind::terminate(),
-        };
-        kind.as_raw_value()
-    }
-
-    fn meaning(&self, number: i32) -> Followed {
-        if number == SignalKind::interrupt().as_raw_value() {
-            Followed::Interrupted
-        } else {
-            Followed::Left(number)
-        }
-    }
+const fn meaning(signal: i32) -> Followed {
+    if signal == signals::INTERRUPT { Followed::Interrupted } else { Followed::Left(signal) }
 }

@@ -5,7 +5,7 @@ use super::error::{CliError, Leave};
 use super::list::{in_short, state};
 use super::output::{Output, Tone, plain};
 use super::owner::{self, Owner};
-use super::{Caller, ending, events};
+use super::{Caller, ending, events, turn_show};
 use crate::api::{AttemptView, Fetched, JobView, Time};
 use crate::client::Client;
 use clap::builder::NonEmptyStringValueParser;
@@ -53,23 +53,34 @@ async fn settle(client: &Client, job: &JobView, caller: &Caller) {
 }
 
 /// Lines of a name and a value, in groups.
-struct Sheet {
+pub(super) struct Sheet {
     text: String,
 }
 
 impl Sheet {
-    fn pair(&mut self, name: &str, value: impl AsRef<str>) {
+    /// A sheet that begins with this line.
+    pub(super) const fn new(first: String) -> Self {
+        Self { text: first }
+    }
+
+    /// All of it, without a line's end.
+    pub(super) fn text(self) -> String {
+        self.text.trim_end().to_owned()
+    }
+
+    /// A name and a value; nothing for no value.
+    pub(super) fn pair(&mut self, name: &str, value: impl AsRef<str>) {
         let value = value.as_ref();
         if !value.is_empty() {
             self.text.push_str(&format!("  {name:<12} {value}\n"));
         }
     }
 
-    fn time(&mut self, name: &str, time: Option<Time>) {
+    pub(super) fn time(&mut self, name: &str, time: Option<Time>) {
         self.pair(name, time.map(|time| time.to_string()).unwrap_or_default());
     }
 
-    fn group(&mut self, name: &str) {
+    pub(super) fn group(&mut self, name: &str) {
         self.text.push_str(&format!("\n{name}\n"));
     }
 }
@@ -77,12 +88,15 @@ impl Sheet {
 fn in_full(job: &JobView, output: &Output) -> String {
     let (tone, words) = state(job);
     let name = job.name.as_deref().map(|name| format!("  {}", plain(name))).unwrap_or_default();
-    let mut sheet = Sheet { text: format!("{}{name}  {}\n", job.id, output.toned(tone, &words)) };
+    let mut sheet = Sheet::new(format!("{}{name}  {}\n", job.id, output.toned(tone, &words)));
     sheet.pair("command", plain(&job.command.join(" ")));
     sheet.pair("cwd", plain(&job.cwd));
     let message = job.outcome.as_ref().and_then(|outcome| outcome.message.as_deref());
     sheet.pair("message", plain(message.unwrap_or_default()));
     sheet.pair("waiting for", plain(job.waiting_for.as_deref().unwrap_or_default()));
+    if let Some(turn) = &job.turn {
+        turn_show::lines(&mut sheet, turn);
+    }
     times(&mut sheet, job);
     places(&mut sheet, job);
     if job.attempts.as_ref().is_some_and(|attempts| !attempts.is_empty()) {
@@ -100,7 +114,7 @@ fn in_full(job: &JobView, output: &Output) -> String {
             sheet.text.push_str(&format!("  {}\n", events::in_words(event, output)));
         }
     }
-    sheet.text.trim_end().to_owned()
+    sheet.text()
 }
 
 fn times(sheet: &mut Sheet, job: &JobView) {

@@ -165,7 +165,8 @@ pub(super) fn text_of(path: PathBuf) -> Result<String, CliError> {
     })
 }
 
-fn labels(pairs: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+/// Labels as they were given.
+pub(super) fn labels(pairs: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     pairs
         .iter()
         .map(|pair| {

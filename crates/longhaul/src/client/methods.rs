@@ -270,7 +270,7 @@ impl Client {
     }
 }
 
-fn mint(id: &mut Option<String>) -> Result<(), ClientError> {
+pub(super) fn mint(id: &mut Option<String>) -> Result<(), ClientError> {
     if id.is_none() {
         let minted = crate::ids::job_id().map_err(|error| {
             ClientError::unavailable(format!("the system gives no random numbers: {error}"))

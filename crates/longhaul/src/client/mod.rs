@@ -2,6 +2,7 @@
 //! socket, or over TCP to a daemon elsewhere. Starts the daemon when there is none, and takes broken
 //! conversations up again, so that a daemon may be killed under a follower without anybody noticing.
 
+mod agents;
 mod autostart;
 mod body;
 mod error;
@@ -13,6 +14,7 @@ mod options;
 mod output;
 mod transport;
 
+pub use agents::MailListAsk;
 pub use error::{ClientError, ErrorKind};
 pub use events::{Events, EventsAsk};
 pub use inbox::Inbox;
