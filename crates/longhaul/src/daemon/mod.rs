@@ -41,6 +41,7 @@ pub(crate) use stored::DRAFT;
 pub use stored::Stored;
 pub use tasks::{Body, CLOSURE, Closure, Returned, Run, StopCause, TaskToken, Tasks};
 pub use tokens::Tokens;
+pub use turns::is_needed;
 
 use self::board::Board;
 use self::courier::{CourierDriver, Sources};

@@ -6,6 +6,7 @@ use super::error::{Answer, Failure};
 use super::spec::{home_folder, plain_environment};
 use crate::access::{Bounds, bounds};
 use crate::api::{self, After, AgentAsk, BudgetAsk, PolicyView, QuietView, Variables};
+use crate::daemon::is_needed;
 use crate::project::{owner_in, project_of};
 use longhaul_agents::{Adapter, KINDS, Launch, Turn, Unkept, Unsuited, adapter};
 use longhaul_core::agent::{AgentSpec, Ladder};
@@ -16,34 +17,6 @@ use longhaul_core::time::Millis;
 use longhaul_core::turn::{Base, Budget, Park, Policy, ResumeRule};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// What every program needs to find its files, its language and the network. None is a secret of
-/// anybody but a proxy.
-const NEEDED: [&str; 23] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "TERM",
-    "COLORTERM",
-    "LANG",
-    "LANGUAGE",
-    "LC_*",
-    "TZ",
-    "TMPDIR",
-    "XDG_*",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
-];
 
 /// An agent as core is asked for it, with the environment of its turns.
 pub(super) fn agent_spec(name: String, ask: AgentAsk) -> Answer<(AgentSpec, Environment)> {
@@ -154,22 +127,10 @@ pub(super) fn warnings(spec: &AgentSpec) -> Vec<String> {
 /// Of the caller's environment what the CLI is known to need, and all that was set on purpose.
 fn environment(base: Option<Variables>, set: Variables, launch: &Launch) -> Environment {
     let base = base.map_or_else(plain_environment, |base| base.0);
-    let is_passed = |name: &String| {
-        let fits = |pattern: &&str| fits(pattern, name);
-        NEEDED.iter().chain(launch.pass).any(fits) && !launch.remove.contains(&name.as_str())
-    };
     let mut kept: BTreeMap<String, String> =
-        base.into_iter().filter(|(name, _)| is_passed(name)).collect();
+        base.into_iter().filter(|(name, _)| is_needed(name, launch)).collect();
     kept.extend(set.0);
     Environment(kept)
-}
-
-/// Whether a name is the one that is meant; a `*` at the end stands for any rest.
-fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(beginning) => name.starts_with(beginning),
-        None => name == pattern,
-    }
 }
 
 /// What a policy says of what it does not name follows from what it names: whoever lists what may be

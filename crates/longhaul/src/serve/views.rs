@@ -6,6 +6,7 @@ use super::error::Answer;
 use super::resolve::load;
 use crate::api::{AttemptView, EventView, JobView};
 use crate::views;
+use longhaul_core::event::Event;
 use longhaul_core::id::JobId;
 use longhaul_core::job::{Job, JobState};
 use longhaul_core::limits;
@@ -66,10 +67,22 @@ pub(super) fn attempts(ports: &Shared, job: &Job) -> Vec<AttemptView> {
     views::attempts(job, ports.spools.sizes(job))
 }
 
-/// What the journal says about a job, all of it.
+/// What the journal says about a job, all of it. What an agent says and does in a turn may be a
+/// million entries, and is left to those who ask for events: here is what became of the turn.
 pub(super) fn history(reader: &mut dyn Reader, job: &Job) -> Result<Vec<EventView>, StoreError> {
     // Essential entries are kept beyond the limit; a handful more than it is all there can be.
     let most = u32::try_from(limits::EVENTS_PER_JOB_MAX).expect("a small constant") + 100;
-    let events = reader.events(Some(job.id.as_str()), Position::default(), most)?;
-    Ok(events.iter().map(event).collect())
+    let id = job.id.as_str();
+    let mut events = reader.events(Some(id), Position::default(), most)?;
+    if job.spec.turn.is_none() {
+        return Ok(events.iter().map(event).collect());
+    }
+    // Where there are more, it is how the turn began and how it ended that counts.
+    if let Some(last) = events.last().map(|last| last.position).filter(|_| job.events > most.into())
+    {
+        let newest = reader.latest(id, most)?;
+        events.extend(newest.into_iter().filter(|event| event.position > last));
+    }
+    let is_ours = |event: &&Event| event.fact().is_some();
+    Ok(events.iter().filter(is_ours).map(event).collect())
 }

@@ -45,9 +45,7 @@ pub(super) fn of(
     of_turn: &BTreeMap<String, String>,
     launch: &Launch,
 ) -> BTreeMap<String, String> {
-    let is_meant = |name: &str| {
-        fits(BASE, name) || fits(launch.pass, name) || set.iter().any(|meant| meant == name)
-    };
+    let is_meant = |name: &str| is_needed(name, launch) || set.iter().any(|meant| meant == name);
     let handed_on = of_agent.iter().filter(|(name, _)| is_meant(name)).chain(of_turn);
     let mut environment: BTreeMap<String, String> = handed_on
         .filter(|(name, _)| !launch.remove.contains(&name.as_str()))
@@ -58,6 +56,12 @@ pub(super) fn of(
     }
     environment.extend(launch.set.iter().map(|(name, value)| (name.clone(), value.clone())));
     environment
+}
+
+/// Whether a variable of whoever adds an agent is one that a program needs, or this CLI.
+#[must_use]
+pub fn is_needed(name: &str, launch: &Launch) -> bool {
+    (fits(BASE, name) || fits(launch.pass, name)) && !launch.remove.contains(&name)
 }
 
 fn fits(patterns: &[&str], name: &str) -> bool {

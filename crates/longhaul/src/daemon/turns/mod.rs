@@ -14,5 +14,6 @@ mod reset;
 
 pub(super) use self::asked::{Ingredients, Outfit, Unfit, outfit};
 pub(super) use self::ended::{end, unfit};
+pub use self::environment::is_needed;
 pub(super) use self::follow::{Closing, Follower};
 pub(super) use self::last::ENTRIES_MAX;
