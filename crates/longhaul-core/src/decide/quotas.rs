@@ -5,9 +5,8 @@ use crate::event::Fact;
 use crate::id::JobId;
 use crate::job::{Limit, Waiting, parked_until};
 use crate::limits;
-use crate::outcome::{Ending, Outcome};
 use crate::quota::Quota;
-use crate::turn::Park;
+use crate::turn::{Park, Remedy, TurnHow};
 use crate::world::{Fault, World, job_ids};
 
 /// Whether a turn may be placed as far as limits are known. One that may not is set aside.
@@ -71,7 +70,7 @@ pub(super) fn met(world: &mut World<'_>, id: &JobId, limit: Limit) -> Result<(),
 
 /// The vendor has answered a turn of this kind: if that was the probe, the limit has ended.
 pub(super) fn answered(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
-    let kind = world.job(id)?.turn.clone().unwrap_or_default().kind;
+    let Some(kind) = kind(world, id)? else { return Ok(()) };
     let quota = world.quota(&kind)?;
     if quota.as_ref().is_some_and(|quota| quota.probe.as_ref() == Some(id)) {
         *quota = None;
@@ -80,18 +79,31 @@ pub(super) fn answered(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A turn has ended. If it was the probe and nothing can be learned from it, another may try.
-pub(super) fn ended(world: &mut World<'_>, id: &JobId, outcome: &Outcome) -> Result<(), Fault> {
-    if outcome.kind == Ending::Succeeded {
-        return answered(world, id);
+/// An attempt of a turn has ended like this.
+pub(super) fn concluded(world: &mut World<'_>, id: &JobId, how: &TurnHow) -> Result<(), Fault> {
+    match how {
+        TurnHow::Done { .. } | TurnHow::Deferred { .. } => answered(world, id),
+        // What it met says when to try again.
+        TurnHow::Failed { remedy: Remedy::Park { .. }, .. } => Ok(()),
+        TurnHow::Cancelled | TurnHow::Failed { .. } => release(world, id),
     }
-    let kind = world.job(id)?.turn.clone().unwrap_or_default().kind;
+}
+
+/// If this turn was the probe, nothing can be learned from it: another may try.
+pub(super) fn release(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
+    let Some(kind) = kind(world, id)? else { return Ok(()) };
     let quota = world.quota(&kind)?.as_mut();
     if let Some(quota) = quota.filter(|quota| quota.probe.as_ref() == Some(id)) {
         quota.probe = None;
         take_up(world, &kind)?;
     }
     Ok(())
+}
+
+/// The kind of a turn's agent, once it was known; a job that is no turn has none.
+fn kind(world: &mut World<'_>, id: &JobId) -> Result<Option<String>, Fault> {
+    let kind = world.job(id)?.turn.as_ref().map(|turn| turn.kind.clone());
+    Ok(kind.filter(|kind| !kind.is_empty()))
 }
 
 /// A vendor's limit should have ended: whoever is placed first is the probe.

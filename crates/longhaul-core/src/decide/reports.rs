@@ -53,7 +53,10 @@ pub(super) fn exited(
     match after {
         AfterExit::Over => settle(world, id)?,
         AfterExit::Reruns => world.record(id, &Fact::Rerunning { not_before, reruns })?,
-        AfterExit::Retries => world.record(id, &Fact::Retrying { not_before, failures })?,
+        AfterExit::Retries => {
+            quotas::release(world, id)?;
+            world.record(id, &Fact::Retrying { not_before, failures })?;
+        }
         AfterExit::Relaunches(message) => {
             world.record(id, &Fact::Relaunching { not_before, launches, message })?;
         }

@@ -263,6 +263,7 @@ pub(super) fn concluded(
         mismatch(world, id, attempt)?;
     }
     spending::spend(world, id, &end.used)?;
+    quotas::concluded(world, id, &end.how)?;
     let name = agent_of(world.job(id)?);
     let Some(agent) = world.agent(&name)? else { return Ok(()) };
     if end.carry.is_some() {
@@ -312,7 +313,7 @@ pub(super) fn settled(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
     let (agent, is_asked) = (agent_of(job), job.cancel.is_some());
     *world.input(id)? = None;
     approvals::lapse_all(world, id, "its turn has ended")?;
-    quotas::ended(world, id, &outcome)?;
+    quotas::release(world, id)?;
     let words = |outcome: &Outcome| {
         let message = outcome.message.as_ref().map(|message| format!(": {message}"));
         format!("the turn that took it has {}{}", ended(outcome.kind), message.unwrap_or_default())

@@ -200,7 +200,7 @@ impl Job {
         self.fence(attempt)?;
         let process = process_outcome(&exit);
         let end = exit.turn.take();
-        let judged = end.as_ref().and_then(|end| self.judge_turn(&exit, &process, end));
+        let judged = self.judge_turn(&exit, &process, end.as_deref());
         let outcome = match &judged {
             Some(Judged::Ends(outcome)) => Some(outcome.clone()),
             Some(Judged::Goes(_)) => None,

@@ -19,6 +19,8 @@ mod aftermath;
 mod life;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turn_tests;
 mod turning;
 
 pub use aftermath::{Cleanup, CleanupState, Notices, Purge, Warning};

@@ -8,10 +8,10 @@ use crate::time::{Millis, Timestamp};
 use expect_test::expect;
 use std::collections::BTreeMap;
 
-const NOW: Timestamp = Timestamp::from_millis(1_000_000);
-const LATER: Timestamp = Timestamp::from_millis(90_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+pub(super) const LATER: Timestamp = Timestamp::from_millis(90_000_000);
 
-fn place() -> Place {
+pub(super) fn place() -> Place {
     let keep = Millis::from_secs(60);
     Place {
         host: HostId::parse("host_00000000000000000000000001").unwrap(),
@@ -22,7 +22,7 @@ fn place() -> Place {
     }
 }
 
-fn queued() -> Job {
+pub(super) fn queued() -> Job {
     let mut spec = JobSpec::new(vec!["true".into()], "/".into());
     (spec.retry.max, spec.retry.on) = (1, vec![75]);
     (spec.timeout, spec.stall) = (Some(Millis::from_secs(60)), Some(Millis::from_secs(5)));
@@ -39,7 +39,7 @@ fn queued() -> Job {
     Job::new(submission, 1, 0, false, NOW)
 }
 
-fn exit(how: How, stopped: Option<StoppedBy>) -> Exit {
+pub(super) fn exit(how: How, stopped: Option<StoppedBy>) -> Exit {
     Exit::bare(how, stopped, NOW)
 }
 

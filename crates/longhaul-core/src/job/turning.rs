@@ -46,7 +46,7 @@ impl Job {
         &self,
         exit: &Exit,
         process: &Outcome,
-        end: &TurnEnd,
+        end: Option<&TurnEnd>,
     ) -> Option<Judged> {
         let never_spoke = matches!(exit.how, How::NeverStarted(_) | How::SpawnFailed(_));
         let is_limited = exit.stopped.and_then(limit_reason).is_some();
@@ -58,6 +58,13 @@ impl Job {
             Judged::Ends(outcome.with_process(process))
         };
         let stopped = self.stopped_as(exit);
+        let Some(end) = end else {
+            // Whatever else ended it is judged as with any job; but that it ended well, it has to say.
+            let message = "nobody could read how the turn ended".to_owned();
+            let judged = stopped.map(|outcome| self.judge_stopped(outcome.with_process(process)));
+            let unproven = process.is_success();
+            return unproven.then(|| judged.unwrap_or_else(|| failed(Reason::NoResult, message)));
+        };
         match &end.how {
             TurnHow::Done { despite } => {
                 let message = despite.as_ref().map(|exit| format!("done, although {exit}"));

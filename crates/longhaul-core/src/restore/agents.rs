@@ -144,10 +144,7 @@ fn wait_for_nothing_gone(job: &mut Job, of: &OfAgents) {
             let asked = turn.asks.as_ref().and_then(|asks| of.approvals.get(asks));
             !asked.is_some_and(Approval::is_open)
         }
-        // The command of a turn is the kind of its agent.
-        Waiting::Parked => {
-            !job.spec.command.first().is_some_and(|kind| of.quotas.contains_key(kind))
-        }
+        Waiting::Parked => !of.quotas.contains_key(&turn.kind),
         Waiting::New
         | Waiting::Retry
         | Waiting::Launch
