@@ -71,6 +71,16 @@ pub(crate) enum Scenario {
     Backoff,
     /// What does a job inside my program cost?
     Ephemeral,
+    /// What does a turn cost beside the bare CLI?
+    Turn,
+    /// How fast is what an agent says safe, and what does that cost?
+    Ingest,
+    /// Fifty agents speak at once: when does whoever follows them know?
+    Fifty,
+    /// How fast is mail sent, and how fast listed?
+    Mail,
+    /// An agent says a gibibyte: what does that cost in memory?
+    Gib,
 }
 
 /// Reads `64K`, `10M`, `1G` or plain bytes.

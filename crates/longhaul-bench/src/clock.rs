@@ -54,6 +54,13 @@ pub(crate) fn monotonic_ms() -> f64 {
     now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 / 1e6
 }
 
+/// Nanoseconds on the same clock.
+pub(crate) fn monotonic_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let part = |number: i64| u64::try_from(number).unwrap_or(0);
+    part(now.tv_sec) * 1_000_000_000 + part(now.tv_nsec)
+}
+
 /// Lets the system come to rest, or a quiet interval pass that is being measured.
 pub(crate) fn rest(how_long: Duration) {
     thread::sleep(how_long);

@@ -57,6 +57,62 @@ impl Connection {
     }
 }
 
+/// Server-sent events, one after another, for as long as there are any.
+pub(crate) struct EventStream {
+    pieces: BufReader<Pieces>,
+}
+
+impl EventStream {
+    pub(crate) fn open(socket: &Path, path: &str) -> Result<Self> {
+        let mut reader = Connection::open(socket)?.reader;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+        reader.get_mut().write_all(request.as_bytes())?;
+        let first = read_line(&mut reader)?;
+        if first.split(' ').nth(1) != Some("200") {
+            bail!("{path}: {first}");
+        }
+        while !read_line(&mut reader)?.is_empty() {}
+        Ok(Self { pieces: BufReader::new(Pieces { reader, left: 0 }) })
+    }
+
+    /// What the next event carries.
+    pub(crate) fn next_data(&mut self) -> Result<String> {
+        loop {
+            let mut line = String::new();
+            if self.pieces.read_line(&mut line)? == 0 {
+                bail!("the stream of events has ended");
+            }
+            if let Some(data) = line.strip_prefix("data: ") {
+                return Ok(data.trim_end().to_owned());
+            }
+        }
+    }
+}
+
+/// The body of a chunked answer, without the marks between its pieces.
+struct Pieces {
+    reader: BufReader<UnixStream>,
+    left: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.left == 0 {
+            let mut size = String::new();
+            self.reader.read_line(&mut size)?;
+            self.left = usize::from_str_radix(size.trim(), 16).map_err(std::io::Error::other)?;
+        }
+        let most = into.len().min(self.left);
+        let read = self.reader.read(&mut into[..most])?;
+        self.left -= read;
+        if self.left == 0 {
+            self.reader.read_line(&mut String::new())?;
+        }
+        Ok(read)
+    }
+}
+
 fn read_answer(reader: &mut impl BufRead) -> Result<(u16, Vec<u8>)> {
     let first = read_line(reader)?;
     let status = first.split(' ').nth(1).and_then(|word| word.parse().ok());

@@ -18,6 +18,7 @@ mod program;
 mod receiver;
 mod report;
 mod scenarios;
+mod speaker;
 mod stamp;
 mod stats;
 mod subject;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let done = match words.split_first() {
         Some((word, rest)) if word == writer::WORD => writer::work(rest).map(|()| true),
         Some((word, rest)) if word == stamp::WORD => stamp::work(rest).map(|()| true),
+        Some((word, rest)) if word == speaker::WORD => speaker::work(rest).map(|()| true),
         Some((word, rest)) if word == teller::WORD => teller::work(rest).map(|()| true),
         Some((word, [folder])) if word == janitor::WORD => {
             janitor::work(&PathBuf::from(folder)).map(|()| true)

@@ -46,6 +46,19 @@ impl Process {
         self.kib("status", &["VmRSS:"])
     }
 
+    /// The most memory that was ever resident, in MiB.
+    pub(crate) fn most_resident_mib(self) -> Result<f64> {
+        self.kib("status", &["VmHWM:"])
+    }
+
+    /// Bytes that it had written to disks, or will have once the kernel gets to it.
+    pub(crate) fn written_bytes(self) -> Result<u64> {
+        let text = fs_err::read_to_string(format!("/proc/{}/io", self.0))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        let bytes = line.and_then(|bytes| bytes.trim().parse().ok());
+        bytes.with_context(|| format!("odd: {text}"))
+    }
+
     /// Memory that nobody shares with it, in MiB.
     pub(crate) fn private_mib(self) -> Result<f64> {
         self.kib("smaps_rollup", &["Private_Clean:", "Private_Dirty:"])
@@ -96,6 +109,16 @@ impl Process {
         }
         Ok(sum)
     }
+}
+
+/// Nanoseconds on a core of all our children that are over and were waited for, and of theirs.
+pub(crate) fn own_children_cpu_ns() -> Result<u64> {
+    let stat = fs_err::read_to_string("/proc/self/stat")?;
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    // Times of children are 16 and 17.
+    let ticks = rest.split_whitespace().skip(13).take(2).map(str::parse::<u64>);
+    let ticks = ticks.sum::<Result<u64, _>>().with_context(|| format!("odd: {stat}"))?;
+    Ok(ticks * TICK_NS)
 }
 
 /// Every process whose environment or words name `folder`, ourselves excepted.

@@ -19,6 +19,8 @@ pub(crate) enum Unit {
     SwitchesPerSecond,
     Jobs,
     Bytes,
+    EventsPerSecond,
+    Microseconds,
 }
 
 impl Unit {
@@ -33,6 +35,8 @@ impl Unit {
             Self::SwitchesPerSecond => "switches/s",
             Self::Jobs => "jobs",
             Self::Bytes => "bytes",
+            Self::EventsPerSecond => "events/s",
+            Self::Microseconds => "µs",
         }
     }
 }

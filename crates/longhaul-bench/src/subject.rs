@@ -35,6 +35,11 @@ impl Subject {
         program::run(&mut self.command(&["daemon", "start"]))
     }
 
+    /// Where the daemon listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.home.join("socket")
+    }
+
     /// A command line of longhaul, with this home.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
@@ -48,7 +53,7 @@ impl Subject {
     /// A connection, once the daemon answers.
     pub(crate) fn connect(&self) -> Result<Connection> {
         clock::until("the daemon answers", LOOK, || {
-            let Ok(mut connection) = Connection::open(&self.home.join("socket")) else {
+            let Ok(mut connection) = Connection::open(&self.socket()) else {
                 return Ok(None);
             };
             Ok(connection.get("/v1/status").is_ok().then_some(connection))
@@ -130,6 +135,32 @@ pub(crate) fn submit_all(connection: &mut Connection, specs: &[Value]) -> Result
         ids.extend(part.iter().filter_map(Value::as_str).map(str::to_owned));
     }
     Ok(ids)
+}
+
+/// Asks an agent for a turn and returns its job's id.
+pub(crate) fn turn(connection: &mut Connection, agent: &str) -> Result<String> {
+    let ask = json!({ "prompt": "Say what you have to say." });
+    let answer = connection.post(&format!("/v1/agents/{agent}/turns"), &ask)?;
+    let id = answer["job"]["id"].as_str().or_else(|| answer["id"].as_str());
+    Ok(id.with_context(|| format!("the answer has no job id: {answer}"))?.to_owned())
+}
+
+/// Waits for a turn's end with one question at a time; fails unless it ended well and `events` of
+/// its output, and no more, are in the journal. Returns the job.
+pub(crate) fn turn_ended(connection: &mut Connection, id: &str, events: u64) -> Result<Value> {
+    let job = loop {
+        let job = connection.get(&format!("/v1/jobs/{id}/wait?timeout_ms=60000"))?;
+        if job["state"] == "ended" {
+            break job;
+        }
+    };
+    anyhow::ensure!(job["outcome"]["kind"] == "succeeded", "the turn: {}", job["outcome"]);
+    let found = job["turn"]["events"].as_u64();
+    anyhow::ensure!(
+        found.is_some_and(|found| (events..events + 8).contains(&found)),
+        "{found:?} entries of {events} events are there"
+    );
+    Ok(job)
 }
 
 /// Calls a job off; the answer comes once that is committed.

@@ -2,8 +2,12 @@
 
 mod backoff;
 pub(crate) mod ephemeral;
+mod fifty;
+mod gib;
 mod idle;
+mod ingest;
 mod list;
+mod mail;
 mod memory;
 mod noop;
 mod output;
@@ -12,6 +16,7 @@ mod rewatch;
 mod run_true;
 mod sinks;
 mod submit;
+mod turn;
 mod wait;
 mod webhook;
 
@@ -37,6 +42,11 @@ pub(crate) fn measure(bench: &Bench, scenario: Scenario) -> Result<Vec<Line>> {
         Scenario::Sinks => sinks::measure(bench),
         Scenario::Backoff => backoff::measure(bench),
         Scenario::Ephemeral => ephemeral::measure(bench),
+        Scenario::Turn => turn::measure(bench),
+        Scenario::Ingest => ingest::measure(bench),
+        Scenario::Fifty => fifty::measure(bench),
+        Scenario::Mail => mail::measure(bench),
+        Scenario::Gib => gib::measure(bench),
     }
 }
 
@@ -57,6 +67,11 @@ pub(crate) fn name(scenario: Scenario) -> &'static str {
         Scenario::Sinks => "sinks",
         Scenario::Backoff => "backoff",
         Scenario::Ephemeral => "ephemeral",
+        Scenario::Turn => "turn",
+        Scenario::Ingest => "ingest",
+        Scenario::Fifty => "fifty",
+        Scenario::Mail => "mail",
+        Scenario::Gib => "gib",
     }
 }
 
