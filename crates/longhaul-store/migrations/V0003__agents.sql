@@ -1,13 +1,14 @@
 -- What agents need: named workers, their environments, mail, what turns are given and how far their
 -- output was taken, questions to people, limits of vendors. The tables have the shape of all others.
--- Only questions and limits have an hour: what can never be due is not asked for it in every step.
+-- Only agents, questions and limits have an hour: what can never be due is not asked for it in every
+-- step.
 
 CREATE TABLE agent (
     id        TEXT PRIMARY KEY,
     phase     TEXT NOT NULL CHECK (phase IN
                   ('kept', 'blocked', 'behind', 'delayed', 'ready', 'active', 'ended')),
     state     TEXT NOT NULL,
-    due_at    INTEGER CHECK (due_at IS NULL),
+    due_at    INTEGER,
     host      TEXT,
     lane      TEXT,
     parent    TEXT,

@@ -205,7 +205,8 @@ mod tests {
     fn waiting(number: u64, because: Waiting, asks: Option<&ApprovalId>) -> Job {
         let mut job = turn(number);
         job.state = JobState::Queued { not_before: NOW, is_due: false, because };
-        job.turn.as_mut().unwrap().asks = asks.cloned();
+        let turn = job.turn.as_mut().unwrap();
+        (turn.asks, turn.kind) = (asks.cloned(), "claude".into());
         job
     }
 

@@ -134,7 +134,7 @@ fn every_rule_about_mail_refuses() {
         let refused = connection.execute_batch(statement).unwrap_err().to_string();
         assert!(refused.contains(rule), "{statement}\n{refused}");
     }
-    for table in ["agent", "agent_environment", "input", "intake"] {
+    for table in ["agent_environment", "input", "intake"] {
         let insert = format!(
             "INSERT INTO {table} (id, phase, state, due_at, priority, seq, bytes, body) \
              VALUES ('a', 'kept', '', 1, 0, 0, 0, '{{}}')"
