@@ -60,3 +60,6 @@ pub const OPEN_CALLS_MAX: usize = 5;
 /// Bytes of a prompt that is given as an argument. Longer ones go to stdin: one argument may have
 /// 128 KiB on Linux, and less where environment and arguments share a limit.
 pub const PROMPT_ARGUMENT_BYTES_MAX: usize = 32 * 1024;
+
+/// Questions about tool calls that one agent may have open at once; more are answered with no.
+pub const QUESTIONS_MAX: usize = 64;

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod embed;
+pub mod hold;
 pub mod home;
 pub mod ids;
 pub mod notice;

@@ -3,17 +3,22 @@
 
 use longhaul::cli::{self, Failed, Roots};
 use longhaul::daemon::{self, DaemonError, DaemonOptions};
+use longhaul::hold;
 use longhaul::home::Home;
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == "shim") {
+    let first = arguments.next().unwrap_or_default();
+    if first == "shim" {
         return match arguments.next() {
             Some(folder) => longhaul_shim::main(Path::new(&folder)),
             None => ExitCode::from(2),
         };
+    }
+    if first == hold::WORD {
+        return hold::main(arguments);
     }
     cli::main(std::env::args_os(), Roots { run_daemon, inspect, repair })
 }

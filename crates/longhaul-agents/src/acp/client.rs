@@ -1,12 +1,12 @@
 //! One turn with one agent: say hello, open the conversation, prompt, answer what it asks, stop.
 
+use super::ask::{self, PermissionAsk};
 use super::method;
-use crate::clip;
 use crate::json::{Json, Object};
-use crate::limits::RAW_BYTES_MAX;
+use crate::limits::QUESTIONS_MAX;
 use crate::turn::{Conversation, ToolServer, Turn};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A client for one turn. Give it every line of the agent; after each, `poll` until there is nothing.
 #[derive(Debug)]
@@ -15,8 +15,10 @@ pub struct Client {
     turn: Opening,
     session: Option<String>,
     next_id: u64,
-    /// The requests that wait for a decision, with what may be chosen.
-    asked: Vec<Asked>,
+    /// The requests that wait for a decision, by their numbers, with what may be chosen.
+    asked: BTreeMap<usize, Asked>,
+    /// Questions so far.
+    questions: usize,
     is_cancelled: bool,
     out: VecDeque<ClientEvent>,
 }
@@ -57,19 +59,6 @@ pub enum ClientEvent {
     Over,
 }
 
-/// A tool call that the agent asks about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PermissionAsk {
-    /// Names the question in `Client::answer`.
-    pub number: usize,
-    /// The call.
-    pub call_id: String,
-    /// The tool, or what the agent calls what it is about to do.
-    pub tool: String,
-    /// The arguments as JSON, at most 2 KiB of them.
-    pub args: String,
-}
-
 /// What may be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PermissionChoice {
@@ -98,7 +87,8 @@ impl Client {
             turn: opening,
             session: None,
             next_id: 1,
-            asked: vec![],
+            asked: BTreeMap::new(),
+            questions: 0,
             is_cancelled: false,
             out: VecDeque::new(),
         };
@@ -144,15 +134,13 @@ impl Client {
 
     /// Decides a question. One that was decided before, or never asked, is passed over.
     pub fn answer(&mut self, number: usize, choice: PermissionChoice) {
-        let Some(asked) = self.asked.get_mut(number) else { return };
-        let id = std::mem::take(&mut asked.id);
-        if id.is_null() {
-            return;
-        }
+        let Some(asked) = self.asked.remove(&number) else { return };
+        // Never one that holds for later calls: each of those is a question of its own.
         let kinds: &[&str] = match choice {
-            PermissionChoice::Allow => &["allow_once", "allow_always"],
+            PermissionChoice::Allow => &["allow_once"],
             PermissionChoice::Deny => &["reject_once", "reject_always"],
         };
+        let id = asked.id;
         let option = kinds.iter().find_map(|kind| asked.options.iter().find(|(_, of)| of == kind));
         let outcome = match option {
             Some((option, _)) => json!({ "outcome": "selected", "optionId": option }),
@@ -169,12 +157,9 @@ impl Client {
         }
         self.is_cancelled = true;
         // Open questions must be answered so, or the agent waits for ever.
-        for number in 0..self.asked.len() {
-            let id = std::mem::take(&mut self.asked[number].id);
-            if !id.is_null() {
-                let outcome = json!({ "outcome": { "outcome": "cancelled" } });
-                self.send(&json!({ "jsonrpc": "2.0", "id": id, "result": outcome }));
-            }
+        for asked in std::mem::take(&mut self.asked).into_values() {
+            let outcome = json!({ "outcome": { "outcome": "cancelled" } });
+            self.send(&json!({ "jsonrpc": "2.0", "id": asked.id, "result": outcome }));
         }
         match (&self.session, self.step) {
             (Some(session), Step::Prompting(_)) => {
@@ -199,15 +184,13 @@ impl Client {
         let options = params.items("options").into_iter().filter_map(Json::object);
         let options = options
             .map(|option| (option.word("optionId").into_owned(), option.word("kind").into_owned()));
-        self.asked.push(Asked { id, options: options.collect() });
-        let tool = call.text("name").unwrap_or_else(|| call.word("title"));
-        let args = call.get("rawInput").map(Json::raw).unwrap_or_default();
-        self.out.push_back(ClientEvent::Ask(PermissionAsk {
-            number: self.asked.len() - 1,
-            call_id: call.word("toolCallId").into_owned(),
-            tool: tool.into_owned(),
-            args: clip::head(args, RAW_BYTES_MAX).to_owned(),
-        }));
+        let number = self.questions;
+        self.questions += 1;
+        self.asked.insert(number, Asked { id, options: options.collect() });
+        if self.asked.len() > QUESTIONS_MAX {
+            return self.answer(number, PermissionChoice::Deny);
+        }
+        self.out.push_back(ClientEvent::Ask(ask::read(number, &call)));
     }
 
     fn answered(&mut self, id: &Value, message: &Object<'_>) {

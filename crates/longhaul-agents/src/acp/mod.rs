@@ -1,9 +1,11 @@
 //! The client's half of the Agent Client Protocol, version 1, without a socket or a clock: lines in,
 //! lines and questions out. Its counterpart `adapters/acp.rs` reads what both directions said.
 
+mod ask;
 mod client;
 
-pub use client::{Client, ClientEvent, PermissionAsk, PermissionChoice};
+pub use ask::PermissionAsk;
+pub use client::{Client, ClientEvent, PermissionChoice};
 
 /// The protocol's methods, as far as we know them.
 pub(crate) mod method {

@@ -135,3 +135,21 @@ fn no_line_of_an_agent_is_too_strange() {
     }
     assert!(!client.is_over());
 }
+
+#[test]
+fn questions_without_end_are_denied_and_an_allowance_never_holds_for_the_next() {
+    let mut client = opened(Conversation::New);
+    client.on_line(r#"{"id":2,"result":{"sessionId":"s"}}"#);
+    sent(&mut client);
+    for id in 0..100 {
+        client.on_line(&format!(
+            r#"{{"id":{id},"method":"session/request_permission","params":{{"toolCall":{{}},"options":[{{"optionId":"no","kind":"reject_once"}},{{"optionId":"ever","kind":"allow_always"}}]}}}}"#
+        ));
+    }
+    let denied = sent(&mut client);
+    assert_eq!(denied.len(), 100 - longhaul_agents::limits::QUESTIONS_MAX);
+    assert_eq!(denied[0]["result"]["outcome"]["optionId"], "no");
+    client.answer(0, PermissionChoice::Allow);
+    let [allowed] = sent(&mut client).try_into().unwrap();
+    assert_eq!(allowed["result"]["outcome"], json!({ "outcome": "cancelled" }));
+}

@@ -70,6 +70,8 @@ mod found_privacy;
 mod full_disk;
 mod harness;
 #[cfg(test)]
+mod hold;
+#[cfg(test)]
 mod inbox;
 #[cfg(test)]
 mod mending;
