@@ -3,8 +3,9 @@
 
 use super::environment;
 use crate::access::{Bounds, bounds};
+use crate::hold;
 use crate::ids;
-use longhaul_agents::{Adapter, Carry, Conversation, Launch, NanoUsd, Stdin, Turn, Unsuited};
+use longhaul_agents::{Adapter, Carry, Conversation, File, Launch, NanoUsd, Stdin, Turn, Unsuited};
 use longhaul_core::job::Job;
 use longhaul_core::spec::Environment;
 use longhaul_core::turn::{Conversation as Asked, Input};
@@ -62,7 +63,13 @@ pub(in crate::daemon) fn outfit(of: &Ingredients<'_>) -> Result<Outfit, Unfit> {
     let launch = adapter.launch(&turn)?;
     let set = &of.input.agent.environment_set;
     let environment = environment::of(&of.of_agent.0, set, &of.of_turn.0, &launch);
-    let Launch { argv, stdin, files, .. } = launch;
+    let Launch { mut argv, stdin, mut files, .. } = launch;
+    if stdin == Stdin::Protocol {
+        // The agent's own command line stands in a file of the process that holds it.
+        let text = hold::Held::of(argv, &turn).text();
+        files.push(File { path: format!("{}/{}", of.folder, hold::FILE), text });
+        argv = hold::command(&of.program.to_string_lossy(), of.folder);
+    }
     let files = files.into_iter().map(|file| {
         let below = file.path.strip_prefix(of.folder).and_then(|rest| rest.strip_prefix('/'));
         match below.filter(|name| is_name(name)) {
