@@ -2,9 +2,13 @@
 //! and its documentation; `play.rs` says what a line may be.
 
 mod after_the_end;
+mod agents;
+mod mail;
+mod mail_life;
 mod notices;
 mod owners;
 mod play;
+mod play_agents;
 mod play_notices;
 mod pools_and_lanes;
 mod restored;

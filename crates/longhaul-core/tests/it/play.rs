@@ -6,7 +6,7 @@ use longhaul_core::command::{
 };
 use longhaul_core::engine::{Engine, Step};
 use longhaul_core::event::{Event, NewEvent};
-use longhaul_core::id::{DeliveryId, HostId, JobId};
+use longhaul_core::id::{DeliveryId, HostId, JobId, MailId};
 use longhaul_core::job::{Job, JobState, Waiting};
 use longhaul_core::port::{Position, Record, Store, Table};
 use longhaul_core::restore::{Remains, abandon, restore};
@@ -34,6 +34,7 @@ pub(crate) struct Stage {
     pub(crate) place: Place,
     pub(crate) now: Timestamp,
     pub(crate) names: BTreeMap<String, JobId>,
+    pub(crate) mails: BTreeMap<String, MailId>,
     pub(crate) shown: BTreeMap<String, String>,
 }
 
@@ -52,8 +53,8 @@ impl Stage {
             adopt_after: Some(Millis::from_secs(20)),
         };
         let now = Timestamp::from_millis(1_000_000);
-        let (names, shown) = (BTreeMap::new(), BTreeMap::new());
-        let mut stage = Self { store: MemoryStore::new(), place, now, names, shown };
+        let (names, mails, shown) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut stage = Self { store: MemoryStore::new(), place, now, names, mails, shown };
         stage.run(vec![Command::HostUp { name: "here".into() }]);
         stage
     }
@@ -80,6 +81,9 @@ impl Stage {
             let gone: Vec<JobId> = words[1..].iter().map(|name| self.id(name)).collect();
             let step = self.mend(&gone);
             return self.tell(&step);
+        }
+        if words[0] == "told" {
+            return self.told_to(words[1]);
         }
         let command = self.command(&words);
         let step = self.run(vec![command]);
@@ -143,6 +147,9 @@ impl Stage {
             return Command::Woke { slept: span_of(rest[0]) };
         }
         if let Some(command) = self.notice_command(verb, rest) {
+            return command;
+        }
+        if let Some(command) = self.agent_command(verb, rest) {
             return command;
         }
         let job = self.id(rest[0]);
@@ -242,6 +249,9 @@ impl Stage {
 
     /// The id behind a short name; made from it, so that scripts order as they read.
     pub(crate) fn id(&mut self, name: &str) -> JobId {
+        if let Some(id) = self.names.get(name) {
+            return id.clone();
+        }
         let body = name.to_uppercase().replace(['I', 'L', 'O', 'U'], "Z");
         let id = JobId::parse(&format!("job_{body:0>26}")).expect("a short plain name");
         self.names.entry(name.to_owned()).or_insert_with(|| id.clone());
@@ -268,6 +278,8 @@ impl Stage {
         let refusals = step.replies.iter().filter_map(|reply| reply.as_ref().err());
         let mut told: Vec<String> = refusals.map(|refused| self.refusal(refused)).collect();
         told.extend(claims);
+        let agents = self.agents_changed();
+        self.check_mail();
         for (name, id) in self.names.clone() {
             let state = self.load(&id).map_or_else(|| "gone".to_owned(), |job| describe(&job));
             let before = self.shown.insert(name.clone(), state.clone());
@@ -275,6 +287,7 @@ impl Stage {
                 told.push(format!("{name} {state}"));
             }
         }
+        told.extend(agents);
         told.extend(self.notices_changed());
         told.extend(step.deliver.iter().map(|deliver| format!("deliver {}", self.told(deliver))));
         let mut wants = step.wants.clone();
@@ -294,7 +307,7 @@ impl Stage {
                 text = text.replace(DeliveryId::of(id, &to).as_str(), &format!("{name}>{to}"));
             }
         }
-        text
+        self.short(&text)
     }
 
     fn want(&self, want: &Want) -> String {
