@@ -368,7 +368,7 @@ mod tests {
     use super::*;
 
     fn spec() -> AgentSpec {
-        let (name, kind) = ("builder-1".to_owned(), "claude".to_owned());
+        let (name, kind) = ("builder-1".to_owned(), "plain".to_owned());
         AgentSpec { name, kind, cwd: "/w".into(), ..AgentSpec::default() }
     }
 

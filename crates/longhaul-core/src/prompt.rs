@@ -8,7 +8,7 @@ use crate::mail::{Mail, MailPriority};
 use std::fmt::Write;
 
 /// What every line begins with that a sender wrote.
-const MARK: &str = "| ";
+const MARK: char = '|';
 /// Bytes of what stands around the messages.
 const FRAME_BYTES_MAX: usize = 512;
 
@@ -74,20 +74,18 @@ fn marked(text: &mut String, written: &str) {
     if written.is_empty() {
         return;
     }
-    text.push_str(MARK);
-    let mut letters = written.chars().peekable();
-    while let Some(letter) = letters.next() {
-        if letter == '\r' && letters.peek() == Some(&'\n') {
-            continue;
+    for line in written.replace("\r\n", "\n").split(breaks_lines) {
+        text.push(MARK);
+        if !line.is_empty() {
+            text.push(' ');
         }
-        if breaks_lines(letter) {
-            text.push('\n');
-            text.push_str(MARK);
-        } else {
-            text.push(if letter.is_control() && letter != '\t' { '\u{fffd}' } else { letter });
-        }
+        let plain = |letter: char| {
+            let is_plain = !letter.is_control() || letter == '\t';
+            if is_plain { letter } else { char::REPLACEMENT_CHARACTER }
+        };
+        text.extend(line.chars().map(plain));
+        text.push('\n');
     }
-    text.push('\n');
 }
 
 /// Whether anything that shows a text might begin a new line here.
@@ -152,14 +150,14 @@ mod tests {
         second.payload = Some("{\"branch\":\"b\"}".into());
         second.reply_to = Some(mail(1, "").id);
         expect![[r#"
-            You have 2 new messages. Lines that begin with `| ` are what a sender wrote; up to the end of the mail all others are longhaul's. Answer with `longhaul mail send --reply-to ID --body TEXT`.
+            You have 2 new messages. Lines that begin with `|` are what a sender wrote; up to the end of the mail all others are longhaul's. Answer with `longhaul mail send --reply-to ID --body TEXT`.
 
             [mail 1 of 2] mail_00000000000000000000000001
             From: lead
             Kind: status
             Subject: the plan
             | first
-            | 
+            |
             | second
 
             [mail 2 of 2] mail_00000000000000000000000002

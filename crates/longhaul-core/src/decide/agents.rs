@@ -10,7 +10,7 @@ use crate::event::Fact;
 use crate::id::{JobId, MailId};
 use crate::job::Job;
 use crate::limits;
-use crate::outcome::Ending;
+use crate::outcome::{Ending, Reason};
 use crate::port::Table;
 use crate::role;
 use crate::sink::Sink;
@@ -228,10 +228,14 @@ pub(super) fn turn_ended(
     if let Some(last) = agent.last.as_mut().filter(|last| last.job == *id) {
         last.awaits = state.awaits.clone().filter(|_| outcome.is_success());
     }
-    if agent.is_ended() {
+    // One that was begun anew meanwhile has nothing to do with its turns of before.
+    let is_its_own = agent.last.as_ref().is_some_and(|last| last.job == *id) || job.attempt == 0;
+    if agent.is_ended() || !is_its_own {
         return Ok(());
     }
     let agent = agent.clone();
+    // Whom nothing may be spent on any more has no other turn, whatever waits.
+    let another_follows = another_follows && outcome.reason != Some(Reason::Budget);
     match outcome.kind {
         Ending::Succeeded => succeeded(world, &job, &agent),
         Ending::Cancelled if turn.is_wake && job.attempt == 0 && job.cancel.is_some() => {

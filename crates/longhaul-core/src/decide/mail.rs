@@ -8,12 +8,14 @@ use crate::agent::Agent;
 use crate::command::{Refused, Reply};
 use crate::event::Fact;
 use crate::id::{JobId, MailId};
+use crate::job::Job;
 use crate::limits;
 use crate::mail::{Mail, MailState, OURSELVES, person_box};
 use crate::mail_kind;
 use crate::port::{Phase, StoreError};
 use crate::prompt;
 use crate::spec;
+use crate::turn::TurnState;
 use crate::world::{Fault, World, mail_ids};
 
 /// What becomes of the mail that a turn holds, now that the turn has ended.
@@ -137,9 +139,9 @@ pub(super) fn post(world: &mut World<'_>, mut mail: Mail) -> Result<(), Fault> {
     let (turn, answers) = (mail.from_turn.clone(), mail.reply_to.clone());
     *world.mail(&id)? = Some(mail);
     // Exactly one entry each, wherever there is room for it: its position is the message's seq.
-    let is_room = |events: u64| events < limits::EVENTS_PER_JOB_MAX;
+    let is_room = |job: &Job| job.facts() < limits::EVENTS_PER_JOB_MAX;
     match turn {
-        Some(turn) if world.find_job(&turn)?.is_some_and(|job| is_room(job.events)) => {
+        Some(turn) if world.find_job(&turn)?.is_some_and(is_room) => {
             world.record(&turn, &fact)?;
         }
         Some(_) | None => world.record_general(&fact),
@@ -163,8 +165,8 @@ fn answered(world: &mut World<'_>, question: &MailId, answer: &MailId) -> Result
     let from = world.find_mail(answer)?.map(|mail| mail.from.clone());
     let asked = world.find_mail(question)?.filter(|asked| Some(&asked.from) != from.as_ref());
     let Some(turn) = asked.and_then(|asked| asked.from_turn.clone()) else { return Ok(()) };
-    let turn_of = |turn: &crate::turn::TurnState| turn.awaits.as_ref() == Some(question);
-    if world.find_job(&turn)?.and_then(|job| job.turn.as_ref()).is_some_and(turn_of)
+    let waits = |turn: &TurnState| turn.awaits.as_ref() == Some(question);
+    if world.find_job(&turn)?.and_then(|job| job.turn.as_ref()).is_some_and(waits)
         && let Some(turn) = &mut world.job(&turn)?.turn
     {
         turn.awaits = None;

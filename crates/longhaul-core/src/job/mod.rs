@@ -31,6 +31,7 @@ pub use turning::{Limit, PutOff};
 use crate::command::{Artifact, Submission, Want};
 use crate::event::Leftovers;
 use crate::id::{HostId, JobId};
+use crate::limits;
 use crate::outcome::Outcome;
 use crate::port::Phase;
 use crate::quota::Quota;
@@ -306,6 +307,12 @@ impl Job {
             | JobState::Running { .. }
             | JobState::Stopping { .. } => None,
         }
+    }
+
+    /// Entries that it has in the journal, without those of its output.
+    pub fn facts(&self) -> u64 {
+        let said = self.turn.as_ref().map_or(0, |turn| turn.events.min(limits::TURN_EVENTS_MAX));
+        self.events.saturating_sub(said)
     }
 
     /// What people call its state.

@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn turn(number: u64) -> Job {
-        let mut spec = JobSpec::new(vec!["claude".into()], "/".into());
+        let mut spec = JobSpec::new(vec!["plain".into()], "/".into());
         spec.turn = Some(Turn { agent: "ann".into(), ..Turn::default() });
         let submission = Submission {
             id: job_id(number),
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_an_answer_or_a_limit_that_is_gone() {
         let quota = Quota {
-            kind: "claude".into(),
+            kind: "plain".into(),
             until: NOW,
             message: "full".into(),
             times: 1,

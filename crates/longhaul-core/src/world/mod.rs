@@ -400,7 +400,7 @@ impl<'tx> World<'tx> {
     pub fn record(&mut self, id: &JobId, fact: &Fact) -> Result<(), Fault> {
         let at = self.now;
         let job = self.job(id)?;
-        if job.events >= limits::EVENTS_PER_JOB_MAX && !fact.is_essential() {
+        if job.facts() >= limits::EVENTS_PER_JOB_MAX && !fact.is_essential() {
             job.events_dropped += 1;
             return Ok(());
         }

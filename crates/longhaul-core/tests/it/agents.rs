@@ -297,3 +297,39 @@ fn a_turn_that_is_done_before_the_stop_reached_it_keeps_its_end() {
         "#]],
     );
 }
+
+#[test]
+fn a_turn_of_before_its_agent_was_begun_anew_does_not_end_it() {
+    play(
+        "agent top\n agent b role=builder parent=top\n turn t b\n mail m1 by:t top kind=done\n stop b\n agent b role=builder parent=top\n turn u b\n done t\n done u",
+        &expect![[r#"
+            agent top                    (top) idle
+            agent b role=builder parent=top (b) idle · (top) waits for `b`, which works for it
+            turn t b                     t starting · (b) waits for its turn t · want start t#1
+            mail m1 by:t top kind=done   top:1 starting · (top) waits for its turn top:1 · m1 taken by top:1 · want start t#1 · want start top:1#1
+            stop b                       t stopping · (b) stopped · want stop t#1
+            agent b role=builder parent=top (b) waits for its turn t
+            turn u b                     u behind
+            done t                       t ended succeeded cleanup pending · u starting · (b) waits for its turn u · want start u#1 · want clean t#1
+            done u                       u ended succeeded cleanup pending · (b) idle, silent in u · worker_died>top unread · want clean u#1
+        "#]],
+    );
+}
+
+#[test]
+fn another_turn_that_is_asked_for_is_taken_before_the_agent_ends() {
+    play(
+        "agent top\n agent b role=builder parent=top\n turn t b\n turn u b\n mail m1 by:t top kind=done\n done t\n done top:1\n mail m2 by:u top kind=done\n done u",
+        &expect![[r#"
+            agent top                    (top) idle
+            agent b role=builder parent=top (b) idle · (top) waits for `b`, which works for it
+            turn t b                     t starting · (b) waits for its turn t · want start t#1
+            turn u b                     u behind
+            mail m1 by:t top kind=done   top:1 starting · (top) waits for its turn top:1 · m1 taken by top:1 · want start t#1 · want start top:1#1
+            done t                       t ended succeeded cleanup pending · u starting · (b) waits for its turn u · want start u#1 · want clean t#1
+            done top:1                   top:1 ended succeeded cleanup pending · (top) waits for `b`, which works for it · m1 read by top:1 · want clean top:1#1
+            mail m2 by:u top kind=done   top:2 starting · (top) waits for its turn top:2 · m2 taken by top:2 · want start u#1 · want start top:2#1
+            done u                       u ended succeeded cleanup pending · (b) finished by m2 · want clean u#1
+        "#]],
+    );
+}

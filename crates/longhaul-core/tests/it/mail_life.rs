@@ -123,19 +123,22 @@ fn a_turn_that_a_person_cancels_returns_its_mail() {
 
 #[test]
 fn a_turn_for_mail_that_was_read_meanwhile_is_not_begun() {
-    play("agent ann owner=me\n mail m1 @me ann\n broke ann:1\n read m1\n +9s", &expect![[r#"
+    play(
+        "agent ann owner=me\n mail m1 @me ann\n broke ann:1\n read m1\n +9s",
+        &expect![[r#"
         agent ann owner=me           (ann) idle
         mail m1 @me ann              ann:1 starting · (ann) waits for its turn ann:1 · m1 taken by ann:1 · want start ann:1#1
         broke ann:1                  ann:1 ended failed/noresult cleanup pending · ann:2 delayed · (ann) waits for its turn ann:2 · m1 unread again 1 · ann:1>inbox pending · want clean ann:1#1
         read m1                      ann:2 ended cancelled cleanup done · (ann) idle · m1 read
         +9s                          want clean ann:1#1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn mail_that_cannot_be_returned_to_its_sender_is_told_to_its_owner() {
     play(
-        "agent top owner=me\n agent ann owner=me parent=top\n turn t ann\n mail m1 by:t top\n stop ann\n stop top",
+        "agent top owner=me\n agent ann owner=me parent=top\n turn t ann\n mail m1 by:t top\n stop ann\n stop top\n exited top:1 143 stopped",
         &expect![[r#"
             agent top owner=me           (top) idle
             agent ann owner=me parent=top (ann) idle · (top) waits for `ann`, which works for it
@@ -143,6 +146,7 @@ fn mail_that_cannot_be_returned_to_its_sender_is_told_to_its_owner() {
             mail m1 by:t top             top:1 starting · (top) waits for its turn top:1 · m1 taken by top:1 · want start t#1 · want start top:1#1
             stop ann                     t stopping · (ann) stopped · want stop t#1
             stop top                     top:1 stopping · (top) stopped · want stop top:1#1
+            exited top:1 143 stopped     top:1 ended cancelled cleanup pending · m1 returned: the turn that took it has been cancelled: its agent was stopped · returned>@me unread · top:1>inbox pending · want clean top:1#1
         "#]],
     );
 }

@@ -3,6 +3,7 @@
 
 mod after_the_end;
 mod agents;
+mod agents_bounds;
 mod mail;
 mod mail_life;
 mod notices;

@@ -39,7 +39,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Place {
             host: HostId::parse("host_00000000000000000000000001").expect("an id"),
             boot: "boot1".into(),
@@ -59,7 +59,7 @@ impl Stage {
         stage
     }
 
-    fn run(&mut self, batch: Vec<Command>) -> Step {
+    pub(crate) fn run(&mut self, batch: Vec<Command>) -> Step {
         let engine = Engine::new(self.place.clone());
         engine.step(&mut self.store, batch, self.now).expect("memory does not fail")
     }
@@ -146,10 +146,8 @@ impl Stage {
         if verb == "woke" {
             return Command::Woke { slept: span_of(rest[0]) };
         }
-        if let Some(command) = self.notice_command(verb, rest) {
-            return command;
-        }
-        if let Some(command) = self.agent_command(verb, rest) {
+        let said = self.notice_command(verb, rest);
+        if let Some(command) = said.or_else(|| self.agent_command(verb, rest)) {
             return command;
         }
         let job = self.id(rest[0]);
