@@ -241,7 +241,7 @@ pub const MAIL_KEPT_MAX: u64 = 100_000;
 /// Entries of one turn's output in the journal; beyond it they are counted, and its spool has all.
 pub const TURN_EVENTS_MAX: u64 = 1_000_000;
 /// Entries taken by one report.
-pub const TAKING_EVENTS_MAX: usize = 2_000;
+pub const TAKING_EVENTS_MAX: usize = 4_000;
 /// Bytes of what an adapter remembers.
 pub const MEMORY_BYTES_MAX: usize = 4 * 1_024;
 /// How long a process may stay after it has said how its turn ended.

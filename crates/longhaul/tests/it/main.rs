@@ -112,3 +112,7 @@ mod sinks;
 #[cfg(test)]
 #[cfg(feature = "full-disk")]
 mod sinks_full_disk;
+#[cfg(test)]
+mod turns_driver;
+#[cfg(test)]
+mod turns_support;

@@ -110,7 +110,7 @@ fn turn(of: &Ingredients<'_>) -> Turn {
         denied,
         hook,
         steps_max: of.job.spec.turn.as_ref().and_then(|turn| turn.steps_max),
-        budget: budget(of.job),
+        budget: budget(of.input),
         extra: of.input.agent.extra.clone(),
         folder: of.folder.to_owned(),
         resumes_deferred,
@@ -145,10 +145,7 @@ fn carry(input: &Input) -> Option<Carry> {
 }
 
 /// What the CLI itself is told to stop at. Where a person is asked first, it must not.
-fn budget(job: &Job) -> Option<NanoUsd> {
-    let budget = job.spec.turn.as_ref()?.budget.filter(|budget| !budget.is_asked)?;
-    let state = job.turn.as_ref();
-    let more = state.map_or(0, |state| state.nano_usd_more);
-    let used = state.and_then(|state| state.used_before.nano_usd).unwrap_or(0);
-    Some(NanoUsd(budget.nano_usd_max.saturating_add(more).saturating_sub(used)))
+fn budget(input: &Input) -> Option<NanoUsd> {
+    let budget = input.agent.budget.filter(|budget| !budget.is_asked)?;
+    Some(NanoUsd(budget.nano_usd_max))
 }

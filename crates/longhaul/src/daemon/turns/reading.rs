@@ -2,8 +2,9 @@
 //! committed next; nothing here waits, and nothing is remembered that a commit does not hold.
 
 use longhaul_agents::limits::LINE_BYTES_MAX;
-use longhaul_agents::{Adapter, Event, Intake, Memory, Stream, Taken, Turn};
+use longhaul_agents::{Adapter, Event, Intake, Level, Memory, Speaker, Stream, Taken, Turn};
 use longhaul_core::id::JobId;
+use longhaul_core::limits::TAKING_EVENTS_MAX;
 use longhaul_core::turn::{Intake as Stored, Offsets, Seen, Taking, Used};
 use longhaul_shim::folder::{Folder, FolderError};
 use std::fs::File;
@@ -14,6 +15,8 @@ use std::os::unix::fs::FileExt;
 const READ_BYTES: usize = 256 * 1_024;
 /// Bytes of the longest line that has to be there as a whole, and one that shows that it is longer.
 const LOOK_BYTES_MAX: usize = LINE_BYTES_MAX + 1;
+/// Events of one stream beside which there is room for the other's in one batch.
+const SHARE_EVENTS_MAX: usize = 500;
 /// Bytes of room that a stream keeps which has nothing more to give for now.
 const REST_BYTES: usize = 4 * 1_024;
 
@@ -142,7 +145,8 @@ impl Reading {
         })?;
         self.at.out += out.bytes as u64;
         events.extend(out.events);
-        if out.is_full {
+        if out.is_full || events.len() >= SHARE_EVENTS_MAX {
+            self.err.is_behind = true;
             return Ok(());
         }
         let err = self.err.take(folder, self.at.err, sizes.err, |bytes| {
@@ -163,16 +167,27 @@ impl Reading {
 
     fn taking(&self, from: Offsets, events: &[Event]) -> Taking {
         let memory = self.intake.memory();
+        let mut bodies: Vec<String> = events.iter().take(TAKING_EVENTS_MAX).map(body).collect();
+        if let Some(more) = events.len().checked_sub(TAKING_EVENTS_MAX).filter(|more| *more > 0) {
+            // One line says all of that, and cannot be taken in parts.
+            bodies.pop();
+            bodies.push(body(&left_out(more + 1)));
+        }
         Taking {
             job: self.job.clone(),
             attempt: self.attempt,
             from,
             to: self.at,
             memory: memory.to_json(),
-            events: events.iter().map(body).collect(),
+            events: bodies,
             seen: seen(memory),
         }
     }
+}
+
+fn left_out(count: usize) -> Event {
+    let message = format!("{count} more entries of one line were left out; its output has them");
+    Event::Log { level: Level::Warn, message, from: Speaker::Cli }
 }
 
 /// What follows from what the output came to so far.
