@@ -211,6 +211,9 @@ impl Job {
         self.close_attempt(exit, process.clone(), now);
         if has_run {
             self.close_turn(end);
+        } else if let (Some(turn), Some(end)) = (&mut self.turn, end) {
+            // Why nothing ran; what it was in the middle of is still to be told.
+            turn.end = Some(*end);
         }
         if let Some(Judged::Goes(after)) = judged {
             return Ok(self.go_round(after, now));
