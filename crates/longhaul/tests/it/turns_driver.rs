@@ -1,10 +1,11 @@
 //! Turns are launched as their CLIs want it, taken down as they speak, and judged by what they said.
 
-use crate::daemon_support::{eventually, job, until};
+use crate::daemon_support::{job, until};
 use crate::turns_support::{Stage, agent, ended, messages, said, submit};
 use longhaul_agents::{Event, Phase};
 use longhaul_core::agent::AgentSpec;
 use longhaul_core::command::Command;
+use longhaul_core::job::CleanupState;
 use longhaul_core::outcome::{Ending, Reason};
 use longhaul_core::spec::Environment;
 use longhaul_core::turn::TurnHow;
@@ -89,10 +90,10 @@ async fn a_turn_gets_what_it_needs_of_the_environment_and_nothing_is_left_of_it(
     }
     assert_eq!(calls[0]["stdin"], "- a prompt that is read on stdin", "{}", calls[0]);
     let folder = ports.home.attempt(&id, 1);
-    eventually("what it was told is erased", || {
-        let spec = std::fs::read_to_string(folder.join("spec.json")).unwrap();
-        !folder.join("in").exists() && !spec.contains("prompt") && !spec.contains("value")
-    });
+    until(ports, &id, |job| job.cleanup.state == CleanupState::Done).await;
+    let spec = std::fs::read_to_string(folder.join("spec.json")).unwrap();
+    assert!(!spec.contains("prompt") && !spec.contains("value"), "{spec}");
+    assert!(!folder.join("in").exists());
     daemon.finish().await.unwrap();
 }
 
@@ -106,7 +107,7 @@ async fn what_an_agent_says_is_in_the_journal_while_it_still_runs() {
     let prompt = format!("[[say early]] [[await {}]] [[say late]] [[done]]", gate.display());
     let id = submit(ports, stage.turn("claude", &prompt)).await;
     let running = until(ports, &id, |job| {
-        job.turn.as_ref().is_some_and(|turn| turn.conversation.is_some() && turn.events > 2)
+        job.turn.as_ref().is_some_and(|turn| turn.conversation.is_some() && turn.events > 1)
     });
     assert!(running.await.outcome().is_none());
     assert!(messages(ports, &id).await.iter().any(|text| text == "early"));
@@ -210,7 +211,7 @@ async fn a_daemon_that_comes_back_goes_on_where_the_last_one_ended() {
     let gate = stage.place.root.path().join("gate");
     let prompt = format!("[[say one]] [[await {}]] [[say two]] [[done]]", gate.display());
     let id = submit(&daemon.ports, stage.turn("claude", &prompt)).await;
-    let spoke = |turn: &longhaul_core::turn::TurnState| turn.events > 2;
+    let spoke = |turn: &longhaul_core::turn::TurnState| turn.events > 1;
     until(&daemon.ports, &id, |job| job.turn.as_ref().is_some_and(spoke)).await;
     daemon.finish().await.unwrap();
     std::fs::write(&gate, "").unwrap();
