@@ -206,7 +206,7 @@ mod tests {
         let mut job = turn(number);
         job.state = JobState::Queued { not_before: NOW, is_due: false, because };
         let turn = job.turn.as_mut().unwrap();
-        (turn.asks, turn.kind) = (asks.cloned(), "claude".into());
+        (turn.asks, turn.kind) = (asks.cloned(), "plain".into());
         job
     }
 
