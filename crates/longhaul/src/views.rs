@@ -7,7 +7,7 @@ mod turn;
 
 pub use agent::{AgentAround, agent};
 pub use mail::mail;
-pub use turn::{health, used};
+pub use turn::{health, turn};
 
 use crate::api::{
     Attach, AttemptView, CleanupState, CleanupView, DeliveryStage, DeliveryView, EventView,
@@ -67,7 +67,7 @@ pub fn job(job: &Job, sizes: Sizes, waiting_for: Option<String>) -> JobView {
             reruns: job.reruns,
             reruns_max: task.reruns_max,
         }),
-        turn: turn::turn(job),
+        turn: turn(job),
         result: job.result.as_ref().map(result),
         attempts: None,
         history: None,

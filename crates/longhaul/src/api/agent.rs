@@ -314,6 +314,8 @@ pub struct LastTurnView {
     pub message: Option<String>,
     /// Whether it ended well without the mail that its agent's role owes.
     pub is_silent: bool,
+    /// The question that it ended with, by mail, and whose answer its agent waits for.
+    pub awaits: Option<String>,
 }
 
 /// How an attempt of a turn ended, in kind.

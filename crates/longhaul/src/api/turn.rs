@@ -118,7 +118,9 @@ pub struct TurnView {
     pub end: Option<TurnEndView>,
     /// The mail by which it said that its agent's work is done.
     pub terminal: Option<String>,
-    /// The question that it waits for.
+    /// The question that it asked by mail and waits for.
+    pub awaits: Option<String>,
+    /// The newest question to a person that it waits for.
     pub asks: Option<String>,
     /// Entries of its output in the journal.
     pub events: u64,

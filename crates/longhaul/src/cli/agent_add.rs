@@ -24,7 +24,8 @@ const PLACE: &str = "Where it runs";
 
 Of your environment the agent keeps what its CLI needs: paths, language, proxies, and its own vendor's \
 keys and settings; anything else, such as a token of another service, is named with --env. A change \
-with --replace keeps conversation, mail and turns; an agent that has ended begins anew.")]
+with --replace keeps conversation, mail and turns. An agent that has ended begins anew when it is added \
+again, and goes on with --replace.")]
 pub(super) struct Add {
     /// What it is called: no other agent is
     #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]

@@ -40,6 +40,10 @@ pub(super) fn remark(job: &JobView) -> Option<CliError> {
         (OutcomeKind::Failed, Some("dependency")) => {
             format!("{id} could not be started: a job it waited for did not succeed")
         }
+        (OutcomeKind::Failed, Some("agent_failed" | "no_result")) => format!("{id} failed"),
+        (OutcomeKind::Failed, Some("resume_failed")) => {
+            format!("{id} failed: its conversation could not be resumed")
+        }
         (OutcomeKind::Failed, Some(reason)) => format!("{id} was stopped ({reason})"),
         (OutcomeKind::Cancelled, _) => format!("{id} was cancelled"),
         (OutcomeKind::TimedOut, reason) => {
@@ -51,7 +55,11 @@ pub(super) fn remark(job: &JobView) -> Option<CliError> {
         Some(words) => format!("{message}: {}", super::output::plain(words)),
         None => message,
     };
-    Some(CliError::refused("ended", message).hint(format!("`longhaul why {id}` says more")))
+    let by_hand = job.turn.as_ref().and_then(|turn| turn.resume_command.as_deref());
+    let by_hand =
+        by_hand.map(|command| format!("; `{}` goes on by hand", super::output::plain(command)));
+    let hint = format!("`longhaul why {id}` says more{}", by_hand.unwrap_or_default());
+    Some(CliError::refused("ended", message).hint(hint))
 }
 
 /// The outcome in a few words: `succeeded`, `failed (exit 3)`, `timed out (stall)`.

@@ -129,9 +129,13 @@ pub(super) fn state(job: &JobView) -> (Tone, String) {
     (tone, ending::in_words(outcome))
 }
 
-/// The job's name, else its command.
+/// The job's name, else whose turn it is, else its command.
 pub(super) fn what(job: &JobView) -> String {
-    clipped(&job.name.clone().unwrap_or_else(|| job.command.join(" ")))
+    let usual = || match &job.agent {
+        Some(agent) => format!("turn of {agent}"),
+        None => job.command.join(" "),
+    };
+    clipped(&job.name.clone().unwrap_or_else(usual))
 }
 
 /// As much of a text as a table has room for.

@@ -21,6 +21,7 @@ pub(super) fn lines(sheet: &mut Sheet, turn: &TurnView) {
     sheet.pair("used", used(&turn.used));
     sheet.pair("budget", turn.budget.as_ref().map(budget).unwrap_or_default());
     sheet.pair("mail", turn.mail.join(", "));
+    sheet.pair("awaits", turn.awaits.as_deref().unwrap_or_default());
     sheet.pair("asks", turn.asks.as_deref().unwrap_or_default());
     if turn.health != Health::Well {
         sheet.pair("health", turn.health.name());

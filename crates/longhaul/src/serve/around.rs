@@ -1,10 +1,10 @@
 //! What stands around a queued job, so that core can say what it waits for.
 
 use longhaul_core::id::JobId;
-use longhaul_core::job::Job;
+use longhaul_core::job::{Job, JobState, Waiting};
 use longhaul_core::port::{Phase, Reader, Record, StoreError, Table};
 use longhaul_core::record::Pool;
-use longhaul_core::schedule::Surroundings;
+use longhaul_core::schedule::{Surroundings, waits_for};
 use std::collections::BTreeMap;
 
 /// Jobs waited for that are looked up by name; more are only counted.
@@ -69,6 +69,10 @@ impl Glance {
     ) -> Result<Option<String>, StoreError> {
         if job.phase() != Phase::Ready {
             return Ok(None);
+        }
+        if let JobState::Queued { because: Waiting::Kind | Waiting::Parked, .. } = &job.state {
+            // It is not its pool that these wait for, so nothing around it matters.
+            return Ok(waits_for(job, &Surroundings::default(), job.submitted_at));
         }
         let name = &job.spec.pool;
         if !self.pools.contains_key(name) {

@@ -1,7 +1,7 @@
 //! Looks everything over and says what is not as it should be. Changes nothing.
 
 use super::error::Answer;
-use super::{Shared, doctor_home, doctor_notices};
+use super::{Shared, doctor_agents, doctor_home, doctor_notices};
 use crate::api::{Doctor, Finding, Level, State as JobState};
 use crate::clock::wall_now;
 use axum::Json;
@@ -23,6 +23,7 @@ pub(super) async fn examine(State(ports): State<Shared>) -> Answer<Json<Doctor>>
     findings.extend(attempts(&ports));
     findings.extend(cleanups(&ports).await?);
     findings.extend(doctor_notices::examine(&ports).await?);
+    findings.extend(doctor_agents::examine(&ports).await?);
     findings.push(clock(&ports));
     findings.extend(doctor_home::examine(&ports).await?);
     let sound = findings.iter().all(|finding| finding.level != Level::Problem);

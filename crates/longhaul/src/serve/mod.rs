@@ -11,6 +11,7 @@ mod blobs;
 mod body;
 mod digest;
 mod doctor;
+mod doctor_agents;
 mod doctor_home;
 mod doctor_notices;
 mod emit;
@@ -36,6 +37,7 @@ mod turns;
 mod views;
 mod wait;
 mod why;
+mod why_turn;
 
 pub use accept::run;
 

@@ -69,37 +69,35 @@ async fn submission(ports: &Shared, agent: &Agent, ask: TurnAsk) -> Answer<Submi
 
 fn job_spec(agent: &Agent, ask: TurnAsk) -> JobSpec {
     let millis = |span: crate::api::Span| Millis::new(span.0);
-    let spec = &agent.spec;
-    let plain = JobSpec::new(vec![spec.kind.clone()], spec.cwd.clone());
-    let mut notify = spec.notify.clone();
-    notify.extend(ask.notify.into_iter().filter(|sink| !spec.notify.contains(sink)));
+    let turn = Turn {
+        agent: agent.spec.name.clone(),
+        prompt: ask.prompt,
+        model: ask.model,
+        policy: ask.policy.map(policy),
+        budget: ask.budget.map(budget),
+        park: ask.park.map(park),
+        resume: ask.resume.map(resume),
+        is_fresh: ask.fresh,
+        steps_max: ask.steps,
+        worktree: ask.worktree,
+        is_wake: false,
+    };
+    let usual = agent.spec.job_spec(turn);
+    let mut notify = usual.notify.clone();
+    notify.extend(ask.notify.into_iter().filter(|sink| !usual.notify.contains(sink)));
+    let retry = Retry {
+        max: ask.retry.map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+        ..usual.retry.clone()
+    };
     JobSpec {
         name: ask.name,
         labels: ask.labels,
-        pool: spec.pool.clone().unwrap_or(plain.pool),
-        lane: Some(Agent::lane(&spec.name)),
-        delay: ask.delay.map_or(plain.delay, millis),
+        delay: ask.delay.map_or(usual.delay, millis),
         at: ask.at.map(|at| Timestamp::from_millis(at.0)),
-        timeout: ask.timeout.map(millis).or(spec.timeout),
-        retry: Retry {
-            max: ask.retry.map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX)),
-            ..plain.retry
-        },
+        timeout: ask.timeout.map(millis).or(usual.timeout),
+        retry,
         notify,
-        turn: Some(Turn {
-            agent: spec.name.clone(),
-            prompt: ask.prompt,
-            model: ask.model,
-            policy: ask.policy.map(policy),
-            budget: ask.budget.map(budget),
-            park: ask.park.map(park),
-            resume: ask.resume.map(resume),
-            is_fresh: ask.fresh,
-            steps_max: ask.steps,
-            worktree: ask.worktree,
-            is_wake: false,
-        }),
-        ..JobSpec::new(plain.command, plain.cwd)
+        ..usual
     }
 }
 

@@ -5,7 +5,7 @@ use super::Shared;
 use super::around::around;
 use super::error::Answer;
 use super::resolve::find;
-use super::{owed, views};
+use super::{owed, views, why_turn};
 use crate::api::{Span, Why};
 use crate::views::{reason_name, time};
 use axum::Json;
@@ -29,6 +29,7 @@ pub(super) async fn show(
         .into_iter()
         .find(|(id, number, _)| *id == job.id && *number == job.attempt);
     let mut why = sentences(&job, &around, ports.clock.now());
+    why.extend(why_turn::sentences(&job, crate::views::turn(&job).as_deref()));
     let notices = owed::of_job(&ports, &job.id).await?;
     why.extend(notices.iter().flat_map(owed::sentences));
     if let Some((_, number, doubt)) = doubt {
@@ -61,13 +62,11 @@ fn state(job: &Job, around: &Surroundings, now: Timestamp) -> Vec<String> {
                 let submitted = time(job.submitted_at);
                 why.push(format!("It is queued, submitted at {submitted}, and waits for {what}."));
             }
-            if !is_due {
+            // Nobody knows when a person answers.
+            if !is_due && *because != Waiting::Approval {
                 let what = match because {
-                    Waiting::New
-                    | Waiting::Kind
-                    | Waiting::RateLimited
-                    | Waiting::Parked
-                    | Waiting::Approval => "The hour it was given",
+                    Waiting::New | Waiting::Kind | Waiting::Approval => "The hour it was given",
+                    Waiting::RateLimited | Waiting::Parked => "The end of a limit of the vendor",
                     Waiting::Rerun => "The next attempt after one that was lost with its process",
                     Waiting::Retry => "The next attempt after a failed one",
                     Waiting::Launch => "The next launch after one that came to nothing",

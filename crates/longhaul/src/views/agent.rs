@@ -100,6 +100,7 @@ fn last_turn(last: &LastTurn, ended: Option<&Outcome>) -> LastTurnView {
         class,
         message,
         is_silent: last.is_silent,
+        awaits: last.awaits.as_ref().map(ToString::to_string),
     }
 }
 

@@ -7,7 +7,7 @@ use longhaul_core::job::Job;
 use longhaul_core::turn::{self, Budget, TurnEnd, Used};
 
 /// What is told of a turn beside what is told of every job; `None` for any other job.
-pub(super) fn turn(job: &Job) -> Option<Box<TurnView>> {
+pub fn turn(job: &Job) -> Option<Box<TurnView>> {
     let spec = job.spec.turn.as_ref()?;
     let state = job.turn.clone().unwrap_or_default();
     let used_all = state.used_before.plus(&state.used);
@@ -30,6 +30,7 @@ pub(super) fn turn(job: &Job) -> Option<Box<TurnView>> {
         answered_at: state.answered_at.map(time),
         end: state.end.as_ref().map(end),
         terminal: state.terminal.map(Into::into),
+        awaits: state.awaits.map(Into::into),
         asks: state.asks.map(Into::into),
         events: state.events,
     }))
@@ -42,7 +43,7 @@ fn by_hand(job: &Job, conversation: &str) -> Option<String> {
 }
 
 /// Tokens and money.
-pub fn used(used: &Used) -> UsedView {
+pub(super) fn used(used: &Used) -> UsedView {
     UsedView {
         input_tokens: used.input,
         output_tokens: used.output,
