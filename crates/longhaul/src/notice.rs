@@ -1,8 +1,9 @@
-//! The notice of an ended job, put together the same for every place that is told of it.
+//! The notice of an ended job, or of a question about one, put together the same for every place that is told of it.
 
 use crate::api::{Notice, NoticeKind, OutputTail, Time};
 use crate::daemon::{Spools, Stream};
 use crate::views;
+use longhaul_core::approval::Approval;
 use longhaul_core::delivery::Delivery;
 use longhaul_core::job::Job;
 use longhaul_core::time::Timestamp;
@@ -47,6 +48,25 @@ pub fn of_ended(spools: &Spools, job: &Job, address: Address) -> Notice {
         at: view.ended_at.unwrap_or(view.submitted_at),
         job: Some(view),
         output: Some(OutputTail { stdout_tail, stderr_tail }),
+        approval: None,
+    }
+}
+
+/// Tells of a question about a job.
+#[must_use]
+pub fn of_asked(spools: &Spools, job: &Job, approval: &Approval, address: Address) -> Notice {
+    let view = views::approval(approval);
+    Notice {
+        kind: NoticeKind::ApprovalAsked,
+        id: address.id,
+        notice: Some(format!("{}:asked", approval.id)),
+        number: address.number,
+        to: address.to,
+        owner: job.owner.clone(),
+        at: view.asked_at,
+        job: Some(views::job(job, spools.sizes(job), None)),
+        output: None,
+        approval: Some(view),
     }
 }
 
@@ -63,6 +83,7 @@ pub fn of_test(address: Address, now: Timestamp) -> Notice {
         at: Time(now.as_millis()),
         job: None,
         output: None,
+        approval: None,
     }
 }
 

@@ -2,10 +2,12 @@
 //! not. No value of an environment passes here. Servers and couriers tell of a job in the same words.
 
 mod agent;
+mod approval;
 mod mail;
 mod turn;
 
 pub use agent::{AgentAround, agent};
+pub use approval::approval;
 pub use mail::mail;
 pub use turn::{health, turn};
 
@@ -155,6 +157,7 @@ pub fn delivery(delivery: &Delivery) -> DeliveryView {
     let mut view = DeliveryView {
         id: delivery.id.to_string(),
         job: delivery.job.to_string(),
+        about: delivery.about.as_ref().map(ToString::to_string),
         to: delivery.to.place(),
         owner: delivery.owner.clone(),
         state: DeliveryStage::Pending,

@@ -4,6 +4,7 @@
 
 mod agent;
 mod answers;
+mod approval;
 mod asks;
 mod codes;
 mod frames;
@@ -24,6 +25,10 @@ pub use agent::{
 pub use answers::{
     ArtifactView, Artifacts, BatchAnswer, Cancelled, Doctor, ErrorBody, ErrorView, Finding,
     JobsPage, Kept, Level, PoolView, Pools, Pruned, Status, Submitted, Why,
+};
+pub use approval::{
+    ApprovalAsk, ApprovalState, ApprovalView, ApprovalsPage, AuthorizeAnswer, AuthorizeAsk,
+    ToolDecision,
 };
 pub use asks::{Batch, CancelAsk, EmitAsk, PoolAsk, PruneAsk, RetryAsk};
 pub use codes::{codes, explain};

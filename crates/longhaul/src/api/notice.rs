@@ -1,6 +1,7 @@
-//! Notices: what is told when a job has ended, and what became of the telling. A webhook's body, an
+//! Notices: what is told when a job has ended or asks, and what became of the telling. A webhook's body, an
 //! exec sink's standard input and an inbox carry the same object.
 
+use super::approval::ApprovalView;
 use super::job::JobView;
 use super::time::Time;
 use serde::{Deserialize, Serialize};
@@ -24,10 +25,13 @@ pub struct Notice {
     pub owner: Option<String>,
     /// When it happened.
     pub at: Time,
-    /// The job as it ended; `null` for a test.
+    /// The job as it ended, or as it is while it asks; `null` for a test.
     pub job: Option<JobView>,
-    /// The end of what it wrote, so that nobody has to ask for it; `null` for a test.
+    /// The end of what an ended job wrote, so that nobody has to ask for it; else `null`.
     pub output: Option<OutputTail>,
+    /// The question, if one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalView>,
 }
 
 /// What can happen that somebody is told of.
@@ -36,6 +40,9 @@ pub enum NoticeKind {
     /// A job ended.
     #[serde(rename = "job.ended")]
     JobEnded,
+    /// A person is asked.
+    #[serde(rename = "approval.asked")]
+    ApprovalAsked,
     /// Somebody wants to know whether a sink works.
     #[serde(rename = "sink.test")]
     SinkTest,
@@ -135,6 +142,9 @@ pub struct DeliveryView {
     pub id: String,
     /// The job that is told of.
     pub job: String,
+    /// The question about it that is told; its end if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
     /// Where it is told: `inbox` or `sink:NAME`.
     pub to: String,
     /// The job's owner.

@@ -3,8 +3,9 @@
 
 use super::output::When;
 use super::{
-    agent, artifacts, cancel, completions, daemon, doctor, emit, events, explain, inbox, list,
-    logs, mail, man, notices, pool, prune, retry, run, show, sink, submit, turn, wait, why,
+    agent, approvals, artifacts, cancel, completions, daemon, doctor, emit, events, explain, hook,
+    inbox, list, logs, mail, man, notices, pool, prune, retry, run, show, sink, submit, turn, wait,
+    why,
 };
 use clap::{Parser, Subcommand};
 
@@ -77,7 +78,9 @@ pub(super) enum Command {
     Agent(agent::Agent),
     Turn(Box<turn::Turn>),
     Mail(mail::Mail),
+    Approvals(approvals::Approvals),
     Emit(emit::Emit),
+    Hook(hook::Hook),
     Daemon(daemon::Daemon),
     Doctor(doctor::Doctor),
     Explain(explain::Explain),

@@ -4,7 +4,7 @@ use super::error::{CliError, Leave};
 use super::output::{Output, Tone, plain};
 use super::owner::Owner;
 use super::{Caller, list};
-use crate::api::{AckAsk, InboxPage, Notice, Span};
+use crate::api::{AckAsk, ApprovalView, InboxPage, Notice, Span};
 use crate::client::Client;
 use crate::clock;
 use std::time::Duration;
@@ -162,8 +162,18 @@ fn row(notice: &Notice, now: i64) -> Vec<(Tone, String)> {
     let Some(job) = &notice.job else {
         return vec![id, blank(), blank(), (Tone::Faint, "a test".to_owned()), age];
     };
+    if let Some(approval) = &notice.approval {
+        let state = (Tone::Live, approval.state.name().to_owned());
+        let question = (Tone::Plain, asked(approval));
+        return vec![id, (Tone::Plain, job.id.clone()), state, question, age];
+    }
     let outcome = list::state(job);
     vec![id, (Tone::Plain, job.id.clone()), outcome, (Tone::Plain, list::what(job)), age]
+}
+
+/// A question, and by what it is answered.
+fn asked(approval: &ApprovalView) -> String {
+    format!("{} ({})", plain(&approval.question), approval.id)
 }
 
 fn blank() -> (Tone, String) {
@@ -174,6 +184,9 @@ fn blank() -> (Tone, String) {
 fn in_words(notice: &Notice, output: &Output) -> String {
     let (at, id) = (notice.at, output.toned(Tone::Faint, &notice.id));
     let Some(job) = &notice.job else { return format!("{at} a test {id}") };
+    if let Some(approval) = &notice.approval {
+        return format!("{at} {} {} {id}", job.id, output.toned(Tone::Live, &asked(approval)));
+    }
     let (tone, words) = list::state(job);
     format!("{at} {} {} {} {id}", job.id, output.toned(tone, &words), list::what(job))
 }

@@ -5,6 +5,7 @@
 mod agent;
 mod agent_add;
 mod agent_show;
+mod approvals;
 mod args;
 mod artifacts;
 mod attach;
@@ -19,6 +20,7 @@ mod environment;
 mod error;
 mod events;
 mod explain;
+mod hook;
 mod inbox;
 mod inside;
 mod list;
@@ -193,6 +195,8 @@ async fn ask(command: Command, caller: &Caller) -> Result<Leave, CliError> {
         Command::Turn(command) => Box::pin(command.run(caller)).await,
         Command::Mail(command) => command.run(caller).await,
         Command::Emit(command) => command.run(caller).await,
+        Command::Hook(command) => command.run(caller).await,
+        Command::Approvals(command) => command.run(caller).await,
         Command::Daemon(command) => command.run(caller).await,
         Command::Doctor(command) => command.run(caller).await,
         Command::Completions(_) | Command::Man(_) | Command::Explain(_) => {

@@ -3,6 +3,7 @@
 //! conversations up again, so that a daemon may be killed under a follower without anybody noticing.
 
 mod agents;
+mod approvals;
 mod autostart;
 mod body;
 mod error;
@@ -15,6 +16,7 @@ mod output;
 mod transport;
 
 pub use agents::MailListAsk;
+pub use approvals::ApprovalsAsk;
 pub use error::{ClientError, ErrorKind};
 pub use events::{Events, EventsAsk};
 pub use inbox::Inbox;

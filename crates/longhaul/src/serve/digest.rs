@@ -26,6 +26,13 @@ impl Digest {
     }
 }
 
+/// The hash of some bytes.
+pub(super) fn hex_of(bytes: &[u8]) -> String {
+    let mut digest = Digest::default();
+    digest.take(bytes);
+    digest.finish()
+}
+
 /// The hash of a whole file. Blocks for as long as the disk takes.
 pub(super) fn of_file(file: &File) -> io::Result<String> {
     let mut digest = Digest::default();

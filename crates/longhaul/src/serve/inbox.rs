@@ -238,8 +238,12 @@ fn told(
     spools: &Spools,
     delivery: &Delivery,
 ) -> Result<Option<Notice>, StoreError> {
-    let job = load(reader, &delivery.job)?;
-    Ok(job.map(|job| notice::of_ended(spools, &job, delivery.into())))
+    let Some(job) = load(reader, &delivery.job)? else { return Ok(None) };
+    let Some(about) = &delivery.about else {
+        return Ok(Some(notice::of_ended(spools, &job, delivery.into())));
+    };
+    let approval = super::approvals::load(reader, about)?;
+    Ok(approval.map(|approval| notice::of_asked(spools, &job, &approval, delivery.into())))
 }
 
 fn owner(query: &Query) -> Answer<String> {

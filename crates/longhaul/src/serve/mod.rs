@@ -4,6 +4,7 @@
 mod accept;
 mod agent_spec;
 mod agents;
+mod approvals;
 mod around;
 mod artifacts;
 mod batch;
@@ -68,6 +69,9 @@ pub fn router(ports: Ports) -> Router {
         .route("/v1/jobs/{job}/cancel", post(jobs::cancel))
         .route("/v1/jobs/{job}/retry", post(retry::retry))
         .route("/v1/jobs/{job}/emit", post(emit::emit))
+        .route("/v1/jobs/{job}/authorize", post(approvals::authorize))
+        .route("/v1/approvals", get(approvals::list))
+        .route("/v1/approvals/{id}", post(approvals::decide))
         .route("/v1/jobs/{job}/artifacts", get(artifacts::list))
         .route("/v1/jobs/{job}/artifacts/content", get(artifacts::content))
         .route("/v1/jobs/{job}/settle", post(settle::settle))

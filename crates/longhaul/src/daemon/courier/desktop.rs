@@ -52,6 +52,9 @@ fn command(title: &str, line: &str) -> Vec<String> {
 
 /// What it is about, in a line.
 pub(super) fn title(notice: &Notice) -> String {
+    if let Some(approval) = &notice.approval {
+        return plain(&approval.question);
+    }
     let Some(job) = &notice.job else { return "longhaul: a test".to_owned() };
     let name = job.name.clone().unwrap_or_else(|| job.command.join(" "));
     plain(&format!("{} {name}", ending(job)))
@@ -59,6 +62,10 @@ pub(super) fn title(notice: &Notice) -> String {
 
 /// More about it, in another.
 pub(super) fn line(notice: &Notice) -> String {
+    if let Some(approval) = &notice.approval {
+        let id = &approval.id;
+        return unmarked(&format!("longhaul approvals --allow {id}, or --deny {id}"));
+    }
     let Some(job) = &notice.job else { return unmarked(&notice.to) };
     let message = job.outcome.as_ref().and_then(|outcome| outcome.message.as_deref());
     let said = message.map_or_else(String::new, |message| format!(" – {message}"));

@@ -28,6 +28,7 @@ use crate::clock::wall_now;
 use crate::config::Webhooks;
 use crate::notice::{self, Address};
 use bytes::Bytes;
+use longhaul_core::approval::Approval;
 use longhaul_core::command::Deliver;
 use longhaul_core::delivery::{Delivery, Destination};
 use longhaul_core::id::{DeliveryId, HostId};
@@ -94,6 +95,8 @@ struct Errand {
     job: Option<Job>,
     /// Nothing if the sink was removed meanwhile.
     sink: Option<Sink>,
+    /// The question that is told, if it is one.
+    approval: Option<Approval>,
 }
 
 impl Courier {
@@ -129,7 +132,15 @@ impl Courier {
         let address = address(&errand.delivery.id, errand.delivery.tries, &sink.name);
         let spools = self.shared.sources.spools.clone();
         // It reads what the job wrote, from a disk that may be slow.
-        let making = tokio::task::spawn_blocking(move || notice::of_ended(&spools, &job, address));
+        let making = match (errand.delivery.about, errand.approval) {
+            (None, _) => {
+                tokio::task::spawn_blocking(move || notice::of_ended(&spools, &job, address))
+            }
+            (Some(_), Some(approval)) => tokio::task::spawn_blocking(move || {
+                notice::of_asked(&spools, &job, &approval, address)
+            }),
+            (Some(_), None) => return Ok(Some(Answer::is_final("the question was removed"))),
+        };
         let notice = making.await.map_err(|error| AskError::Bug(error.to_string()))?;
         Ok(Some(self.send(&sink, &notice).await))
     }
@@ -181,5 +192,10 @@ fn look(
     let sink = reader.load(Table::Sink, name)?.as_ref().map(Sink::from_row).transpose()?;
     let job = reader.load(Table::Job, delivery.job.as_str())?;
     let job = job.as_ref().map(Job::from_row).transpose()?;
-    Ok(Some(Errand { delivery, job, sink }))
+    let approval = match &delivery.about {
+        Some(about) => reader.load(Table::Approval, about.as_str())?,
+        None => None,
+    };
+    let approval = approval.as_ref().map(Approval::from_row).transpose()?;
+    Ok(Some(Errand { delivery, job, sink, approval }))
 }
