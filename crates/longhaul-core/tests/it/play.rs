@@ -85,6 +85,9 @@ impl Stage {
         if words[0] == "told" {
             return self.told_to(words[1]);
         }
+        if let Some(seen) = self.look(&words) {
+            return seen;
+        }
         let command = self.command(&words);
         let step = self.run(vec![command]);
         self.tell(&step)
@@ -146,7 +149,7 @@ impl Stage {
         if verb == "woke" {
             return Command::Woke { slept: span_of(rest[0]) };
         }
-        let said = self.notice_command(verb, rest);
+        let said = self.notice_command(verb, rest).or_else(|| self.turn_command(verb, rest));
         if let Some(command) = said.or_else(|| self.agent_command(verb, rest)) {
             return command;
         }
@@ -256,13 +259,13 @@ impl Stage {
         id
     }
 
-    fn attempt(&mut self, job: &JobId, words: &[&str]) -> u32 {
+    pub(crate) fn attempt(&mut self, job: &JobId, words: &[&str]) -> u32 {
         let named = words.iter().find_map(|word| word.strip_prefix('#'));
         let current = || self.load(job).map_or(0, |job| job.attempt);
         named.map_or_else(current, |number| number.parse().expect("a number"))
     }
 
-    fn load(&mut self, job: &JobId) -> Option<Job> {
+    pub(crate) fn load(&mut self, job: &JobId) -> Option<Job> {
         let row = self.store.reader().expect("memory").load(Table::Job, job.as_str());
         row.expect("memory").map(|row| Job::from_row(&row).expect("it was stored by us"))
     }
@@ -271,6 +274,9 @@ impl Stage {
         let claims = step.replies.iter().filter_map(|reply| match reply {
             Ok(Reply::Claimed(taken)) if taken.is_empty() => Some("took nothing".to_owned()),
             Ok(Reply::Settled(0)) => Some("settled nothing".to_owned()),
+            Ok(Reply::Allowed) => Some("may".to_owned()),
+            Ok(Reply::Denied { reason }) => Some(format!("may not: {reason}")),
+            Ok(Reply::Asked(_)) => Some("asks".to_owned()),
             _ => None,
         });
         let refusals = step.replies.iter().filter_map(|reply| reply.as_ref().err());
@@ -326,7 +332,11 @@ impl Stage {
 
 fn describe(job: &Job) -> String {
     match &job.state {
-        JobState::Queued { because: Waiting::Kind, .. } => "aside".to_owned(),
+        JobState::Queued { because: Waiting::Kind | Waiting::Parked, .. } => "aside".to_owned(),
+        JobState::Queued { because: Waiting::RateLimited, is_due: false, .. } => {
+            "parked".to_owned()
+        }
+        JobState::Queued { because: Waiting::Approval, is_due: false, .. } => "asking".to_owned(),
         JobState::Queued { .. } => job.phase().name().to_owned(),
         JobState::Stopping { by_force: true, .. } => "stopping by force".to_owned(),
         JobState::Starting { .. } | JobState::Running { .. } | JobState::Stopping { .. } => {
