@@ -191,6 +191,12 @@ impl Home {
         self.blobs().join(sha256)
     }
 
+    /// The folder of worktrees that agents and turns work in.
+    #[must_use]
+    pub fn worktrees(&self) -> PathBuf {
+        self.path.join("worktrees")
+    }
+
     /// The user's settings.
     #[must_use]
     pub fn config(&self) -> PathBuf {

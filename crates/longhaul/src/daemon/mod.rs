@@ -27,6 +27,7 @@ mod supervisor;
 mod tasks;
 mod tokens;
 mod turns;
+mod worktrees;
 
 pub use courier::{Courier, Tested, check_secret, check_url, shown_url};
 pub use doubts::Doubts;
@@ -42,6 +43,7 @@ pub use stored::Stored;
 pub use tasks::{Body, CLOSURE, Closure, Returned, Run, StopCause, TaskToken, Tasks};
 pub use tokens::Tokens;
 pub use turns::is_needed;
+pub use worktrees::{Reaped, Worktree, Worktrees};
 
 use self::board::Board;
 use self::courier::{CourierDriver, Sources};
@@ -88,6 +90,8 @@ pub struct Ports {
     pub courier: Courier,
     /// Functions of this process that are run as jobs.
     pub tasks: Tasks,
+    /// Worktrees that agents work in.
+    pub worktrees: Worktrees,
     /// Where everything lies.
     pub home: Home,
     /// The settings.
@@ -348,6 +352,7 @@ impl Daemon {
             doubts: Doubts::default(),
             presences: Presences::default(),
             started_at: clock.now(),
+            worktrees: Worktrees::new(&home),
             home,
             config,
             clock,
@@ -464,6 +469,7 @@ fn site(ports: &Ports, program: &Path, nofile: Option<(u64, u64)>) -> Site {
         engine: ports.engine.clone(),
         readers: ports.readers.clone(),
         spools: ports.spools.clone(),
+        worktrees: ports.worktrees.clone(),
         home: ports.home.clone(),
         config: ports.config.clone(),
         clock: ports.clock.clone(),

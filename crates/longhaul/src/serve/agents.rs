@@ -61,7 +61,13 @@ pub(super) async fn remove(
     State(ports): State<Shared>,
     Path(name): Path<String>,
 ) -> Answer<StatusCode> {
-    done(ports.engine.ask(Command::RemoveAgent(name)).await?)?;
+    done(ports.engine.ask(Command::RemoveAgent(name.clone())).await?)?;
+    let worktrees = ports.worktrees.clone();
+    let reaping = tokio::task::spawn_blocking(move || worktrees.reap(&name)).await;
+    // What is kept is what the doctor lists.
+    if let Ok(Err(error)) = reaping {
+        tracing::warn!(%error, "an agent's worktree was not looked at");
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

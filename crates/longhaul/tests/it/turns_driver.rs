@@ -228,3 +228,28 @@ async fn a_daemon_that_comes_back_goes_on_where_the_last_one_ended() {
     assert_eq!(job(&daemon.ports, &id).await.attempt, 1);
     daemon.finish().await.unwrap();
 }
+
+#[tokio::test]
+async fn an_agent_with_a_worktree_works_there_and_what_it_did_stays() {
+    let stage = Stage::new();
+    let git = |words: &[&str]| {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        let mut git = std::process::Command::new("git");
+        let done = git.args(who).args(words).current_dir(stage.cwd()).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["commit", "-q", "--allow-empty", "-m", "first"]);
+    let daemon = stage.start();
+    let ports = &daemon.ports;
+    stage.add(ports, AgentSpec { worktree: true, ..stage.agent("claude") }).await;
+    let turn = stage.turn("claude", "[[sh echo mine >here]] [[silent]]");
+    let id = submit(ports, turn).await;
+    let job = ended(ports, &id).await;
+    assert_eq!(job.outcome().unwrap().kind, Ending::Failed);
+    let tree = ports.home.worktrees().join("claude");
+    assert_eq!(std::fs::read_to_string(tree.join("here")).unwrap(), "mine\n");
+    let resume = job.turn.unwrap().end.unwrap().resume_command.unwrap();
+    assert!(resume.starts_with(&format!("cd {}", tree.display())), "{resume}");
+    daemon.finish().await.unwrap();
+}

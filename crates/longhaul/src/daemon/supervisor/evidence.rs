@@ -126,7 +126,10 @@ impl Subject {
         let is_turn = job.spec.turn.is_some() && !matches!(exit.how, How::NeverStarted(_));
         let has_files = !job.spec.artifacts.is_empty() && exit.started_at.is_some();
         if is_turn || has_files {
-            let (cwd, patterns) = (job.spec.cwd, job.spec.artifacts);
+            // A turn may have run elsewhere than its agent's directory.
+            let spec = folder.read_spec().ok().flatten().filter(|_| is_turn);
+            let cwd = spec.map_or(job.spec.cwd, |spec| spec.cwd.to_string_lossy().into_owned());
+            let patterns = job.spec.artifacts;
             let left = Left { subject: self.clone(), start, exit, is_turn, cwd, patterns };
             return Seen::Left(Box::new(left));
         }

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{AskError, Doubts, EngineHandle, Readers, Spools, Tokens};
+use crate::daemon::{AskError, Doubts, EngineHandle, Readers, Spools, Tokens, Worktrees};
 use crate::home::Home;
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
@@ -15,6 +15,7 @@ pub(crate) struct Site {
     pub(crate) engine: EngineHandle,
     pub(crate) readers: Readers,
     pub(crate) spools: Spools,
+    pub(crate) worktrees: Worktrees,
     pub(crate) home: Home,
     pub(crate) config: Config,
     pub(crate) clock: Clock,

@@ -5,6 +5,7 @@ use super::evidence::{Left, Subject};
 use super::launch::LaunchError;
 use super::site::Site;
 use crate::daemon::turns::{self, Closing, Follower, Ingredients, Outfit, Unfit};
+use crate::daemon::worktrees::WorktreeError;
 use longhaul_core::agent::{AgentEnvironment, AgentSpec, Ladder};
 use longhaul_core::job::Job;
 use longhaul_core::port::{Record, Table};
@@ -13,6 +14,8 @@ use longhaul_core::spec::Environment;
 use longhaul_core::time::Millis;
 use longhaul_core::turn::{Input, TurnEnd};
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -62,12 +65,13 @@ impl Subject {
         let program =
             std::fs::canonicalize(&site.program).unwrap_or_else(|_| PathBuf::from("longhaul"));
         let folder = site.home.attempt(&self.job, self.attempt).join("turn");
+        let cwd = self.workplace(site, job, &input)?;
         let mut outfit = turns::outfit(&Ingredients {
             job,
             input: &input,
             of_agent,
             of_turn,
-            cwd: &input.agent.cwd,
+            cwd: &cwd,
             folder: &folder.display().to_string(),
             program: &program,
         })?;
@@ -77,6 +81,22 @@ impl Subject {
 }
 
 impl Subject {
+    /// Where a turn runs: in its agent's directory, or what stands for that in a worktree. Blocks.
+    fn workplace(&self, site: &Site, job: &Job, input: &Input) -> Result<String, LaunchError> {
+        let cwd = &input.agent.cwd;
+        let is_own = job.spec.turn.as_ref().is_some_and(|turn| turn.worktree);
+        let name = match (is_own, input.agent.worktree) {
+            (true, _) => self.job.as_str(),
+            (false, true) => &input.agent.name,
+            (false, false) => return Ok(cwd.clone()),
+        };
+        match site.worktrees.prepare(name, Path::new(cwd)) {
+            Ok(path) => Ok(path.to_string_lossy().into_owned()),
+            Err(error @ WorktreeError::Never(_)) => Err(Unfit::NoPlace(error.to_string()).into()),
+            Err(error @ WorktreeError::Now(_)) => Err(io::Error::other(error).into()),
+        }
+    }
+
     /// After how long a silence of this turn something is done about it. Blocks.
     pub(super) fn rungs(&self, site: &Site) -> Vec<Millis> {
         let id = self.job.as_str().to_owned();

@@ -36,6 +36,8 @@ pub(in crate::daemon) enum Unfit {
     Unsuited(#[from] Unsuited),
     #[error("`{0}` is outside of the attempt's own folder")]
     Elsewhere(String),
+    #[error("{0}")]
+    NoPlace(String),
     #[error("what it is to be told is not there any more")]
     NoInput,
 }

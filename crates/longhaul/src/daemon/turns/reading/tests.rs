@@ -109,7 +109,7 @@ fn many_lines_are_many_batches_of_a_bounded_size() {
     place.write("err", b"noise\nwithout an end");
     let mut reading = place.reading("plain", None);
     while let Some(taking) = reading.next(&place.folder).unwrap() {
-        assert!(taking.events.len() <= longhaul_core::limits::TAKING_EVENTS_MAX);
+        assert!(taking.events.len() <= TAKING_EVENTS_MAX);
         journal.commit(taking);
         batches += 1;
     }
