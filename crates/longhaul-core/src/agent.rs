@@ -9,6 +9,7 @@
 
 use crate::id::{JobId, MailId};
 use crate::limits;
+use crate::mail::is_reserved;
 use crate::policy;
 use crate::port::{Corrupt, Phase, Record, Row, Table};
 use crate::record::{body, parse};
@@ -76,9 +77,6 @@ pub struct AgentSpec {
     pub environment_set: Vec<String>,
 }
 
-/// Words that begin a group or a box rather than name a role.
-const NO_ROLES: [&str; 4] = ["all", "parent", "children", "longhaul"];
-
 impl AgentSpec {
     /// Checks everything that needs no other row.
     ///
@@ -89,7 +87,7 @@ impl AgentSpec {
         check_word("kind", &self.kind)?;
         if let Some(role) = &self.role {
             check_name("role", role)?;
-            if NO_ROLES.contains(&role.as_str()) {
+            if is_reserved(role) {
                 return Err(bad("role", "is the name of a group"));
             }
         }
@@ -99,6 +97,9 @@ impl AgentSpec {
         let words = [("model", &self.model), ("pool", &self.pool), ("owner", &self.owner)];
         for (field, word) in words.into_iter().filter_map(|(f, w)| w.as_ref().map(|w| (f, w))) {
             check_word(field, word)?;
+        }
+        if self.owner.as_deref().is_some_and(is_reserved) {
+            return Err(bad("owner", "is the name of a group"));
         }
         self.project.as_deref().map_or(Ok(()), spec::check_project)?;
         self.check_spans()?;
@@ -383,7 +384,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named() {
         type Spoil = fn(&mut AgentSpec);
-        let breaks: [(&str, Spoil); 22] = [
+        let breaks: [(&str, Spoil); 23] = [
             ("name", |s| s.name.clear()),
             ("name", |s| s.name = "@all".into()),
             ("name", |s| s.name = "-x".into()),
@@ -401,6 +402,7 @@ mod tests {
             ("extra", |s| s.extra = vec!["a\0b".into()]),
             ("pool", |s| s.pool = Some(" ".into())),
             ("owner", |s| s.owner = Some(String::new())),
+            ("owner", |s| s.owner = Some("longhaul".into())),
             ("project", |s| s.project = Some("p".into())),
             ("timeout", |s| s.timeout = Some(Millis::ZERO)),
             ("notify", |s| s.notify = vec!["s".into(); limits::NOTIFY_MAX + 1]),

@@ -60,6 +60,15 @@ pub struct Mail {
 /// What a message is from that we send ourselves.
 pub const OURSELVES: &str = "@longhaul";
 
+/// Names that are of groups and of ourselves, so that nobody's box, and no role, is called like them.
+const RESERVED: [&str; 4] = ["all", "parent", "children", "longhaul"];
+
+/// Whether `name` stands for a group, or for ourselves: no person who writes or reads mail, and no
+/// role, may have it.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 /// The mailbox of a person: of whoever owns agents.
 pub fn person_box(owner: &str) -> String {
     format!("@{owner}")
@@ -162,7 +171,7 @@ pub struct Letter {
     /// The id of the first message that comes of it; the others' follow from it. Made by the asker,
     /// which makes sending twice harmless.
     pub id: MailId,
-    /// Who sends: an agent, or [`person_box`] of an owner.
+    /// Who sends: an agent, or [`person_box`] of an owner; [`OURSELVES`] for our own drivers alone.
     pub from: String,
     /// The turn that sends, proven by its token.
     pub turn: Option<(JobId, u32)>,

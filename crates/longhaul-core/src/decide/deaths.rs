@@ -84,7 +84,8 @@ fn reason(job: &Job, agent: &AgentSpec) -> String {
         );
     }
     let mut reason = format!("its turn {}", outcome.kind.name());
-    if let Some(name) = name_of(outcome.reason) {
+    let said = outcome.message.as_deref().unwrap_or_default();
+    if let Some(name) = name_of(outcome.reason).filter(|name| !said.starts_with(name.as_str())) {
         write!(reason, " ({name})").expect("a string takes everything");
     }
     if let Some(message) = &outcome.message {

@@ -7,7 +7,7 @@ use super::{agents, clip, standing};
 use crate::command::{Refused, Reply};
 use crate::id::MailId;
 use crate::limits;
-use crate::mail::{Letter, Mail, MailState, OURSELVES};
+use crate::mail::{Letter, Mail, MailState, OURSELVES, is_reserved};
 use crate::mail_kind;
 use crate::role;
 use crate::spec::{BadSpec, at_most, bad, check_word};
@@ -125,8 +125,9 @@ fn sender(world: &mut World<'_>, letter: &Letter) -> Result<Sender, Fault> {
     };
     if let Some(person) = mailbox.strip_prefix('@') {
         check_word("from", person).map_err(Refused::from)?;
-        if mailbox == OURSELVES {
-            return Err(Refused::from(bad("from", "is longhaul itself")).into());
+        // As ourselves only our own drivers write; who asks for others may not.
+        if is_reserved(person) && mailbox != OURSELVES {
+            return Err(Refused::from(bad("from", "is the name of a group")).into());
         }
         return Ok(Sender { mailbox, agent: None, turn });
     }

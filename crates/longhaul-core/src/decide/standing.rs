@@ -9,7 +9,7 @@ use crate::id::{JobId, MailId};
 use crate::job::{Job, JobState, Waiting};
 use crate::limits;
 use crate::port::{StoreError, Table};
-use crate::sink::Sink;
+use crate::sink::{Sink, SinkKind};
 use crate::spec::Environment;
 use crate::time::Millis;
 use crate::turn::Turn;
@@ -144,8 +144,10 @@ fn wake(
     spec.delay = delay(world, &agent.name)?;
     let mut notify = Vec::with_capacity(spec.notify.len());
     for sink in spec.notify {
-        // One that was removed meanwhile is no reason to leave mail lying.
-        if world.find_sink(&sink)?.is_some_and(Sink::is_there) {
+        // One that was removed meanwhile is no reason to leave mail lying; and one that tells agents
+        // would have two of them wake each other for ever.
+        let tells_people = |known: &Sink| !matches!(known.kind, SinkKind::Agent { .. });
+        if world.find_sink(&sink)?.is_some_and(|known| known.is_there() && tells_people(known)) {
             notify.push(sink);
         }
     }

@@ -44,7 +44,7 @@ fn groups_are_made_into_mailboxes_without_the_sender_and_those_that_have_ended()
 #[test]
 fn what_is_for_nobody_is_an_error_and_none_of_it_is_sent() {
     play(
-        "agent a role=builder\n agent b role=scout\n stop b\n mail m1 a eve\n mail m2 a b\n mail m3 @me a,eve\n mail m4 a @all\n mail m5 a @builders\n mail m6 a @scouts\n mail m7 a @nobody\n mail m8 a @parent\n mail m9 a @children\n mail ma @me @parent\n mail mb a\n mail mc a @longhaul\n mail md @longhaul a\n mail me eve a",
+        "agent a role=builder\n agent b role=scout\n stop b\n mail m1 a eve\n mail m2 a b\n mail m3 @me a,eve\n mail m4 a @all\n mail m5 a @builders\n mail m6 a @scouts\n mail m7 a @nobody\n mail m8 a @parent\n mail m9 a @children\n mail ma @me @parent\n mail mb a\n mail mc a @longhaul\n mail md @all a\n mail me eve a",
         &expect![[r#"
             agent a role=builder         (a) idle
             agent b role=scout           (b) idle
@@ -61,7 +61,7 @@ fn what_is_for_nobody_is_an_error_and_none_of_it_is_sent() {
             mail ma @me @parent          refused no_recipients: the mail is for nobody: `@parent`: no agent sends it
             mail mb a                    refused no_recipients: the mail is for nobody: no recipient is named
             mail mc a @longhaul          refused no_agent: there is no agent `@longhaul`
-            mail md @longhaul a          refused bad_spec: `from` is longhaul itself
+            mail md @all a               refused bad_spec: `from` is the name of a group
             mail me eve a                refused no_agent: there is no agent `eve`
         "#]],
     );

@@ -64,7 +64,7 @@ impl Stage {
         engine.step(&mut self.store, batch, self.now).expect("memory does not fail")
     }
 
-    fn line(&mut self, line: &str) -> Vec<String> {
+    pub(crate) fn line(&mut self, line: &str) -> Vec<String> {
         let words: Vec<&str> = line.split_whitespace().collect();
         if let Some(span) = words[0].strip_prefix('+') {
             self.now = self.now.plus(span_of(span));

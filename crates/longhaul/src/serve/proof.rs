@@ -10,7 +10,7 @@ use crate::project::{owner_in, project_of};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use longhaul_core::id::JobId;
-use longhaul_core::mail::person_box;
+use longhaul_core::mail::{is_reserved, person_box};
 use longhaul_core::spec::check_word;
 use std::path::Path;
 
@@ -60,7 +60,7 @@ pub(super) async fn correspondent(
         }
         let owner = owner.unwrap_or_else(|| owner_in(&project_of(Path::new(&home_folder()))));
         check_word("owner", &owner).map_err(|bad| Failure::bad_request(bad.to_string()))?;
-        return Ok(Correspondent { mailbox: person_box(&owner), turn: None });
+        return person(&owner);
     };
     let id = proven(ports, headers, &by.job, by.attempt)?;
     let job = reread(ports, &id).await?.ok_or_else(forbidden)?;
@@ -68,7 +68,15 @@ pub(super) async fn correspondent(
         Some(turn) => Correspondent { mailbox: turn.agent, turn: Some((id, by.attempt)) },
         None => {
             let owner = job.owner.ok_or_else(forbidden)?;
-            Correspondent { mailbox: person_box(&owner), turn: None }
+            return person(&owner);
         }
     })
+}
+
+/// A person, who is not called like us or like a group: mail would seem to be from these.
+fn person(owner: &str) -> Answer<Correspondent> {
+    if is_reserved(owner) {
+        return Err(Failure::bad_request(format!("`owner` may not be `{owner}`, a name of ours")));
+    }
+    Ok(Correspondent { mailbox: person_box(owner), turn: None })
 }
