@@ -1,6 +1,7 @@
 //! The examples of the pages are run as they stand there, and print what stands there; `…` stands for
 //! anything. What pages quote of other files is what those files say.
 
+use crate::agents_support::FakeAgents;
 use crate::harness::Home;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -134,6 +135,19 @@ fn every_example_of_waiting_does_what_the_page_says() {
 }
 
 #[test]
+fn every_example_of_agents_does_what_its_page_says() {
+    for page in ["docs/overnight.md", "docs/team.md"] {
+        let blocks = fenced(&read(page), "sh");
+        assert!(blocks.len() > 1, "{page} has examples");
+        for block in blocks {
+            let home = Home::new();
+            FakeAgents::within(home.work());
+            run(&home, &block);
+        }
+    }
+}
+
+#[test]
 fn the_five_minutes_of_the_readme_can_be_typed() {
     let readme = read("README.md");
     let (_, rest) = readme.split_once("## Five minutes").expect("the section is there");
@@ -143,6 +157,7 @@ fn the_five_minutes_of_the_readme_can_be_typed() {
         let path = home.write(program, format!("#!/bin/sh\n{body}\n"));
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     }
+    FakeAgents::within(home.work());
     run(&home, &fenced(rest, "console")[0]);
 }
 
