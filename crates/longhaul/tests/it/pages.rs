@@ -141,7 +141,7 @@ fn every_example_of_agents_does_what_its_page_says() {
         assert!(blocks.len() > 1, "{page} has examples");
         for block in blocks {
             let home = Home::new();
-            FakeAgents::within(home.work());
+            FakeAgents::within(&home.work());
             run(&home, &block);
         }
     }
@@ -157,7 +157,7 @@ fn the_five_minutes_of_the_readme_can_be_typed() {
         let path = home.write(program, format!("#!/bin/sh\n{body}\n"));
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     }
-    FakeAgents::within(home.work());
+    FakeAgents::within(&home.work());
     run(&home, &fenced(rest, "console")[0]);
 }
 
