@@ -209,12 +209,7 @@ impl Job {
         let never_ran = matches!(exit.how, How::NeverStarted(_));
         let has_run = !never_ran && !matches!(exit.how, How::SpawnFailed(_));
         self.close_attempt(exit, process.clone(), now);
-        if has_run {
-            self.close_turn(end);
-        } else if let (Some(turn), Some(end)) = (&mut self.turn, end) {
-            // Why nothing ran; what it was in the middle of is still to be told.
-            turn.end = Some(*end);
-        }
+        self.close_turn(end, has_run);
         if let Some(Judged::Goes(after)) = judged {
             return Ok(self.go_round(after, now));
         }

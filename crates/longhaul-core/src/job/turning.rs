@@ -178,12 +178,18 @@ impl Job {
         }
     }
 
-    /// An attempt of a turn that ran is over: what it was in the middle of is not told again.
-    pub(super) fn close_turn(&mut self, end: Option<Box<TurnEnd>>) {
+    /// An attempt of a turn is over. If it ran, what it was in the middle of is not told again; if not,
+    /// that is still to be told.
+    pub(super) fn close_turn(&mut self, end: Option<Box<TurnEnd>>, has_run: bool) {
         let Some(turn) = &mut self.turn else { return };
-        turn.is_going_on = (turn.is_deferred || turn.is_going_on) && turn.conversation.is_some();
-        turn.is_deferred = false;
-        turn.end = end.map(|end| *end);
+        if has_run {
+            let is_begun = turn.is_deferred || turn.is_going_on;
+            turn.is_going_on = is_begun && turn.conversation.is_some();
+            turn.is_deferred = false;
+        }
+        if has_run || end.is_some() {
+            turn.end = end.map(|end| *end);
+        }
     }
 
     /// Lets the turn wait for what its next attempt waits for.

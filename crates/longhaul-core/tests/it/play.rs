@@ -149,8 +149,7 @@ impl Stage {
         if verb == "woke" {
             return Command::Woke { slept: span_of(rest[0]) };
         }
-        let said = self.notice_command(verb, rest).or_else(|| self.turn_command(verb, rest));
-        if let Some(command) = said.or_else(|| self.agent_command(verb, rest)) {
+        if let Some(command) = self.other_command(verb, rest) {
             return command;
         }
         let job = self.id(rest[0]);
@@ -195,6 +194,12 @@ impl Stage {
             "purged" => Command::Purged { job, failure },
             other => panic!("no such verb: {other}"),
         }
+    }
+
+    /// What a line says that is about something else than jobs.
+    fn other_command(&mut self, verb: &str, rest: &[&str]) -> Option<Command> {
+        let said = self.notice_command(verb, rest).or_else(|| self.turn_command(verb, rest));
+        said.or_else(|| self.agent_command(verb, rest))
     }
 
     fn submission(&mut self, words: &[&str]) -> Submission {
