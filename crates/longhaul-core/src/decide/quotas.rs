@@ -16,7 +16,8 @@ pub(super) fn may_go(world: &mut World<'_>, id: &JobId) -> Result<bool, Fault> {
     // Those that do not wait for the end of a limit find out for themselves.
     let waits = turn.park == Park::UntilReset;
     let Some(quota) = world.quota(&turn.kind)?.as_mut().filter(|_| waits) else { return Ok(true) };
-    if quota.probe.is_none() && quota.until <= now {
+    // Another host's clock may have found that its hour has come: no timer says so again.
+    if quota.probe.is_none() && (quota.is_due || quota.until <= now) {
         (quota.probe, quota.is_due) = (Some(id.clone()), true);
     }
     let is_probe = quota.probe.as_ref() == Some(id);

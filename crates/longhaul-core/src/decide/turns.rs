@@ -51,9 +51,9 @@ pub(crate) fn prepare(world: &mut World<'_>, id: &JobId) -> Result<bool, Fault> 
         let message = format!("agent `{}` has ended", turn.agent);
         return end_waiting(world, id, cancelled(message));
     };
+    begins_as(world, id, &agent.spec.kind)?;
     let state = &mut world.job(id)?.turn;
     let state = state.as_mut().expect("a turn has a state");
-    state.kind.clone_from(&agent.spec.kind);
     state.park = turn.park.unwrap_or(agent.spec.park);
     state.resume = turn.resume.unwrap_or(agent.spec.resume);
     if !quotas::may_go(world, id)? {
@@ -63,12 +63,14 @@ pub(crate) fn prepare(world: &mut World<'_>, id: &JobId) -> Result<bool, Fault> 
     if let Some(spent) = allowances.iter().find(|spent| spent.reach() == Reach::Over) {
         return refuse_spent(world, id, spent);
     }
-    let before = world.job(id)?.turn.as_ref().map_or(0, |state| state.mail.len());
-    let all = mail::take_unread(world, &turn.agent, id)?;
-    let job = world.job(id)?;
-    let state = job.turn.as_mut().expect("a turn has a state");
+    let state = world.job(id)?.turn.as_ref().expect("a turn has a state");
+    let before = state.mail.len();
     let known = state.conversation.clone().filter(|_| state.is_deferred || state.is_going_on);
     let is_deferred = state.is_deferred && known.is_some();
+    // It goes on inside a tool call, where nothing can be said: new mail waits for the next turn.
+    let all =
+        if is_deferred { state.mail.clone() } else { mail::take_unread(world, &turn.agent, id)? };
+    let job = world.job(id)?;
     if turn.is_wake && all.is_empty() && known.is_none() {
         return end_waiting(world, id, cancelled("its mail was read already".to_owned()));
     }
@@ -97,6 +99,19 @@ pub(crate) fn prepare(world: &mut World<'_>, id: &JobId) -> Result<bool, Fault> 
     agents::turn_placed(world, id)?;
     *world.input(id)? = Some(input);
     Ok(true)
+}
+
+/// Says of what kind the turn's agent is now. One that has become another program knows nothing of what
+/// the turn began, and learns nothing of the limit of the one it was.
+fn begins_as(world: &mut World<'_>, id: &JobId, kind: &str) -> Result<(), Fault> {
+    let state = world.job(id)?.turn.as_mut().expect("a turn has a state");
+    if !state.kind.is_empty() && state.kind != kind {
+        (state.conversation, state.is_deferred, state.is_going_on) = (None, false, false);
+        quotas::release(world, id)?;
+    }
+    let state = world.job(id)?.turn.as_mut().expect("a turn has a state");
+    kind.clone_into(&mut state.kind);
+    Ok(())
 }
 
 /// The agent as one of its turns has it.
@@ -225,9 +240,12 @@ fn converse(
         return Ok(());
     }
     turn.conversation = Some(conversation.clone());
+    let kind = turn.kind.clone();
     let name = agent_of(world.job(id)?);
     if let Some(agent) = world.agent_beside(&name)?
         && agent.conversation.as_ref() != Some(&conversation)
+        // One that has become another program meanwhile could not go on with it.
+        && agent.spec.kind == kind
     {
         // What was handed on belongs to another conversation.
         agent.carry = None;

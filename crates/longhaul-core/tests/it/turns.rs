@@ -420,3 +420,61 @@ fn mail_is_the_turns_that_took_it_until_that_has_ended() {
         "#]],
     );
 }
+
+#[test]
+fn a_turn_that_goes_on_at_a_tool_call_leaves_new_mail_to_the_next() {
+    play(
+        "hire ada asktool=Bash
+         agent bob
+         prompt a ada Go
+         started a
+         said a 1 conv=c1
+         call a t1 Bash
+         over a 0 deferred=t1 conv=c1
+         mail m1 bob ada
+         allow a
+         input a
+         over a 0 done conv=c1
+         told ada:1",
+        &expect![[r#"
+            hire ada asktool=Bash        (ada) idle
+            agent bob                    (bob) idle
+            prompt a ada Go              a starting · (ada) waits for its turn a · want start a#1
+            started a                    a running · want watch a#1
+            said a 1 conv=c1             want watch a#1
+            call a t1 Bash               asks · want watch a#1
+            over a 0 deferred=t1 conv=c1 a asking · (ada) waits for an answer for its turn a, see `longhaul approvals`
+            mail m1 bob ada              m1 unread
+            allow a                      a starting · (ada) waits for its turn a · want start a#2
+            input a                      goes on in c1 · ""
+            over a 0 done conv=c1        a ended succeeded cleanup pending · ada:1 starting · (ada) waits for its turn ada:1 · m1 taken by ada:1 · want start ada:1#1 · want clean a#2
+            told ada:1                   m1
+        "#]],
+    );
+}
+
+#[test]
+fn a_turn_whose_agent_became_another_program_begins_anew() {
+    play(
+        "hire ada kind=one asktool=Bash
+         prompt a ada Go
+         started a
+         said a 1 conv=c1
+         call a t1 Bash
+         over a 0 deferred=t1 conv=c1
+         hire ada kind=two replace
+         allow a
+         input a",
+        &expect![[r#"
+            hire ada kind=one asktool=Bash (ada) idle
+            prompt a ada Go              a starting · (ada) waits for its turn a · want start a#1
+            started a                    a running · want watch a#1
+            said a 1 conv=c1             want watch a#1
+            call a t1 Bash               asks · want watch a#1
+            over a 0 deferred=t1 conv=c1 a asking · (ada) waits for an answer for its turn a, see `longhaul approvals`
+            hire ada kind=two replace    nothing
+            allow a                      a starting · (ada) waits for its turn a · want start a#2
+            input a                      anew · "Go"
+        "#]],
+    );
+}
