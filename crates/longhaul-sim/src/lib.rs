@@ -4,8 +4,10 @@
 //! Reading order: [`plan`] writes a script from a seed; [`life`] plays it; `outside` is what the
 //! shims and processes do, `drivers` how wants are met, `courier` and `visitors` how notices are
 //! taken; [`checkers`] hold every step against the laws; [`shrink`] makes a failing script small.
-//! [`roster`] does the same, smaller, for in-process jobs, and [`tasks`] for those kept in a home.
+//! [`roster`] does the same, smaller, for in-process jobs, [`tasks`] for those kept in a home, and
+//! [`agents`] for agents, their turns and their mail.
 
+pub mod agents;
 pub mod checkers;
 mod courier;
 mod daemon;

@@ -163,12 +163,7 @@ impl Story {
                     && is_backoff(pause, first, *launches, limits::START_MAX)
             }
             Fact::Rerunning { not_before, reruns } => {
-                let pause = not_before.since(at);
-                is_active
-                    && !self.cancelled
-                    && *reruns == self.reruns + 1
-                    && job.spec.task.as_ref().is_some_and(|task| *reruns <= task.reruns_max)
-                    && is_backoff(pause, limits::RETRY_DELAY_DEFAULT, *reruns, limits::START_MAX)
+                is_active && self.may_rerun(not_before.since(at), *reruns, job)
             }
             Fact::Ended { .. } => self.seq > 0 && self.ended.is_none(),
             Fact::CleanupFailed { .. } => self.ended.is_some(),
@@ -181,7 +176,12 @@ impl Story {
             | Fact::WaitsForAnswer { .. }
             | Fact::BudgetWarned { .. }
             | Fact::QuietFor { .. }
+            | Fact::QuestionAnswered { .. }
+            | Fact::Mailed { .. }
             | Fact::Lively => job.turn.is_some(),
+            Fact::ToolDecided { .. } | Fact::QuestionAsked { .. } => {
+                self.may_ask(fact, is_active, job)
+            }
             Fact::NoticesOwed { about, .. } => {
                 self.ended.is_some() == about.is_none() && self.tales.may_follow(fact)
             }
@@ -189,10 +189,6 @@ impl Story {
             | Fact::NoticeSettled { .. }
             | Fact::NoticeDead { .. }
             | Fact::NoticeOwedAgain { .. } => self.tales.may_follow(fact),
-            Fact::ToolDecided { .. } => is_active && job.spec.turn.is_some(),
-            Fact::QuestionAsked { .. } => self.ended.is_none() && job.spec.turn.is_some(),
-            Fact::QuestionAnswered { .. } => job.spec.turn.is_some(),
-            Fact::Mailed { .. } => self.seq > 0 && job.spec.turn.is_some(),
             Fact::SinkAdded { .. }
             | Fact::SinkRemoved { .. }
             | Fact::MailReturned { .. }
@@ -200,6 +196,20 @@ impl Story {
             | Fact::PoolChanged { .. }
             | Fact::Woke { .. } => false,
         }
+    }
+
+    /// Whether a task that was lost may be run again after this pause.
+    fn may_rerun(&self, pause: Millis, reruns: u32, job: &Job) -> bool {
+        !self.cancelled
+            && reruns == self.reruns + 1
+            && job.spec.task.as_ref().is_some_and(|task| reruns <= task.reruns_max)
+            && is_backoff(pause, limits::RETRY_DELAY_DEFAULT, reruns, limits::START_MAX)
+    }
+
+    /// Whether a turn may be answered, or its owner asked.
+    fn may_ask(&self, fact: &Fact, is_active: bool, job: &Job) -> bool {
+        let is_asked = matches!(fact, Fact::QuestionAsked { .. }) && self.ended.is_none();
+        job.spec.turn.is_some() && (is_asked || is_active)
     }
 
     fn take(&mut self, fact: &Fact) {

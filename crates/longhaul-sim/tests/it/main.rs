@@ -1,10 +1,13 @@
 //! Lives, and what must be caught in them.
 
+mod agents;
+mod bent;
 mod found;
 mod found_notices;
 mod limits;
 mod lives;
 mod mutants;
+mod mutants_agents;
 mod mutants_notices;
 mod roster;
 mod stores;
