@@ -84,6 +84,21 @@ pub struct Grant {
     pub write_under: Vec<String>,
 }
 
+impl Grant {
+    /// The names of tools that the mode must let through, because our hook can only forbid: what is
+    /// granted, and what a person is asked about. Without what a name says of commands.
+    pub(crate) fn let_through(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for tool in self.tools.iter().chain(&self.asked) {
+            let name = tool.split('(').next().unwrap_or(tool);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
 /// A server of tools (MCP) that is started by the CLI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolServer {

@@ -157,9 +157,12 @@ pub(super) fn is_uuid(id: &str) -> bool {
 
 fn access(turn: &Turn, argv: &mut Argv) {
     match &turn.access {
-        Access::AsConfigured => {}
+        Access::AsConfigured => {
+            list("--disallowedTools", turn.denied.iter().map(|tool| rule(tool)).collect(), argv);
+        }
         Access::Everything => {
             argv.flag("--permission-mode", "bypassPermissions");
+            list("--disallowedTools", turn.denied.iter().map(|tool| rule(tool)).collect(), argv);
         }
         Access::Only(grant) => {
             argv.flag("--permission-mode", "dontAsk");
@@ -167,7 +170,7 @@ fn access(turn: &Turn, argv: &mut Argv) {
             argv.flag("--setting-sources", "").push("--strict-mcp-config");
             // Tools that only read, a shell's `echo` among them, run without a rule: what is not
             // granted is not offered.
-            argv.flag("--tools", offered(grant).join(","));
+            argv.flag("--tools", offered(grant));
             let mut allowed: Vec<String> = grant.tools.iter().map(|tool| rule(tool)).collect();
             allowed.extend(grant.write_under.iter().map(|folder| under(folder)));
             allowed
@@ -178,17 +181,21 @@ fn access(turn: &Turn, argv: &mut Argv) {
     }
 }
 
-/// The built-in tools that are granted, by name and without rules. To edit it must first read.
-fn offered(grant: &Grant) -> Vec<&str> {
+/// The built-in tools that are granted, by name and without rules. To edit it must first read. A
+/// pattern over names can only be met by all of them.
+fn offered(grant: &Grant) -> String {
+    if grant.let_through().iter().any(|name| name.ends_with('*') && !name.starts_with("mcp__")) {
+        return "default".to_owned();
+    }
     let mut tools: Vec<&str> =
         if grant.write_under.is_empty() { vec![] } else { vec!["Read", "Edit", "Write"] };
-    for tool in &grant.tools {
-        let name = tool.split('(').next().unwrap_or(tool);
+    // What a person is asked about is offered and not allowed: the hook's word allows it.
+    for name in grant.let_through() {
         if !name.starts_with("mcp__") && !tools.contains(&name) {
             tools.push(name);
         }
     }
-    tools
+    tools.join(",")
 }
 
 fn list(flag: &str, mut rules: Vec<String>, argv: &mut Argv) {

@@ -7,7 +7,7 @@ use crate::json::{Json, Object};
 use crate::launching::{Argv, check, is_argument, stdin_for};
 use crate::memory::{Memory, Terminal};
 use crate::scribe::{Finished, Line, Scribe, shortened};
-use crate::turn::{Access, Conversation, Grant, Launch, ToolServer, Turn, Unkept, Unsuited};
+use crate::turn::{Access, Conversation, Grant, Hook, Launch, ToolServer, Turn, Unkept, Unsuited};
 use crate::usage::Usage;
 use crate::verdict::{End, Table, Verdict, judge};
 use serde_json::{Number, Value, json};
@@ -44,6 +44,10 @@ impl Adapter for Codex {
         for server in &turn.tool_servers {
             argv.flag("-c", tool_server(server));
         }
+        if let Some(hook) = &turn.hook {
+            // One that nobody has vouched for at a terminal is skipped in silence.
+            argv.push("--dangerously-bypass-hook-trust").flag("-c", self::hook(hook));
+        }
         argv.extra(turn);
         let mut named = None;
         match &turn.conversation {
@@ -62,7 +66,6 @@ impl Adapter for Codex {
             (turn.steps_max.is_some(), Unkept::Steps),
             (turn.budget.is_some(), Unkept::Budget),
             (turn.retries_max.is_some(), Unkept::Retries),
-            (turn.hook.is_some(), Unkept::Hook),
         ];
         unkept.extend(wishes.into_iter().filter(|(wished, _)| *wished).map(|(_, what)| what));
         let mut launch = argv.into_launch(PASS);
@@ -240,7 +243,7 @@ fn access(access: &Access, argv: &mut Argv, unkept: &mut Vec<Unkept>) {
         }
         Access::Only(grant) => {
             sandbox(grant, argv);
-            if !(grant.tools.is_empty() && grant.denied.is_empty()) {
+            if !(grant.tools.is_empty() && grant.denied.is_empty() && grant.asked.is_empty()) {
                 unkept.push(Unkept::Tools);
             }
         }
@@ -271,6 +274,15 @@ fn sandbox(grant: &Grant, argv: &mut Argv) {
             ),
         );
     }
+}
+
+/// Our hook, before every tool.
+fn hook(hook: &Hook) -> String {
+    format!(
+        "hooks.PreToolUse=[{{matcher=\"*\",hooks=[{{type=\"command\",command={},timeout={}}}]}}]",
+        toml_text(&hook.command),
+        hook.timeout_s
+    )
 }
 
 /// A server of tools, whose tools would otherwise all be refused: nobody is there to approve them.

@@ -9,10 +9,10 @@ use crate::json::Object;
 use crate::launching::{Argv, check, is_argument, stdin_for};
 use crate::memory::{Memory, Terminal};
 use crate::scribe::{Finished, Line, Scribe};
-use crate::turn::{Access, Conversation, File, Grant, Launch, Turn, Unkept, Unsuited};
+use crate::turn::{Access, Conversation, File, Grant, Hook, Launch, Turn, Unkept, Unsuited};
 use crate::usage::Usage;
 use crate::verdict::{End, Table, Verdict, judge};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 pub(crate) struct Gemini;
@@ -64,25 +64,38 @@ impl Adapter for Gemini {
                 argv.flag("--approval-mode", "yolo");
             }
             Access::Only(grant) => {
-                let path = format!("{}/policy.toml", turn.folder.trim_end_matches('/'));
-                argv.flag("--approval-mode", "default").flag("--policy", path.as_str());
-                files.push(File { path, text: policy(grant, &turn.cwd) });
-                if grant.tools.iter().any(|tool| tool == SHELL) && !grant.write_under.is_empty() {
+                argv.flag("--approval-mode", "default");
+                if grant.let_through().contains(&SHELL) && !grant.write_under.is_empty() {
                     unkept.push(Unkept::Writes);
                 }
             }
+        }
+        let rules = match &turn.access {
+            Access::Only(grant) => policy(grant, &turn.cwd),
+            Access::AsConfigured | Access::Everything => denials(&turn.denied),
+        };
+        if !rules.is_empty() {
+            let path = format!("{}/policy.toml", turn.folder.trim_end_matches('/'));
+            argv.flag("--policy", path.as_str());
+            files.push(File { path, text: rules });
         }
         argv.extra(turn);
         let wishes = [
             (turn.steps_max.is_some(), Unkept::Steps),
             (turn.budget.is_some(), Unkept::Budget),
             (turn.retries_max.is_some(), Unkept::Retries),
-            (turn.hook.is_some(), Unkept::Hook),
             (!turn.tool_servers.is_empty(), Unkept::ToolServers),
         ];
         unkept.extend(wishes.into_iter().filter(|(wished, _)| *wished).map(|(_, what)| what));
         let mut launch = argv.into_launch(PASS);
         launch.stdin = stdin_for(&turn.prompt);
+        if let Some(hook) = &turn.hook {
+            let settings = settings_file(turn, "BeforeTool", hook);
+            // What lies there by itself is for the whole machine, and has the last word.
+            let variable = "GEMINI_CLI_SYSTEM_SETTINGS_PATH".to_owned();
+            launch.set.insert(variable, settings.path.clone());
+            files.push(settings);
+        }
         launch.files = files;
         launch.unkept = unkept;
         launch.conversation = named;
@@ -200,6 +213,26 @@ fn result(object: &Object<'_>, scribe: &mut Scribe<'_>) {
 
 const SHELL: &str = "run_shell_command";
 
+/// Settings that hold our hook and nothing else; times are in milliseconds.
+pub(super) fn settings_file(turn: &Turn, event: &str, hook: &Hook) -> File {
+    let timeout_ms = u64::from(hook.timeout_s) * 1_000;
+    let command = json!({
+        "name": "longhaul", "type": "command", "command": hook.command, "timeout": timeout_ms,
+    });
+    let settings = json!({ "hooks": { event: [{ "matcher": "*", "hooks": [command] }] } });
+    let path = format!("{}/settings.json", turn.folder.trim_end_matches('/'));
+    File { path, text: settings.to_string() }
+}
+
+/// Rules that only forbid.
+fn denials(tools: &[String]) -> String {
+    if tools.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = tools.iter().map(|tool| toml_text(tool)).collect();
+    format!("[[rule]]\ntoolName = [{}]\ndecision = \"deny\"\npriority = 700\n\n", names.join(", "))
+}
+
 /// Rules of which the one with the highest priority decides.
 fn policy(grant: &Grant, cwd: &str) -> String {
     const WRITERS: &[&str] = &["write_file", "replace"];
@@ -217,7 +250,16 @@ fn policy(grant: &Grant, cwd: &str) -> String {
     };
     let writers: Vec<String> = WRITERS.iter().map(|&tool| tool.to_owned()).collect();
     rule(&grant.denied, None, "deny", 700);
-    rule(&grant.tools, None, "allow", 500);
+    // The hook can only forbid, so what a person is asked about is let through to it.
+    let granted: Vec<&String> = grant.tools.iter().chain(&grant.asked).collect();
+    let plain: Vec<String> =
+        granted.iter().filter(|tool| !tool.contains('(')).map(|&tool| tool.clone()).collect();
+    rule(&plain, None, "allow", 500);
+    for pattern in granted.iter().filter_map(|tool| tool.strip_suffix(')')) {
+        let Some((tool, command)) = pattern.split_once('(') else { continue };
+        let begins = format!("\"command\":\"{}", escaped(command.trim_end_matches('*')));
+        rule(&[tool.to_owned()], Some(begins), "allow", 500);
+    }
     if !grant.write_under.is_empty() {
         // The pattern knows nothing of folders above: a path that goes up is refused before.
         rule(&writers, Some("\"file_path\":\"[^\"]*\\.\\.".to_owned()), "deny", 600);
@@ -235,7 +277,7 @@ fn policy(grant: &Grant, cwd: &str) -> String {
     let ungranted: Vec<String> = WRITERS
         .iter()
         .chain(&[SHELL, "web_fetch"])
-        .filter(|tool| !grant.tools.iter().any(|granted| granted == *tool))
+        .filter(|tool| !plain.iter().any(|granted| granted == *tool))
         .map(|&tool| tool.to_owned())
         .collect();
     rule(&ungranted, None, "deny", 400);

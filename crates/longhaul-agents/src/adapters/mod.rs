@@ -3,6 +3,7 @@
 pub(crate) mod acp;
 pub(crate) mod claude;
 pub(crate) mod codex;
+mod gate;
 pub(crate) mod gemini;
 pub(crate) mod ndjson;
 pub(crate) mod omp;

@@ -1,6 +1,7 @@
 //! opencode, `opencode run --format json`. It tells neither of a beginning nor of an end: a run that
 //! went well is one whose last step stopped, and that then exits with 0.
 
+use super::gate;
 use crate::adapter::{Adapter, Tried};
 use crate::environment::MANY_VENDORS;
 use crate::event::{Event, Phase, ToolOutcome, Unread};
@@ -54,19 +55,26 @@ impl Adapter for Opencode {
         argv.option("-m", turn.model.as_ref());
         let mut config = Map::new();
         match &turn.access {
-            Access::AsConfigured => {}
+            Access::AsConfigured => {
+                config.extend(denials(&turn.denied));
+            }
             Access::Everything => {
                 argv.push("--auto");
+                config.extend(denials(&turn.denied));
             }
             Access::Only(grant) => {
                 config.insert("permission".to_owned(), permission(grant));
-                if grant.tools.iter().any(|tool| tool == "bash") && !grant.write_under.is_empty() {
+                if grant.let_through().contains(&"bash") && !grant.write_under.is_empty() {
                     unkept.push(Unkept::Writes);
                 }
             }
         }
         if !turn.tool_servers.is_empty() {
             config.insert("mcp".to_owned(), tool_servers(turn));
+        }
+        let gate = turn.hook.as_ref().map(|hook| gate::opencode(turn, hook));
+        if let Some(gate) = &gate {
+            config.insert("plugin".to_owned(), json!([format!("file://{}", gate.path)]));
         }
         argv.extra(turn);
         if is_argument(&turn.prompt) {
@@ -76,12 +84,12 @@ impl Adapter for Opencode {
             (turn.steps_max.is_some(), Unkept::Steps),
             (turn.budget.is_some(), Unkept::Budget),
             (turn.retries_max.is_some(), Unkept::Retries),
-            (turn.hook.is_some(), Unkept::Hook),
         ];
         unkept.extend(wishes.into_iter().filter(|(wished, _)| *wished).map(|(_, what)| what));
         let mut launch = argv.into_launch(MANY_VENDORS);
         launch.stdin = stdin_for(&turn.prompt);
         launch.unkept = unkept;
+        launch.files.extend(gate);
         launch.conversation = named;
         if !config.is_empty() {
             launch
@@ -207,10 +215,18 @@ fn error(object: &Object<'_>, scribe: &mut Scribe<'_>) {
     scribe.ended(Terminal::Failed, Some(Cow::Owned(message)), Value::Null);
 }
 
+/// Rules that only forbid.
+fn denials(tools: &[String]) -> Option<(String, Value)> {
+    let rules: Map<String, Value> =
+        tools.iter().map(|tool| (tool.clone(), json!("deny"))).collect();
+    (!rules.is_empty()).then(|| ("permission".to_owned(), Value::Object(rules)))
+}
+
 /// Of the rules for one thing the last that matches counts.
 fn permission(grant: &Grant) -> Value {
+    let let_through = grant.let_through();
     let is_granted = |tool: &str| {
-        grant.tools.iter().any(|granted| granted == tool)
+        let_through.iter().any(|granted| *granted == tool || *granted == "*")
             && !grant.denied.iter().any(|no| no == tool)
     };
     let word = |granted: bool| if granted { "allow" } else { "deny" };

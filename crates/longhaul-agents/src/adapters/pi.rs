@@ -1,6 +1,7 @@
 //! pi, `pi -p --mode json`, and the dialect that omp shares. pi exits with 0 whatever the vendor
 //! said: only the last message tells.
 
+use super::gate;
 use crate::adapter::{Adapter, Tried};
 use crate::environment::MANY_VENDORS;
 use crate::event::{Phase, ToolOutcome, Unread};
@@ -90,8 +91,9 @@ impl Table for Codes {}
 /// What is granted, as a list of tools: there is nothing else to grant by.
 pub(super) fn tools(turn: &Turn, argv: &mut Argv, unkept: &mut Vec<Unkept>) {
     let Access::Only(grant) = &turn.access else { return };
-    let granted = grant.tools.iter().filter(|tool| !grant.denied.contains(tool));
-    let granted: Vec<&str> = granted.map(String::as_str).collect();
+    let is_denied = |tool: &str| grant.denied.iter().any(|denied| denied == tool);
+    let granted = grant.let_through().into_iter().filter(|tool| !is_denied(tool));
+    let granted: Vec<&str> = granted.filter(|tool| !tool.ends_with('*')).collect();
     if granted.is_empty() {
         unkept.push(Unkept::Tools);
     } else {
@@ -104,6 +106,10 @@ pub(super) fn tools(turn: &Turn, argv: &mut Argv, unkept: &mut Vec<Unkept>) {
 
 /// The rest of a command line, the same for both.
 pub(super) fn finish(turn: &Turn, mut argv: Argv, mut unkept: Vec<Unkept>) -> Launch {
+    let gate = turn.hook.as_ref().map(|hook| gate::pi(turn, hook));
+    if let Some(gate) = &gate {
+        argv.flag("-e", gate.path.as_str());
+    }
     argv.extra(turn);
     if is_argument(&turn.prompt) {
         argv.push(turn.prompt.as_str());
@@ -112,13 +118,14 @@ pub(super) fn finish(turn: &Turn, mut argv: Argv, mut unkept: Vec<Unkept>) -> La
         (turn.steps_max.is_some(), Unkept::Steps),
         (turn.budget.is_some(), Unkept::Budget),
         (turn.retries_max.is_some(), Unkept::Retries),
-        (turn.hook.is_some(), Unkept::Hook),
+        (!turn.denied.is_empty() && turn.access == Access::AsConfigured, Unkept::Tools),
         (!turn.tool_servers.is_empty(), Unkept::ToolServers),
     ];
     unkept.extend(wishes.into_iter().filter(|(wished, _)| *wished).map(|(_, what)| what));
     let mut launch = argv.into_launch(MANY_VENDORS);
     launch.stdin = stdin_for(&turn.prompt);
     launch.unkept = unkept;
+    launch.files.extend(gate);
     // It would look for updates first.
     launch.default.insert("PI_OFFLINE".to_owned(), "1".to_owned());
     launch

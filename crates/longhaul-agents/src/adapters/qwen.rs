@@ -1,6 +1,7 @@
 //! Qwen Code, `qwen`: a fork of Gemini's CLI that speaks Claude's dialect.
 
 use super::claude::{is_uuid, servers};
+use super::gemini::settings_file;
 use super::stream_json;
 use crate::adapter::{Adapter, Tried};
 use crate::failure::Class;
@@ -78,11 +79,16 @@ impl Adapter for Qwen {
         let wishes = [
             (turn.budget.is_some(), Unkept::Budget),
             (turn.retries_max.is_some(), Unkept::Retries),
-            (turn.hook.is_some(), Unkept::Hook),
         ];
         unkept.extend(wishes.into_iter().filter(|(wished, _)| *wished).map(|(_, what)| what));
         let mut launch = argv.into_launch(PASS);
         launch.stdin = stdin_for(&turn.prompt);
+        if let Some(hook) = &turn.hook {
+            let settings = settings_file(turn, "PreToolUse", hook);
+            let variable = "QWEN_CODE_SYSTEM_SETTINGS_PATH".to_owned();
+            launch.set.insert(variable, settings.path.clone());
+            launch.files.push(settings);
+        }
         launch.unkept = unkept;
         launch.conversation = named;
         Ok(launch)

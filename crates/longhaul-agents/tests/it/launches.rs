@@ -314,3 +314,91 @@ fn a_command_of_ones_own_gets_the_prompt_where_it_says_or_on_stdin() {
     assert_eq!(adapter("plain").unwrap().launch(&words(&[])), Err(Unsuited::NoProgram));
     assert_eq!(adapter("plain").unwrap().launch(&turn(resume())), Err(Unsuited::NoResume));
 }
+
+fn hooked(access: Access) -> Turn {
+    let hook = Hook { command: "'/opt/longhaul' hook x".into(), timeout_s: 30 };
+    Turn { hook: Some(hook), access, ..turn(Conversation::New) }
+}
+
+#[test]
+fn every_cli_that_can_is_made_to_ask_our_hook() {
+    let codex = argv("codex", &hooked(Access::AsConfigured));
+    assert!(
+        codex.contains(
+            r#"--dangerously-bypass-hook-trust -c hooks.PreToolUse=[{matcher="*",hooks=[{type="command",command="'/opt/longhaul' hook x",timeout=30}]}]"#
+        ),
+        "{codex}"
+    );
+    for (kind, variable, event) in [
+        ("gemini", "GEMINI_CLI_SYSTEM_SETTINGS_PATH", "BeforeTool"),
+        ("qwen", "QWEN_CODE_SYSTEM_SETTINGS_PATH", "PreToolUse"),
+    ] {
+        let launch = launch(kind, &hooked(Access::AsConfigured));
+        let settings = &launch.files[0];
+        assert_eq!(launch.set[variable], settings.path);
+        let wanted = format!(
+            r#"{{"hooks":{{"{event}":[{{"hooks":[{{"command":"'/opt/longhaul' hook x","name":"longhaul","timeout":30000,"type":"command"}}],"matcher":"*"}}]}}}}"#
+        );
+        assert_eq!(settings.text, wanted);
+    }
+    let opencode = launch("opencode", &hooked(Access::AsConfigured));
+    assert_eq!(
+        opencode.set["OPENCODE_CONFIG_CONTENT"],
+        r#"{"plugin":["file:///home/dev/attempt/longhaul-gate.js"]}"#
+    );
+    for kind in ["opencode", "pi", "omp"] {
+        let launch = launch(kind, &hooked(Access::AsConfigured));
+        let gate = &launch.files[0].text;
+        assert!(gate.contains(r#"const command = "'/opt/longhaul' hook x";"#), "{gate}");
+        assert!(gate.contains("const limit = 30000;"), "{gate}");
+        let is_named = launch.argv.iter().any(|word| *word == launch.files[0].path);
+        assert_eq!(is_named, kind != "opencode");
+    }
+    for kind in ["claude", "codex", "gemini", "qwen", "opencode", "pi", "omp"] {
+        assert_eq!(launch(kind, &hooked(Access::AsConfigured)).unkept, [], "{kind}");
+    }
+}
+
+#[test]
+fn what_a_person_is_asked_about_is_offered_and_no_more() {
+    let asks = |tools: &[&str], asked: &[&str]| {
+        let Access::Only(grant) = only(tools, &[]) else { unreachable!() };
+        let asked = asked.iter().map(|&word| word.to_owned()).collect();
+        hooked(Access::Only(Grant { asked, ..grant }))
+    };
+    let claude = argv("claude", &asks(&["Read", "Bash(git *)"], &["Write"]));
+    assert!(
+        claude.contains("--tools Read,Bash,Write --allowedTools Read Bash(git *) --"),
+        "{claude}"
+    );
+    // Their hooks can only forbid.
+    let pi = argv("pi", &asks(&["read", "bash(git *)"], &["write"]));
+    assert!(pi.contains("--tools read,bash,write "), "{pi}");
+    let opencode = launch("opencode", &asks(&[], &["bash"]));
+    let config = &opencode.set["OPENCODE_CONFIG_CONTENT"];
+    assert!(
+        config.contains(r#""permission":{"bash":"allow","edit":"deny","webfetch":"deny"}"#),
+        "{config}"
+    );
+    let gemini = launch("gemini", &asks(&["run_shell_command(git *)"], &["write_file"]));
+    let policy = &gemini.files[0].text;
+    assert!(policy.contains("toolName = [\"write_file\"]\ndecision = \"allow\""), "{policy}");
+    assert!(
+        policy.contains(
+            "toolName = [\"run_shell_command\"]\nargsPattern = \"\\\"command\\\":\\\"git\\\\ \""
+        ),
+        "{policy}"
+    );
+}
+
+#[test]
+fn what_is_denied_is_denied_in_any_mode() {
+    for access in [Access::AsConfigured, Access::Everything] {
+        let denied = Turn { denied: vec!["Bash".into()], access, ..turn(Conversation::New) };
+        assert!(argv("claude", &denied).contains("--disallowedTools Bash --output-format"));
+        let gemini = launch("gemini", &denied);
+        assert!(gemini.files[0].text.contains("toolName = [\"Bash\"]\ndecision = \"deny\""));
+        let opencode = launch("opencode", &denied);
+        assert_eq!(opencode.set["OPENCODE_CONFIG_CONTENT"], r#"{"permission":{"Bash":"deny"}}"#);
+    }
+}
