@@ -8,6 +8,7 @@ use crate::event::{Decision, Fact};
 use crate::id::{ApprovalId, JobId};
 use crate::job::Job;
 use crate::limits;
+use crate::mail::OURSELVES;
 use crate::policy::{self, Answer, ToolCall};
 use crate::port::{Phase, Table};
 use crate::turn::Policy;
@@ -122,13 +123,24 @@ fn rules(world: &mut World<'_>, id: &JobId) -> Result<(Policy, String), Fault> {
     Ok((turn.policy.or(of_agent).unwrap_or_default(), cwd))
 }
 
-/// Asks a person about a turn. A question of the same kind that is open already is the same question.
+/// Asks a person about a turn. A question of the same kind that is open already is the same question,
+/// and so is one about the same tool call.
 pub(super) fn ask(
     world: &mut World<'_>,
     job: &JobId,
     question: Question,
 ) -> Result<ApprovalId, Fault> {
-    for open in open_of(world, job)? {
+    let of_call = match &question {
+        Question::Tool { call, .. } => Some(ApprovalId::of(job, &format!("tool:{call}"))),
+        Question::Budget { .. } | Question::Limit { .. } | Question::Silence { .. } => None,
+    };
+    if let Some(of_call) = &of_call
+        && world.approval(of_call)?.is_some()
+    {
+        return Ok(of_call.clone());
+    }
+    let open = if of_call.is_none() { open_of(world, job)? } else { Vec::new() };
+    for open in open {
         if std::mem::discriminant(&open.question) == std::mem::discriminant(&question) {
             return Ok(open.id);
         }
@@ -137,7 +149,9 @@ pub(super) fn ask(
         let limit = limits::QUESTIONS_PER_JOB_MAX.into();
         return Err(Refused::TooMany { what: "questions about one turn", limit }.into());
     }
-    let id = ApprovalId::of(job, &format!("{}:{}", question.name(), world.next_seq()));
+    let id = of_call.unwrap_or_else(|| {
+        ApprovalId::of(job, &format!("{}:{}", question.name(), world.next_seq()))
+    });
     put(world, job, &id, question)?;
     Ok(id)
 }
@@ -264,7 +278,7 @@ fn close(
     approval.state = state;
     let closed = approval.clone();
     let answer = closed.state.name().to_owned();
-    let knows = by.clone().unwrap_or_else(|| answer.clone());
+    let knows = by.clone().unwrap_or_else(|| OURSELVES.to_owned());
     world.stir_agent(&closed.agent);
     let fact = Fact::QuestionAnswered { approval: id.clone(), answer, by, reason };
     world.record(&closed.job, &fact)?;

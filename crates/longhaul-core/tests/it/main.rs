@@ -4,6 +4,7 @@
 mod after_the_end;
 mod agents;
 mod agents_bounds;
+mod approvals;
 mod deaths;
 mod mail;
 mod mail_life;

@@ -282,6 +282,7 @@ impl Stage {
             Ok(Reply::Allowed) => Some("may".to_owned()),
             Ok(Reply::Denied { reason }) => Some(format!("may not: {reason}")),
             Ok(Reply::Asked(_)) => Some("asks".to_owned()),
+            Ok(Reply::Unsaid) => Some("as it likes".to_owned()),
             _ => None,
         });
         let refusals = step.replies.iter().filter_map(|reply| reply.as_ref().err());

@@ -5,9 +5,10 @@
 //! [final] [#TRY]` · `resend JOB [S]`. A job's notices are shown as `job>inbox` and `job>sink:S`.
 
 use crate::play::{Stage, span_of};
+use longhaul_core::approval::{Approval, Question};
 use longhaul_core::command::{Command, Deliver};
 use longhaul_core::delivery::{Claimant, Delivery, DeliveryState, Settled};
-use longhaul_core::id::{DeliveryId, PresenceId};
+use longhaul_core::id::{ApprovalId, DeliveryId, PresenceId};
 use longhaul_core::port::{Record, Store, Table};
 use longhaul_core::sink::SinkKind;
 
@@ -64,7 +65,13 @@ impl Stage {
     }
 
     fn notice(&mut self, job: &str, place: &str) -> DeliveryId {
-        DeliveryId::of(&self.id(job), place)
+        // `JOB?CALL` is the question about that call.
+        let Some((job, call)) = job.split_once('?') else {
+            return DeliveryId::of(&self.id(job), place);
+        };
+        let job = self.id(job);
+        let about = ApprovalId::of(&job, &format!("tool:{call}"));
+        DeliveryId::of(&job, &format!("{place}?{about}"))
     }
 
     fn number(&self, id: &DeliveryId, words: &[&str]) -> u32 {
@@ -100,7 +107,9 @@ impl Stage {
         for delivery in found {
             let name = self.names.iter().find(|(_, id)| **id == delivery.job);
             let name = name.map_or("?", |(name, _)| name.as_str());
-            let (name, state) = (format!("{name}>{}", delivery.to.place()), describe(&delivery));
+            let about = self.question_of(&delivery);
+            let name = format!("{name}{about}>{}", delivery.to.place());
+            let state = describe(&delivery);
             if self.shown.insert(name.clone(), state.clone()).as_ref() != Some(&state) {
                 told.push(format!("{name} {state}"));
             }
@@ -113,7 +122,18 @@ impl Stage {
         let delivery = self.delivery(deliver.delivery.as_str()).expect("it is wanted");
         let name = self.names.iter().find(|(_, id)| **id == delivery.job);
         let name = name.map_or("?", |(name, _)| name.as_str());
-        format!("{name}>{}#{}", delivery.to.place(), deliver.number)
+        let about = self.question_of(&delivery);
+        format!("{name}{about}>{}#{}", delivery.to.place(), deliver.number)
+    }
+
+    /// `?CALL` or `?KIND` for the news of a question, nothing for that of an end.
+    fn question_of(&self, delivery: &Delivery) -> String {
+        let Some(about) = &delivery.about else { return String::new() };
+        let approval: Approval = self.stored(about.as_str()).expect("what is told is there");
+        match approval.question {
+            Question::Tool { call, .. } => format!("?{call}"),
+            other => format!("?{}", other.name()),
+        }
     }
 }
 

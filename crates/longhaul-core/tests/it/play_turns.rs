@@ -1,7 +1,7 @@
 //! What a script may say about turns:
 //!
 //! `hire A [role=R] [kind=K] [park=never|ask] [resume=fail] [budget=USD[?]] [warn=5s] [nudge=5s]
-//! [ask=5s] [stop=5s] [asktool=T]` · `prompt JOB A TEXT [budget=USD[?]] [retry=N] [fresh] [pool=P]` ·
+//! [ask=5s] [stop=5s] [asktool=T] [denytool=T] [askfor=5s]` · `prompt JOB A TEXT [budget=USD[?]] [retry=N] [fresh] [pool=P] [owner=O] [notify=S]` ·
 //! `said JOB ENTRIES [conv=C] [other] [usd=USD] [out=TOKENS] [done] [again]` ·
 //! `over JOB CODE done|cancelled|deferred=CALL|CLASS[=REMEDY] [until=5s] [conv=C] [stopped]` ·
 //! `call JOB CALL TOOL` · `allow JOB` · `deny JOB` · `lively JOB`. Two only look: `input JOB` gives what
@@ -60,7 +60,8 @@ impl Stage {
                 let job = self.id(rest[0]);
                 let attempt = self.attempt(&job, rest);
                 let (call, tool) = (rest[1].to_owned(), rest[2].to_owned());
-                let call = ToolCall { call, tool, input: "{}".into(), ..ToolCall::default() };
+                let (key, input) = (call.clone(), "{}".into());
+                let call = ToolCall { call, key, tool, input, ..ToolCall::default() };
                 Command::Authorize { job, attempt, call: Box::new(call) }
             }
             "allow" | "deny" => {
@@ -132,7 +133,9 @@ impl Stage {
         spec.pool = of(words, "pool").unwrap_or("default").into();
         let id = self.id(words[0]);
         let environment = Environment(BTreeMap::new());
-        let (key, owner, project, parent, retry_of) = (None, None, None, None, None);
+        spec.notify.extend(of(words, "notify").map(str::to_owned));
+        let owner = of(words, "owner").map(str::to_owned);
+        let (key, project, parent, retry_of) = (None, None, None, None);
         Submission { id, spec, environment, key, owner, project, parent, retry_of }
     }
 
@@ -227,6 +230,8 @@ fn agent(words: &[&str]) -> AgentSpec {
         budget: budget(words),
         policy: Policy {
             ask: of(words, "asktool").into_iter().map(str::to_owned).collect(),
+            deny: of(words, "denytool").into_iter().map(str::to_owned).collect(),
+            ask_for: after("askfor"),
             ..Policy::default()
         },
         ladder: (ladder != Ladder::default()).then_some(ladder),

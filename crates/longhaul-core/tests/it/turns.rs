@@ -272,8 +272,8 @@ fn a_tool_call_that_was_put_off_waits_without_a_process() {
             call b t3 Bash               asks · want start b#1
             allow b                      want start b#1
             said b 1 conv=c1             want start b#1
-            over b 0 deferred=t3         b asking · (ada) waits for an answer for its turn b, see `longhaul approvals`
-            cancel b                     b ended cancelled cleanup pending · (ada) idle · want clean b#1
+            over b 0 deferred=t3         want start b#2
+            cancel b                     b stopping · want stop b#2
             facts a                      said · conversation · question_asked · tool_decided · waits_for_answer · question_answered · tool_decided · question_asked · waits_for_answer · question_answered · ended
         "#]],
     );

@@ -71,6 +71,7 @@ mod full_disk;
 mod harness;
 #[cfg(test)]
 mod hold;
+mod hooks;
 #[cfg(test)]
 mod inbox;
 #[cfg(test)]
