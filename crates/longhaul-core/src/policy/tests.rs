@@ -44,8 +44,9 @@ fn letters(policy: &Policy, calls: &[ToolCall]) -> String {
 
 #[test]
 fn names_decide_and_the_stricter_word_wins() {
+    type Names = &'static [&'static str];
     let calls = [tool("Read"), tool("Write"), tool("mcp__jobs__submit"), bash("git status")];
-    let table: [(&[&str], &[&str], &[&str], &str); 10] = [
+    let table: [(Names, Names, Names, &str); 10] = [
         (&[], &[], &[], "----"),
         (&["Read"], &[], &[], "addd"),
         (&["*"], &[], &[], "aaaa"),

@@ -140,14 +140,11 @@ impl Stage {
             let paused = (verb != "slots").then_some(verb == "pause");
             return Command::SetPool { pool: rest[0].into(), slots, paused };
         }
-        if verb == "kind" {
-            return Command::KindUp { kind: rest[0].into() };
-        }
-        if verb == "up" {
-            return Command::HostUp { name: "here".into() };
-        }
-        if verb == "woke" {
-            return Command::Woke { slept: span_of(rest[0]) };
+        match verb {
+            "kind" => return Command::KindUp { kind: rest[0].into() },
+            "up" => return Command::HostUp { name: "here".into() },
+            "woke" => return Command::Woke { slept: span_of(rest[0]) },
+            _ => {}
         }
         if let Some(command) = self.other_command(verb, rest) {
             return command;
