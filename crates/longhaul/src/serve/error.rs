@@ -155,6 +155,11 @@ fn status_and_hint(refused: &Refused) -> (StatusCode, Option<String>) {
             );
             (StatusCode::CONFLICT, Some(text))
         }
+        // Nobody can be called like a group.
+        Refused::NoAgent(name) if name.starts_with('@') => {
+            let text = "`longhaul agent list` shows who there is; a person is `@` and the owner of an agent";
+            (StatusCode::NOT_FOUND, hint(text))
+        }
         Refused::NoAgent(name) => {
             let text = format!(
                 "`longhaul agent add {name} --kind …` makes it; `longhaul agent list` shows all"

@@ -24,6 +24,7 @@ mod bad_notices_upgrade;
 mod bad_notices_upkeep;
 #[cfg(test)]
 mod bad_notices_webhooks;
+mod cli_agents;
 mod cli_batch;
 mod cli_daemon;
 mod cli_jobs;
@@ -97,6 +98,7 @@ mod scenarios_recovery;
 #[cfg(test)]
 mod scenarios_slots;
 #[cfg(test)]
+mod serve_agents;
 mod serve_client;
 #[cfg(test)]
 mod serve_fuzz;
