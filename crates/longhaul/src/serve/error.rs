@@ -1,5 +1,6 @@
 //! One table from what went wrong to what is answered: status, code, words, and what to do next.
 
+use super::refusals;
 use crate::api::{ErrorBody, ErrorView};
 use crate::daemon::AskError;
 use axum::Json;
@@ -117,111 +118,13 @@ impl From<AskError> for Failure {
 
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
-        let (status, hint) = status_and_hint(&refused);
+        let status = refusals::status(&refused);
         let mut failure = Self::new(status, refused.code(), refused.to_string());
-        failure.error.hint = hint;
+        failure.error.hint = refusals::hint(&refused);
         if let Refused::InBatch { index, .. } = refused {
             failure = failure.at(index);
         }
         failure
-    }
-}
-
-fn status_and_hint(refused: &Refused) -> (StatusCode, Option<String>) {
-    let hint = |text: &str| Some(text.to_owned());
-    match refused {
-        Refused::NotFound(_) => {
-            (StatusCode::NOT_FOUND, hint("`longhaul list` shows what there is"))
-        }
-        Refused::NoSink(name) => {
-            let text =
-                format!("`longhaul sink add {name} …` makes it; `longhaul sink list` shows all");
-            (StatusCode::NOT_FOUND, Some(text))
-        }
-        Refused::SinkTaken(name) => {
-            let text = format!("`longhaul sink add {name} … --replace` puts this in its place");
-            (StatusCode::CONFLICT, Some(text))
-        }
-        Refused::NoDelivery(_) => {
-            (StatusCode::NOT_FOUND, hint("`longhaul notices` shows what there is"))
-        }
-        Refused::NotDead { delivery, .. } => {
-            let text = format!("`longhaul notices` says how {delivery} stands");
-            (StatusCode::CONFLICT, Some(text))
-        }
-        Refused::StillOwed { job, .. } => {
-            let text = format!(
-                "`longhaul notices {job}` says who; `longhaul show {job} --settle` settles its owner's"
-            );
-            (StatusCode::CONFLICT, Some(text))
-        }
-        // Nobody can be called like a group.
-        Refused::NoAgent(name) if name.starts_with('@') => {
-            let text = "`longhaul agent list` shows who there is; a person is `@` and the owner of an agent";
-            (StatusCode::NOT_FOUND, hint(text))
-        }
-        Refused::NoAgent(name) => {
-            let text = format!(
-                "`longhaul agent add {name} --kind …` makes it; `longhaul agent list` shows all"
-            );
-            (StatusCode::NOT_FOUND, Some(text))
-        }
-        Refused::AgentTaken(name) => {
-            let text = format!("`longhaul agent add {name} … --replace` changes it");
-            (StatusCode::CONFLICT, Some(text))
-        }
-        Refused::AgentEnded { agent, .. } => {
-            let text = format!("`longhaul agent show {agent}` says when and why");
-            (StatusCode::CONFLICT, Some(text))
-        }
-        Refused::AgentBusy { agent, .. } => {
-            (StatusCode::CONFLICT, Some(format!("`longhaul agent stop {agent}` ends it")))
-        }
-        Refused::NoRecipients(_) => {
-            (StatusCode::CONFLICT, hint("`longhaul agent list` shows who there is"))
-        }
-        Refused::NoMail(_) => {
-            (StatusCode::NOT_FOUND, hint("`longhaul mail list` shows what there is"))
-        }
-        Refused::NoApproval(_) | Refused::Answered { .. } => {
-            let status = match refused {
-                Refused::NoApproval(_) => StatusCode::NOT_FOUND,
-                _ => StatusCode::CONFLICT,
-            };
-            (status, hint("`longhaul approvals` shows what waits for an answer"))
-        }
-        Refused::BudgetSpent(name) => {
-            let text = format!("`longhaul agent show {name}` says what it used");
-            (StatusCode::CONFLICT, Some(text))
-        }
-        Refused::NoPool(name) => {
-            let text = format!("`longhaul pool set {name} --slots 4` makes it");
-            (StatusCode::NOT_FOUND, Some(text))
-        }
-        Refused::Ended { job, .. } => {
-            (StatusCode::CONFLICT, Some(format!("`longhaul retry {job}` starts it again")))
-        }
-        Refused::NotEnded { job, .. } => {
-            let text =
-                format!("`longhaul wait {job}` waits for it, `longhaul cancel {job}` ends it");
-            (StatusCode::CONFLICT, Some(text))
-        }
-        Refused::NotCleaned { job, .. } => {
-            (StatusCode::CONFLICT, Some(format!("`longhaul why {job}` says what is missing")))
-        }
-        Refused::KeyReused { job, .. } => {
-            let text = format!("`longhaul show {job}` is the job of that key; use another key");
-            (StatusCode::CONFLICT, Some(text))
-        }
-        Refused::BadSpec(_) => (StatusCode::BAD_REQUEST, None),
-        Refused::InBatch { refused, .. } => status_and_hint(refused),
-        Refused::IdTaken(_)
-        | Refused::TooMany { .. }
-        | Refused::NotPresent(_)
-        | Refused::StaleDelivery(_)
-        | Refused::Stale(_)
-        | Refused::AlreadyTaken { .. }
-        | Refused::Repeat => (StatusCode::CONFLICT, None),
     }
 }
 

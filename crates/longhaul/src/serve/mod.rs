@@ -28,6 +28,7 @@ mod pools;
 mod proof;
 mod prune;
 mod query;
+mod refusals;
 mod resolve;
 mod retry;
 mod settle;
