@@ -24,6 +24,7 @@ mod bad_notices_upgrade;
 mod bad_notices_upkeep;
 #[cfg(test)]
 mod bad_notices_webhooks;
+#[cfg(test)]
 mod cli_agents;
 mod cli_batch;
 mod cli_daemon;
@@ -99,6 +100,7 @@ mod scenarios_recovery;
 mod scenarios_slots;
 #[cfg(test)]
 mod serve_agents;
+#[cfg(test)]
 mod serve_client;
 #[cfg(test)]
 mod serve_fuzz;

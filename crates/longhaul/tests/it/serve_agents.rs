@@ -80,7 +80,7 @@ fn in_order(text: &str, fields: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_and_its_turn_have_their_fields() {
+async fn an_agent_has_its_fields_in_their_order() {
     let stage = Stage::start();
     let added = stage.add("a", json!({"role": "builder", "budget": {"usd_max": "2usd"}})).await;
     let text = String::from_utf8(added.body.to_vec()).unwrap();
@@ -117,7 +117,12 @@ async fn an_agent_and_its_turn_have_their_fields() {
         (&json!("idle"), &json!(2.0))
     );
     assert!(!text.contains("hunter2"), "a secret is shown: {text}");
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_is_told_with_its_job_and_with_its_agent() {
+    let stage = Stage::start();
+    stage.add("a", json!({})).await;
     stage.fake.script("ndjson", "say Hello\ncost 0.000123\ntokens 12 34\ndone Well done");
     let job = stage.turn("a", json!({"prompt": "Do it", "labels": {"k": "v"}})).await;
     assert_eq!(job["outcome"]["kind"], "succeeded", "{job}");
@@ -140,7 +145,6 @@ async fn an_agent_and_its_turn_have_their_fields() {
         "asks",
         "events",
     ];
-    in_order(&job["turn"].to_string(), &["agent"]);
     for field in fields {
         assert!(job["turn"].get(field).is_some(), "no `{field}` in {}", job["turn"]);
     }
