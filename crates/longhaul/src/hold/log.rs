@@ -17,7 +17,7 @@ impl<W: Write> Log<W> {
 
     /// A line of the agent, without its end. What is no JSON stands as it came: whoever reads the log
     /// keeps it as what it does not understand.
-    pub(super) fn from_agent(&mut self, line: &[u8]) -> io::Result<()> {
+    pub(super) fn heard(&mut self, line: &[u8]) -> io::Result<()> {
         let is_json = serde_json::from_slice::<IgnoredAny>(line).is_ok();
         if is_json { self.message("from_agent", line) } else { self.pieces(&[line, b"\n"]) }
     }
@@ -28,7 +28,7 @@ impl<W: Write> Log<W> {
     }
 
     /// A message of ours.
-    pub(super) fn to_agent(&mut self, message: &str) -> io::Result<()> {
+    pub(super) fn said(&mut self, message: &str) -> io::Result<()> {
         self.message("to_agent", message.as_bytes())
     }
 
@@ -61,9 +61,9 @@ mod tests {
     #[test]
     fn a_line_says_which_way_it_went_and_noise_stays_what_it_is() {
         let mut log = Log::new(vec![]);
-        log.to_agent(r#"{"id":1}"#).unwrap();
-        log.from_agent(br#"{"dir":"to_agent","msg":{}}"#).unwrap();
-        log.from_agent(b"noise").unwrap();
+        log.said(r#"{"id":1}"#).unwrap();
+        log.heard(br#"{"dir":"to_agent","msg":{}}"#).unwrap();
+        log.heard(b"noise").unwrap();
         log.exit(3).unwrap();
         let expected = "{\"dir\":\"to_agent\",\"msg\":{\"id\":1}}\n\
                         {\"dir\":\"from_agent\",\"msg\":{\"dir\":\"to_agent\",\"msg\":{}}}\n\

@@ -115,10 +115,10 @@ impl Talk {
         while let Some(event) = self.client.poll() {
             match event {
                 ClientEvent::Send(message) => {
-                    self.log.to_agent(&message)?;
+                    self.log.said(&message)?;
                     if !self.agent.send(message) {
                         complain("the agent asks and does not read its answers");
-                        self.due.get_or_insert((self.elapsed.now(), Next::Terminate));
+                        self.due.get_or_insert_with(|| (self.elapsed.now(), Next::Terminate));
                     }
                 }
                 ClientEvent::Ask(ask) => {
@@ -139,7 +139,7 @@ impl Talk {
     fn hear(&mut self, heard: Heard) -> io::Result<()> {
         match heard {
             Heard::Line(line) => {
-                self.log.from_agent(&line)?;
+                self.log.heard(&line)?;
                 // What is no text is no message.
                 self.client.on_line(&String::from_utf8_lossy(&line));
             }
