@@ -12,4 +12,5 @@ mod launches;
 mod limits;
 mod recordings;
 mod runs;
+mod traps;
 mod verdicts;

@@ -1,6 +1,6 @@
 //! Does what the script says, in the words of the CLI.
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Conversation};
 use crate::dialects::{self, Call, Dialect, Failure, Finished, Scene};
 use crate::gate::{self, Gate};
 use crate::record::Record;
@@ -70,6 +70,11 @@ pub(crate) fn play(record: &Record, asked: &Asked, mut script: Script) -> Outcom
     scene.number = u64::from(session.turns) * 100_000;
     let mut stage =
         Stage { record, asked, dialect, session, scene, each: EACH, defers: false, over: None };
+    if let (Conversation::NewAs(id), "pi") = (&asked.conversation, record.kind.as_str()) {
+        complain(&format!(
+            "Warning: No project session found with id '{id}'; creating a new session with that id."
+        ));
+    }
     // A conversation is there from its beginning on, whatever becomes of the turn.
     session::save(record, &stage.session)?;
     write(&dialect.begin(&stage.scene))?;

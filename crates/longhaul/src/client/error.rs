@@ -68,7 +68,7 @@ impl ClientError {
     }
 
     /// The daemon cannot be reached or does not answer.
-    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, "unavailable", message)
     }
 

@@ -30,6 +30,7 @@ enum Next {
 
 struct Talk {
     agent: Agent,
+    cwd: String,
     client: Client,
     log: Log<Stdout>,
     elapsed: Elapsed,
@@ -66,9 +67,10 @@ async fn talk(held: Held) -> io::Result<u8> {
         }
     };
     let Held { argv: _, cwd, prompt, conversation } = held;
-    let turn = Turn { cwd, prompt, conversation, ..Turn::default() };
+    let turn = Turn { cwd: cwd.clone(), prompt, conversation, ..Turn::default() };
     let mut talk = Talk {
         agent,
+        cwd,
         client: Client::new(&turn),
         log: Log::new(io::stdout()),
         elapsed: Elapsed::start(),
@@ -123,7 +125,8 @@ impl Talk {
                 }
                 ClientEvent::Ask(ask) => {
                     let number = ask.number;
-                    self.decisions.spawn(async move { (number, decide::decide(ask).await) });
+                    let deciding = decide::decide(ask, self.cwd.clone());
+                    self.decisions.spawn(async move { (number, deciding.await) });
                 }
                 ClientEvent::Over => {
                     self.is_over = true;

@@ -73,8 +73,8 @@ impl Dialect for Gemini {
 
     fn refused(&self, why: &NoSession) -> Refusal {
         let stderr = match why {
-            NoSession::Unknown(id) => {
-                format!("Error resuming session: Invalid session identifier \"{id}\".")
+            NoSession::Unknown(_) => {
+                "Error resuming session: No previous sessions found for this project.".to_owned()
             }
             NoSession::Taken(id) | NoSession::Busy(id) => format!(
                 "Error starting session: Session ID \"{id}\" already exists. Use --resume to \

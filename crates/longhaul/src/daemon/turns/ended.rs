@@ -24,7 +24,7 @@ pub(in crate::daemon) fn end(closed: &Closed, exit: &Exit, cwd: &str, events: &[
     TurnEnd {
         how: how(verdict.ending, exit.ended_at),
         is_mismatch: verdict.is_mismatch,
-        said: verdict.said,
+        said: last::said(events, verdict.said),
         used: used(&verdict.used),
         is_used_whole: verdict.is_used_whole,
         carry: verdict

@@ -1,10 +1,12 @@
 //! The last things that a turn did, in a line each, for whoever is told how it ended.
 
-use longhaul_agents::{Event, ToolOutcome};
+use longhaul_agents::{Event, Speaker, ToolOutcome};
 use longhaul_core::event::Event as Entry;
 
 /// How many are told.
 const LINES_MAX: usize = 5;
+/// Bytes of what the agent said last; the rest stands in the journal.
+const SAID_BYTES_MAX: usize = 2_048;
 /// Characters of each.
 const CHARS_MAX: usize = 200;
 /// Entries of the journal that are looked at for them: many are numbers, which say nothing here.
@@ -19,6 +21,20 @@ pub(super) fn lines(entries: &[Entry]) -> Vec<String> {
     let mut lines: Vec<String> = said.take(LINES_MAX).collect();
     lines.reverse();
     lines
+}
+
+/// What the agent said last, longer than its adapter remembers it, if it stands among these entries.
+pub(super) fn said(entries: &[Entry], beginning: String) -> String {
+    let whole = entries.iter().rev().find_map(|entry| {
+        match serde_json::from_str(&entry.body).ok()? {
+            Event::Log { message, from: Speaker::Agent | Speaker::Stdout, .. } => Some(message),
+            _ => None,
+        }
+        .filter(|message| !beginning.is_empty() && message.starts_with(&beginning))
+    });
+    let Some(mut whole) = whole else { return beginning };
+    whole.truncate(whole.floor_char_boundary(SAID_BYTES_MAX));
+    whole
 }
 
 fn line(event: &Event) -> Option<String> {
@@ -117,5 +133,22 @@ mod tests {
         assert_eq!(lines.len(), LINES_MAX);
         assert!(lines[0].starts_with("thought: 4 ä") && lines[0].ends_with('…'), "{}", lines[0]);
         assert_eq!(lines[0].chars().count(), CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn the_last_words_are_longer_than_they_are_remembered_and_end_somewhere() {
+        let log = |text: &str| {
+            let event = Event::Log {
+                level: longhaul_agents::Level::Info,
+                message: text.to_owned(),
+                from: Speaker::Agent,
+            };
+            entry(&serde_json::to_string(&event).unwrap())
+        };
+        let entries = [log("before"), log(&"ä".repeat(3_000)), entry("{}")];
+        let told = said(&entries, "äää".to_owned());
+        assert_eq!((told.len(), told.chars().count()), (2_048, 1_024));
+        assert_eq!(said(&entries, "other".to_owned()), "other");
+        assert_eq!(said(&entries, String::new()), "");
     }
 }
