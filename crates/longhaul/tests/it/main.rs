@@ -75,6 +75,8 @@ mod harness;
 mod hold;
 mod hooks;
 #[cfg(test)]
+mod hold_turns;
+#[cfg(test)]
 mod inbox;
 #[cfg(test)]
 mod mending;
