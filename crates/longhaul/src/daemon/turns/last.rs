@@ -33,7 +33,11 @@ pub(super) fn said(entries: &[Entry], beginning: String) -> String {
         .filter(|message| !beginning.is_empty() && message.starts_with(&beginning))
     });
     let Some(mut whole) = whole else { return beginning };
-    whole.truncate(whole.floor_char_boundary(SAID_BYTES_MAX));
+    let mut end = whole.len().min(SAID_BYTES_MAX);
+    while !whole.is_char_boundary(end) {
+        end -= 1;
+    }
+    whole.truncate(end);
     whole
 }
 
