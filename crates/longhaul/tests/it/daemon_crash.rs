@@ -11,12 +11,14 @@ const LONGHAUL: &str = env!("CARGO_BIN_EXE_longhaul");
 /// A home whose daemon is a process of its own, so that it can be killed.
 pub(crate) struct Site {
     pub(crate) root: tempfile::TempDir,
+    /// Where programs are found, if not where this test finds them.
+    pub(crate) path: Option<std::ffi::OsString>,
     daemon: Option<Child>,
 }
 
 impl Site {
     pub(crate) fn new() -> Self {
-        let site = Self { root: tempfile::tempdir().unwrap(), daemon: None };
+        let site = Self { root: tempfile::tempdir().unwrap(), path: None, daemon: None };
         std::fs::create_dir(site.home()).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(site.home(), mode).unwrap();
@@ -35,6 +37,7 @@ impl Site {
             .env_remove("LONGHAUL_FAILPOINTS")
             .current_dir(self.root.path())
             .stdin(Stdio::null());
+        command.envs(self.path.as_ref().map(|path| ("PATH", path)));
         command
     }
 
@@ -88,7 +91,7 @@ impl Site {
     }
 
     /// Waits for a job, starting daemons as needed, and gives it.
-    fn wait(&mut self, id: &str) -> Value {
+    pub(crate) fn wait(&mut self, id: &str) -> Value {
         let mut job = Value::Null;
         eventually("a job ends", || {
             if self.is_gone() {

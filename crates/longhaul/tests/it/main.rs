@@ -120,6 +120,8 @@ mod sinks;
 #[cfg(feature = "full-disk")]
 mod sinks_full_disk;
 #[cfg(test)]
+mod turns_crash;
+#[cfg(test)]
 mod turns_driver;
 #[cfg(test)]
 mod turns_support;
