@@ -48,11 +48,17 @@ async fn every_kind_is_launched_and_understood() {
     let stage = Stage::new();
     let daemon = stage.start();
     let ports = &daemon.ports;
-    for kind in ["codex", "gemini", "opencode", "pi", "omp", "qwen", "ndjson", "plain"] {
+    for kind in ["codex", "gemini", "opencode", "pi", "omp", "qwen", "acp", "ndjson", "plain"] {
         stage.add(ports, stage.agent(kind)).await;
         let id = submit(ports, stage.turn(kind, "- hello [[say hi]] [[done]]")).await;
         let job = ended(ports, &id).await;
-        assert_eq!(job.outcome().unwrap().kind, Ending::Succeeded, "{kind}: {job:#?}");
+        assert_eq!(
+            job.outcome().unwrap().kind,
+            Ending::Succeeded,
+            "{kind}: {:#?} {:#?}",
+            job.outcome(),
+            job.turn
+        );
         let said = messages(ports, &id).await;
         assert!(said.iter().any(|text| text.contains("hi")), "{kind}: {said:#?}");
     }

@@ -37,7 +37,7 @@ impl Stage {
 
     /// An agent of this kind, called after it.
     pub(crate) fn agent(&self, kind: &str) -> AgentSpec {
-        let extra = if matches!(kind, "ndjson" | "plain") {
+        let extra = if matches!(kind, "acp" | "ndjson" | "plain") {
             vec![self.fake.program(if kind == "plain" { "aider" } else { kind })]
         } else {
             vec![]
