@@ -10,7 +10,7 @@ use crate::command::{Deliver, Place, Refused, Want};
 use crate::delivery::{Delivery, Destination, inbox_lane, project_pool};
 use crate::event::{Fact, NewEvent};
 use crate::id::{ApprovalId, DeliveryId, JobId, MailId, PresenceId};
-use crate::job::Job;
+use crate::job::{Job, JobState};
 use crate::limits;
 use crate::mail::Mail;
 use crate::owner::{Owner, Presence};
@@ -390,7 +390,7 @@ impl<'tx> World<'tx> {
             // Another host's attempt is its own drivers' business; it reconciles within seconds.
             let is_mine = |job: &&Job| job.host.as_ref().is_none_or(|at| *at == self.place.host);
             if let Some(job) = slot.current.as_ref().filter(is_mine) {
-                wants.of(job, self.place);
+                wants.of_changed(job, slot.at_begin.as_ref(), self.place);
             }
         }
         let slots = self.told.iter().filter_map(|id| self.deliveries.slots.get(id.as_str()));
@@ -423,6 +423,18 @@ impl JobWants {
         let is_task = job.spec.task.is_some();
         let wants = if is_task { &mut self.tasks } else { &mut self.processes };
         wants.extend(job.wants(&place.boot));
+    }
+
+    /// The same of a job that was `before`. What is watched goes on being watched: a turn's row changes
+    /// many times a second, and each telling has its evidence looked at.
+    fn of_changed(&mut self, job: &Job, before: Option<&Job>, place: &Place) {
+        let is_watched = |job: &Job| matches!(job.state, JobState::Running { .. });
+        let is_known = before.is_some_and(|before| {
+            is_watched(before) && (before.attempt, &before.boot) == (job.attempt, &job.boot)
+        });
+        if !(is_known && is_watched(job)) {
+            self.of(job, place);
+        }
     }
 }
 

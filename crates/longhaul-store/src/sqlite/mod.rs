@@ -24,6 +24,7 @@ pub use salvage::{Salvaged, salvage};
 
 use error::{corrupt, file_error, store_error};
 use longhaul_core::port::{Reader, Store, StoreError, Tx};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -126,6 +127,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS)).map_err(store_error)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_plans(&connection)?;
     let set = |pragma: &str, value: &dyn rusqlite::ToSql| {
         connection.pragma_update(None, pragma, value).map_err(store_error)
     };
@@ -139,6 +141,14 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     set("wal_autocheckpoint", &WAL_PAGES_MAX)?;
     set("journal_size_limit", &WAL_BYTES_KEPT)?;
     Ok(connection)
+}
+
+/// Has a plan made once for a statement and never for what is bound to it. Otherwise SQLite looks at
+/// the number behind each `LIMIT ?` and prepares the statement anew every time that it is bound, which
+/// costs several times what the question does.
+fn keep_plans(connection: &Connection) -> Result<(), StoreError> {
+    let stable = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+    stable.map(|_| ()).map_err(store_error)
 }
 
 fn quick_check(connection: &Connection) -> Result<(), StoreError> {

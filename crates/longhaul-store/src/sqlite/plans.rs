@@ -2,7 +2,7 @@
 //! order, never by reading a table through or by sorting. Plans do not depend on the content, since
 //! nobody runs ANALYZE on this database.
 
-use super::{deliveries, list, migrate, sql};
+use super::{deliveries, keep_plans, list, migrate, sql};
 use longhaul_core::port::Table;
 use rusqlite::{Connection, Params, StatementStatus, params};
 use std::ops::RangeInclusive;
@@ -248,6 +248,21 @@ fn what_was_read_long_ago_costs_a_mailbox_nothing() {
     assert_eq!(ask(), few);
     let unread: u32 = connection.query_row(sql::UNREAD_COUNT, ["box"], |row| row.get(0)).unwrap();
     assert_eq!(unread, 5);
+}
+
+#[test]
+fn a_statement_is_prepared_once_however_often_it_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = database(folder.path());
+    keep_plans(&connection).unwrap();
+    for (sql, limit) in [(sql::RUNNABLE, 9), (sql::UNREAD, 9), (sql::RUNNABLE, 7)] {
+        let mut statement = connection.prepare_cached(sql).unwrap();
+        for _ in 0..3 {
+            let mut rows = statement.query(params!["default", limit]).unwrap();
+            assert!(rows.next().unwrap().is_none());
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use super::error::store_error;
 use super::row::{all, first, from_i64, read, read_event, single, to_i64};
 use super::sql;
-use super::{deliveries, list, mail};
+use super::{deliveries, keep_plans, list, mail};
 use longhaul_core::event::Event;
 use longhaul_core::port::{
     DeliveryFilter, Filter, MailFilter, Position, Reader, Row, StoreError, Table,
@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// KiB of pages that a reader keeps; the kernel's page cache does the rest.
 const CACHE_KIB: i32 = 256;
+/// Different statements that answers need, with room to spare: one that is prepared anew costs more
+/// than most answers.
+const STATEMENTS: usize = 64;
 /// How long a reader waits where SQLite makes it wait: while a crashed writer's WAL is recovered.
 const BUSY_MS: u64 = 5_000;
 
@@ -35,7 +38,8 @@ impl SqliteReader {
         connection.busy_timeout(Duration::from_millis(BUSY_MS)).map_err(store_error)?;
         connection.pragma_update(None, "query_only", true).map_err(store_error)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(store_error)?;
-        connection.set_prepared_statement_cache_capacity(32);
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        keep_plans(&connection)?;
         Ok(Self { connection })
     }
 

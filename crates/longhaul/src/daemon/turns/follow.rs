@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// At most this often what a turn wrote is committed while it keeps up: many turns write a little
 /// all the time, and each commit writes its rows anew.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(40);
 /// After what should not happen, until it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -147,8 +147,16 @@ impl Follower {
     }
 
     fn next(&self, reading: &mut Reading) -> Result<Option<Taking>, FollowError> {
-        let folder = Folder::open(&self.home.attempt(&self.job, self.attempt))?;
-        Ok(reading.next(&folder)?)
+        self.open(reading)?;
+        Ok(reading.next()?)
+    }
+
+    /// Opens what is to be read, once it is there.
+    fn open(&self, reading: &mut Reading) -> Result<(), Unreadable> {
+        if reading.is_open() {
+            return Ok(());
+        }
+        reading.open(&Folder::open(&self.home.attempt(&self.job, self.attempt))?)
     }
 
     /// Takes what is left of an attempt that is over, up to the sizes that its two streams ended
@@ -208,8 +216,7 @@ impl Follower {
     }
 
     fn last(&self, reading: &mut Reading, sizes: Sizes) -> Option<Taking> {
-        let folder = Folder::open(&self.home.attempt(&self.job, self.attempt));
-        let taking = folder.map_err(Into::into).and_then(|folder| reading.last(&folder, sizes));
+        let taking = self.open(reading).and_then(|()| reading.last(sizes));
         taking.unwrap_or_else(|error: Unreadable| {
             // What ran there took it away, or put something else in its place: that is its end.
             tracing::warn!(job = %self.job, %error, "the rest of a turn's output is lost");

@@ -100,27 +100,38 @@ impl Reading {
         self.intake.memory()
     }
 
+    /// Whether both streams are open. They may not be there yet.
+    pub(super) const fn is_open(&self) -> bool {
+        self.out.file.is_some() && self.err.file.is_some()
+    }
+
+    /// Opens the streams that are not open and are there.
+    pub(super) fn open(&mut self, folder: &Folder) -> Result<(), Unreadable> {
+        for spool in [&mut self.out, &mut self.err] {
+            if spool.file.is_none() {
+                spool.file = folder.open_file(spool.name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes what is there, as far as it fits a batch; `None` if no whole line is. Blocks as long as
     /// reading does.
-    pub(super) fn next(&mut self, folder: &Folder) -> Result<Option<Taking>, Unreadable> {
+    pub(super) fn next(&mut self) -> Result<Option<Taking>, Unreadable> {
         let all = Sizes { out: u64::MAX, err: u64::MAX };
         let (from, mut events) = (self.at, vec![]);
-        self.take(folder, all, &mut events)?;
+        self.take(all, &mut events)?;
         Ok((self.at != from).then(|| self.taking(from, &events)))
     }
 
     /// Takes what is left of output that has ended at `sizes`, as far as it fits a batch; the last
     /// says that nothing follows, and is `None` only if that was said before.
-    pub(super) fn last(
-        &mut self,
-        folder: &Folder,
-        sizes: Sizes,
-    ) -> Result<Option<Taking>, Unreadable> {
+    pub(super) fn last(&mut self, sizes: Sizes) -> Result<Option<Taking>, Unreadable> {
         if self.at.is_closed {
             return Ok(None);
         }
         let (from, mut events) = (self.at, vec![]);
-        self.take(folder, sizes, &mut events)?;
+        self.take(sizes, &mut events)?;
         if !self.is_behind() {
             self.close(&mut events);
         }
@@ -134,24 +145,19 @@ impl Reading {
         self.taking(from, &events)
     }
 
-    fn take(
-        &mut self,
-        folder: &Folder,
-        sizes: Sizes,
-        events: &mut Vec<Event>,
-    ) -> Result<(), Unreadable> {
-        let out = self.out.take(folder, self.at.out, sizes.out, |bytes| {
-            self.intake.take(Stream::Stdout, bytes)
-        })?;
+    fn take(&mut self, sizes: Sizes, events: &mut Vec<Event>) -> Result<(), Unreadable> {
+        let out = self
+            .out
+            .take(self.at.out, sizes.out, |bytes| self.intake.take(Stream::Stdout, bytes))?;
         self.at.out += out.bytes as u64;
         events.extend(out.events);
         if out.is_full || events.len() >= SHARE_EVENTS_MAX {
             self.err.is_behind = true;
             return Ok(());
         }
-        let err = self.err.take(folder, self.at.err, sizes.err, |bytes| {
-            self.intake.take(Stream::Stderr, bytes)
-        })?;
+        let err = self
+            .err
+            .take(self.at.err, sizes.err, |bytes| self.intake.take(Stream::Stderr, bytes))?;
         self.at.err += err.bytes as u64;
         events.extend(err.events);
         Ok(())
@@ -224,14 +230,13 @@ impl Spool {
     /// Reads on and has `take` take of it. `at` is where `rest` begins, `end` where the stream ends.
     fn take(
         &mut self,
-        folder: &Folder,
         at: u64,
         end: u64,
         take: impl FnOnce(&[u8]) -> Taken,
     ) -> Result<Taken, Unreadable> {
         self.is_behind = false;
         while !self.is_worth_it {
-            self.read(folder, at, end)?;
+            self.read(at, end)?;
             if !self.is_behind {
                 break;
             }
@@ -255,10 +260,7 @@ impl Spool {
     }
 
     /// Adds a stretch to `rest`.
-    fn read(&mut self, folder: &Folder, at: u64, end: u64) -> Result<(), Unreadable> {
-        if self.file.is_none() {
-            self.file = folder.open_file(self.name)?;
-        }
+    fn read(&mut self, at: u64, end: u64) -> Result<(), Unreadable> {
         let Some(file) = &self.file else { return Ok(()) };
         let known = self.rest.len();
         let from = at + known as u64;

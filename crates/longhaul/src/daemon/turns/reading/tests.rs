@@ -30,6 +30,11 @@ impl Place {
         Reading::new((self.job.clone(), 1), adapter, &Turn::default(), stored)
     }
 
+    fn open<'a>(&self, reading: &'a mut Reading) -> &'a mut Reading {
+        reading.open(&self.folder).unwrap();
+        reading
+    }
+
     fn sizes(&self) -> Sizes {
         Sizes { out: self.folder.spool_bytes("out"), err: self.folder.spool_bytes("err") }
     }
@@ -53,7 +58,7 @@ impl Journal {
 
     /// Takes all that is left.
     fn close(&mut self, place: &Place, reading: &mut Reading) {
-        while let Some(taking) = reading.last(&place.folder, place.sizes()).unwrap() {
+        while let Some(taking) = place.open(reading).last(place.sizes()).unwrap() {
             self.commit(taking);
         }
     }
@@ -75,7 +80,7 @@ fn a_recording_that_is_read_as_it_grows_and_by_a_new_reader_each_time_says_the_s
     for chunk in RECORDED.as_bytes().chunks(97) {
         place.write("out", chunk);
         let mut reading = place.reading("claude", journal.stored.as_ref());
-        while let Some(taking) = reading.next(&place.folder).unwrap() {
+        while let Some(taking) = place.open(&mut reading).next().unwrap() {
             journal.commit(taking);
         }
     }
@@ -91,14 +96,14 @@ fn what_a_batch_comes_to_is_said_with_it() {
     let (place, mut journal) = (Place::new(), Journal::default());
     place.write("out", RECORDED.as_bytes());
     let mut reading = place.reading("claude", None);
-    let taking = reading.next(&place.folder).unwrap().unwrap();
+    let taking = place.open(&mut reading).next().unwrap().unwrap();
     assert!(taking.seen.is_answered && taking.seen.conversation.is_some(), "{:?}", taking.seen);
     assert!(taking.seen.used.output > 0 && taking.seen.used.nano_usd.is_some());
     journal.commit(taking);
-    assert!(reading.next(&place.folder).unwrap().is_none());
+    assert!(place.open(&mut reading).next().unwrap().is_none());
     journal.close(&place, &mut reading);
     assert!(journal.stored.unwrap().taken.is_closed);
-    assert!(reading.last(&place.folder, place.sizes()).unwrap().is_none(), "it was closed");
+    assert!(place.open(&mut reading).last(place.sizes()).unwrap().is_none(), "it was closed");
 }
 
 #[test]
@@ -108,7 +113,7 @@ fn many_lines_are_many_batches_of_a_bounded_size() {
     place.write("out", lines.as_bytes());
     place.write("err", b"noise\nwithout an end");
     let mut reading = place.reading("plain", None);
-    while let Some(taking) = reading.next(&place.folder).unwrap() {
+    while let Some(taking) = place.open(&mut reading).next().unwrap() {
         assert!(taking.events.len() <= TAKING_EVENTS_MAX);
         journal.commit(taking);
         batches += 1;
@@ -128,7 +133,7 @@ fn a_line_that_is_too_long_is_taken_in_bounded_memory() {
     place.write("out", &long);
     let mut reading = place.reading("plain", None);
     let mut most = 0;
-    while let Some(taking) = reading.next(&place.folder).unwrap() {
+    while let Some(taking) = place.open(&mut reading).next().unwrap() {
         journal.commit(taking);
         most = most.max(reading.out.rest.capacity());
     }
@@ -160,7 +165,7 @@ fn what_was_written_after_the_end_is_not_its_output() {
     let sizes = place.sizes();
     place.write("out", b" and more\nthree\n");
     let mut reading = place.reading("plain", None);
-    while let Some(taking) = reading.last(&place.folder, sizes).unwrap() {
+    while let Some(taking) = place.open(&mut reading).last(sizes).unwrap() {
         journal.commit(taking);
     }
     assert_eq!(journal.events.len(), 2);
@@ -171,7 +176,7 @@ fn what_was_written_after_the_end_is_not_its_output() {
 fn output_that_is_gone_is_closed_where_it_was_taken_to() {
     let place = Place::new();
     let mut reading = place.reading("plain", None);
-    assert!(reading.next(&place.folder).unwrap().is_none(), "there is no spool yet");
-    let taking = reading.last(&place.folder, Sizes { out: 9, err: 9 }).unwrap().unwrap();
+    assert!(place.open(&mut reading).next().unwrap().is_none(), "there is no spool yet");
+    let taking = place.open(&mut reading).last(Sizes { out: 9, err: 9 }).unwrap().unwrap();
     assert_eq!(taking.to, Offsets { out: 0, err: 0, is_closed: true });
 }
