@@ -428,11 +428,12 @@ impl JobWants {
     /// The same of a job that was `before`. What is watched goes on being watched: a turn's row changes
     /// many times a second, and each telling has its evidence looked at.
     fn of_changed(&mut self, job: &Job, before: Option<&Job>, place: &Place) {
-        let is_watched = |job: &Job| matches!(job.state, JobState::Running { .. });
-        let is_known = before.is_some_and(|before| {
-            is_watched(before) && (before.attempt, &before.boot) == (job.attempt, &job.boot)
-        });
-        if !(is_known && is_watched(job)) {
+        let is_watched = matches!(job.state, JobState::Running { .. })
+            && before.is_some_and(|before| {
+                (&before.state, before.attempt, &before.boot)
+                    == (&job.state, job.attempt, &job.boot)
+            });
+        if !is_watched {
             self.of(job, place);
         }
     }

@@ -24,7 +24,7 @@ fn a_turn_goes_on_with_its_agents_conversation() {
             prompt b ada more            b behind
             input a                      anew · "hello"
             started a                    a running · want watch a#1
-            said a 3 conv=c1 out=5       want watch a#1
+            said a 3 conv=c1 out=5       nothing
             said a 3 conv=c1 again       refused already_taken: the output of a was taken up to another place
             said a 2 #2                  refused stale: the report is about an earlier attempt of a
             over a 0 done conv=c1        a ended succeeded cleanup pending · b starting · (ada) waits for its turn b · want start b#1 · want clean a#1
@@ -108,7 +108,7 @@ fn a_limit_parks_all_of_a_kind_and_one_tries_whether_it_has_ended() {
             prompt a ada one             a starting · (ada) waits for its turn a · want start a#1
             prompt b bob two             b starting · (bob) waits for its turn b · want start b#1
             started a                    a running · want watch a#1
-            said a 1 conv=c1             want watch a#1
+            said a 1 conv=c1             nothing
             over a 1 rate_limited=park until=60s a parked · (ada) waits for the end of a limit of the vendor, for its turn a
             prompt c cam three           c aside · (cam) waits for its turn c
             prompt d dee four            d starting · (dee) waits for its turn d · want start d#1
@@ -122,7 +122,7 @@ fn a_limit_parks_all_of_a_kind_and_one_tries_whether_it_has_ended() {
             facts a                      said · conversation · parked · parked
             +120s                        a starting · (ada) waits for its turn a · want start a#3
             started a                    a running · want watch a#3
-            said a 1 out=3               b starting · c starting · (bob) waits for its turn b · want start b#2 · want start c#1 · want watch a#3
+            said a 1 out=3               b starting · c starting · (bob) waits for its turn b · want start b#2 · want start c#1
             over a 0 done                a ended succeeded cleanup pending · a2 starting · (ada) waits for its turn a2 · want start a2#1 · want clean a#3
             facts a                      said · conversation · parked · parked · said · ended
         "#]],
@@ -258,8 +258,8 @@ fn a_tool_call_that_was_put_off_waits_without_a_process() {
             hire ada asktool=Bash        (ada) idle
             prompt a ada one             a starting · (ada) waits for its turn a · want start a#1
             started a                    a running · want watch a#1
-            said a 1 conv=c1             want watch a#1
-            call a t1 Bash               asks · want watch a#1
+            said a 1 conv=c1             nothing
+            call a t1 Bash               asks
             over a 0 deferred=t1         a asking · (ada) waits for an answer for its turn a, see `longhaul approvals`
             +1000s                       nothing
             allow a                      a starting · (ada) waits for its turn a · want start a#2
@@ -311,8 +311,8 @@ fn a_budget_is_told_of_and_then_ends_it_or_asks() {
             prompt a ada one budget=2 retry=3 a starting · (ada) waits for its turn a · want start a#1
             input a                      anew · "one" · 2000000000 nano-usd
             started a                    a running · want watch a#1
-            said a 1 conv=c1 usd=1.5     want watch a#1
-            said a 1 conv=c1 usd=1.7     want watch a#1
+            said a 1 conv=c1 usd=1.5     nothing
+            said a 1 conv=c1 usd=1.7     nothing
             said a 1 conv=c1 usd=2.1     a stopping · want stop a#1
             over a 143 cancelled stopped a ended failed/budget cleanup pending · (ada) idle · want clean a#1
             facts a                      said · conversation · said · budget_warned · said · stopping · ended
@@ -365,21 +365,21 @@ fn silence_is_said_then_asked_about_and_ended_where_that_was_asked_for() {
             prompt a ada one             a starting · (ada) waits for its turn a · want start a#1
             started a                    a running · want watch a#1
             quiet a 4s                   nothing
-            quiet a 5s                   want watch a#1
-            quiet a 10s                  health_check>ada unread · want watch a#1
-            lively a                     want watch a#1
+            quiet a 5s                   nothing
+            quiet a 10s                  health_check>ada unread
+            lively a                     nothing
             lively a                     refused repeat: that was reported before
-            quiet a 20s                  want watch a#1
+            quiet a 20s                  nothing
             deny a                       a stopping · want stop a#1
             over a 143 cancelled stopped a ended timed_out/stall cleanup pending · ada:1 starting · (ada) waits for its turn ada:1 · health_check>ada taken by ada:1 · want start ada:1#1 · want clean a#1
             hire bob role=builder asktool=Bash stop=40s ask=20s (bob) idle
             prompt b bob one             b starting · (bob) waits for its turn b · want start b#1
             started b                    b running · want watch b#1
-            quiet b 25s                  want watch b#1
-            allow b                      want watch b#1
-            call b t1 Bash               asks · want watch b#1
+            quiet b 25s                  nothing
+            allow b                      nothing
+            call b t1 Bash               asks
             quiet b 50s                  nothing
-            allow b                      want watch b#1
+            allow b                      nothing
             quiet b 51s                  b stopping · want stop b#1
             facts a                      quiet_for · quiet_for · lively · quiet_for · question_asked · question_answered · stopping · ended
             facts b                      quiet_for · question_asked · question_answered · question_asked · tool_decided · question_answered · stopping
