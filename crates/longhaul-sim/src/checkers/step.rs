@@ -35,10 +35,19 @@ fn is_mine(seen: &Seen<'_>, job: &Job) -> bool {
     job.host.as_ref().is_none_or(|host| *host == seen.place.host)
 }
 
+/// Whether it runs as it did before the step, whatever else is new of it: it is watched already.
+fn runs_on(seen: &Seen<'_>, job: &Job) -> bool {
+    let old = seen.before.jobs.get(&job.id).map(|old| &old.job);
+    matches!(job.state, JobState::Running { .. })
+        && old.is_some_and(|old| {
+            (&old.state, old.attempt, &old.boot) == (&job.state, job.attempt, &job.boot)
+        })
+}
+
 /// What a step changes it wants in that step; reconciling wants what is active; nothing else.
 fn wants(seen: &Seen<'_>) -> Result<(), Broken> {
-    let mut right: BTreeSet<_> =
-        changed(seen).filter_map(|job| naive::wants(job, seen.place)).collect();
+    let told = changed(seen).filter(|job| !runs_on(seen, job));
+    let mut right: BTreeSet<_> = told.filter_map(|job| naive::wants(job, seen.place)).collect();
     if seen.kind == Kind::Reconcile {
         let active = seen.after.jobs.values().map(|kept| &kept.job);
         let active = active.filter(|job| {
