@@ -17,6 +17,8 @@ pub mod delivery;
 mod dispatch;
 pub mod engine;
 pub mod event;
+mod exit;
+mod filter;
 pub mod id;
 pub mod job;
 pub mod limits;

@@ -31,10 +31,9 @@ pub const ATTACHMENTS_MAX: usize = 1_000;
 pub const BLOB_BYTES_MAX: u64 = 4 * 1_024 * 1_024 * 1_024;
 /// Sinks named by one job.
 pub const NOTIFY_MAX: usize = 16;
-/// Places that are told of one thing: the sinks that a job names, and its owner.
-pub const PLACES_TOLD_MAX: u32 = 17;
-/// Deliveries of one job: of its end, and of each question about it.
-pub const DELIVERIES_PER_JOB_MAX: u32 = PLACES_TOLD_MAX * (1 + QUESTIONS_PER_JOB_MAX);
+/// Deliveries of one job: of its end, and of each question about it, to the sinks that it names and to
+/// its owner.
+pub const DELIVERIES_PER_JOB_MAX: u32 = 17 * (1 + QUESTIONS_PER_JOB_MAX);
 /// Jobs in one batch, which is one commit.
 pub const BATCH_JOBS_MAX: usize = 10_000;
 /// Bytes of one request's body.

@@ -2,6 +2,8 @@
 //! synchronous and narrow on purpose, so that a memory twin and a conformance suite can define it.
 //! A store never learns what a row means; it keeps, finds and orders them.
 
+pub use crate::filter::{DeliveryFilter, Filter, MailFilter};
+
 use crate::event::{Event, NewEvent};
 use crate::id::HostId;
 use crate::time::Timestamp;
@@ -399,53 +401,6 @@ pub trait Tx {
     fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError>;
     /// Makes everything durable, or gives an error and leaves nothing behind.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
-}
-
-/// What a list of jobs is narrowed by; empty fields do not narrow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Any of these states.
-    pub states: Vec<String>,
-    /// Any of these outcomes.
-    pub outcomes: Vec<String>,
-    /// This pool.
-    pub pool: Option<String>,
-    /// This lane.
-    pub lane: Option<String>,
-    /// This owner.
-    pub owner: Option<String>,
-    /// This parent.
-    pub parent: Option<String>,
-    /// All of these labels.
-    pub labels: Vec<(String, String)>,
-}
-
-/// What a list of deliveries is narrowed by; empty fields do not narrow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeliveryFilter {
-    /// The job that is told of.
-    pub job: Option<String>,
-    /// Any of these states.
-    pub states: Vec<String>,
-    /// This owner.
-    pub owner: Option<String>,
-    /// This pool.
-    pub pool: Option<String>,
-}
-
-/// What a list of messages is narrowed by; empty fields do not narrow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MailFilter {
-    /// In this mailbox.
-    pub to: Option<String>,
-    /// From this one.
-    pub from: Option<String>,
-    /// Of this thread.
-    pub thread: Option<String>,
-    /// Any of these states.
-    pub states: Vec<String>,
-    /// Of this kind.
-    pub kind: Option<String>,
 }
 
 /// Reads committed rows beside the writer. Never writes.

@@ -15,10 +15,12 @@
 //! under the same id, and a receiver drops what it has.
 
 mod row;
+mod settled;
 #[cfg(test)]
 mod tests;
 
 pub use row::{inbox_lane, project_pool, sink_pool};
+pub use settled::Settled;
 
 use crate::backoff;
 use crate::command::{Deliver, Refused};
@@ -131,26 +133,6 @@ pub enum Claimant {
     },
 }
 
-/// How a notice came to be known to whom it is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Settled {
-    /// The sink took it.
-    Answered,
-    /// It was acknowledged.
-    Acked,
-    /// The owner waited for the job itself.
-    Waited,
-    /// The owner looked at the result and said so.
-    Shown,
-    /// The owner read past it in a stream that it acknowledges.
-    Streamed,
-    /// The job was asked for again: whoever did that knew.
-    Retried,
-    /// The question that is told was answered, or is of no use any more.
-    Decided,
-}
-
 /// What became of one try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -171,21 +153,6 @@ pub enum AfterTry {
     Again(Timestamp),
     /// None follows.
     Dead,
-}
-
-impl Settled {
-    /// The name, as in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Answered => "answered",
-            Self::Acked => "acked",
-            Self::Waited => "waited",
-            Self::Shown => "shown",
-            Self::Streamed => "streamed",
-            Self::Retried => "retried",
-            Self::Decided => "decided",
-        }
-    }
 }
 
 impl Claimant {
