@@ -58,27 +58,7 @@ impl Adapter for Gemini {
             }
             Conversation::Fork(_) => return Err(Unsuited::NoFork),
         }
-        match &turn.access {
-            Access::AsConfigured => {}
-            Access::Everything => {
-                argv.flag("--approval-mode", "yolo");
-            }
-            Access::Only(grant) => {
-                argv.flag("--approval-mode", "default");
-                if grant.let_through().contains(&SHELL) && !grant.write_under.is_empty() {
-                    unkept.push(Unkept::Writes);
-                }
-            }
-        }
-        let rules = match &turn.access {
-            Access::Only(grant) => policy(grant, &turn.cwd),
-            Access::AsConfigured | Access::Everything => denials(&turn.denied),
-        };
-        if !rules.is_empty() {
-            let path = format!("{}/policy.toml", turn.folder.trim_end_matches('/'));
-            argv.flag("--policy", path.as_str());
-            files.push(File { path, text: rules });
-        }
+        files.extend(access(turn, &mut argv, &mut unkept));
         argv.extra(turn);
         let wishes = [
             (turn.steps_max.is_some(), Unkept::Steps),
@@ -212,6 +192,30 @@ fn result(object: &Object<'_>, scribe: &mut Scribe<'_>) {
 }
 
 const SHELL: &str = "run_shell_command";
+
+/// Its mode, and the rules that go with it.
+fn access(turn: &Turn, argv: &mut Argv, unkept: &mut Vec<Unkept>) -> Option<File> {
+    let text = match &turn.access {
+        Access::AsConfigured => denials(&turn.denied),
+        Access::Everything => {
+            argv.flag("--approval-mode", "yolo");
+            denials(&turn.denied)
+        }
+        Access::Only(grant) => {
+            argv.flag("--approval-mode", "default");
+            if grant.let_through().contains(&SHELL) && !grant.write_under.is_empty() {
+                unkept.push(Unkept::Writes);
+            }
+            policy(grant, &turn.cwd)
+        }
+    };
+    if text.is_empty() {
+        return None;
+    }
+    let path = format!("{}/policy.toml", turn.folder.trim_end_matches('/'));
+    argv.flag("--policy", path.as_str());
+    Some(File { path, text })
+}
 
 /// Settings that hold our hook and nothing else; times are in milliseconds.
 pub(super) fn settings_file(turn: &Turn, event: &str, hook: &Hook) -> File {

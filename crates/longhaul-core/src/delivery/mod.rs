@@ -14,6 +14,7 @@
 //! it. A claim that lapsed is no failure: nobody knows whether anything was sent, so it is sent again
 //! under the same id, and a receiver drops what it has.
 
+mod question;
 mod row;
 mod settled;
 #[cfg(test)]
@@ -200,23 +201,6 @@ impl Delivery {
             owed_since: now,
             receipts: Vec::new(),
         }
-    }
-
-    /// The news that a question was asked, owed from now on.
-    pub fn asking(
-        job: &crate::job::Job,
-        about: ApprovalId,
-        to: Destination,
-        seq: u64,
-        now: Timestamp,
-    ) -> Self {
-        let id = Self::id_asking(&job.id, &about, &to);
-        Self { id, about: Some(about), ..Self::new(job, to, seq, now) }
-    }
-
-    /// The id of the news of a question, at one place: told there once.
-    pub fn id_asking(job: &JobId, about: &ApprovalId, to: &Destination) -> DeliveryId {
-        DeliveryId::of(job, &format!("{}?{about}", to.place()))
     }
 
     /// Whether somebody still has to be told.

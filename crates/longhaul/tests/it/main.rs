@@ -73,9 +73,9 @@ mod full_disk;
 mod harness;
 #[cfg(test)]
 mod hold;
-mod hooks;
 #[cfg(test)]
 mod hold_turns;
+mod hooks;
 #[cfg(test)]
 mod inbox;
 #[cfg(test)]
