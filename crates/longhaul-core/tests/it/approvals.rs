@@ -85,7 +85,7 @@ fn a_question_that_is_acknowledged_still_waits_and_never_expires() {
             call a c1 Bash               asks · a?c1>inbox pending · want start a#1
             started a                    a running · want watch a#1
             +700000s                     nothing
-            allow a                      a?c1>inbox acked by eve (decided) · want watch a#1
+            allow a                      a?c1>inbox acked by eve (decided)
         "#]],
     );
 }

@@ -441,8 +441,8 @@ fn a_turn_that_goes_on_at_a_tool_call_leaves_new_mail_to_the_next() {
             agent bob                    (bob) idle
             prompt a ada Go              a starting · (ada) waits for its turn a · want start a#1
             started a                    a running · want watch a#1
-            said a 1 conv=c1             want watch a#1
-            call a t1 Bash               asks · want watch a#1
+            said a 1 conv=c1             nothing
+            call a t1 Bash               asks
             over a 0 deferred=t1 conv=c1 a asking · (ada) waits for an answer for its turn a, see `longhaul approvals`
             mail m1 bob ada              m1 unread
             allow a                      a starting · (ada) waits for its turn a · want start a#2
@@ -469,8 +469,8 @@ fn a_turn_whose_agent_became_another_program_begins_anew() {
             hire ada kind=one asktool=Bash (ada) idle
             prompt a ada Go              a starting · (ada) waits for its turn a · want start a#1
             started a                    a running · want watch a#1
-            said a 1 conv=c1             want watch a#1
-            call a t1 Bash               asks · want watch a#1
+            said a 1 conv=c1             nothing
+            call a t1 Bash               asks
             over a 0 deferred=t1 conv=c1 a asking · (ada) waits for an answer for its turn a, see `longhaul approvals`
             hire ada kind=two replace    nothing
             allow a                      a starting · (ada) waits for its turn a · want start a#2
