@@ -21,7 +21,7 @@ fn mail(number: u64, phase: Phase) -> Row {
     let text = |text: &str| Some(text.to_owned());
     (row.lane, row.pool, row.name) = (text("ann"), text("boss"), text("status"));
     (row.parent, row.host) = (Some(mail_id(number)), None);
-    row.outcome = row.outcome.and(text("read"));
+    row.outcome = row.outcome.and_then(|_| text("read"));
     row
 }
 
