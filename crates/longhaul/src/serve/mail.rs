@@ -26,8 +26,11 @@ use longhaul_core::spec::BadSpec;
 const PAGE_MAIL: u32 = 50;
 /// Messages on one page at most.
 const PAGE_MAIL_MAX: u32 = 10_000;
-/// Messages that are read at once.
-const READ_MAIL: u32 = 200;
+/// Messages that are read at once: few at first, and more while they are small.
+const READ_MAIL: u32 = 25;
+const READ_MAIL_MAX: u32 = 1_000;
+/// Bytes of one read below which the next may be of twice as many.
+const READ_BYTES_SMALL: usize = 512 * 1_024;
 /// Bytes of bodies and payloads after which a page ends, so that no page is too large to hold.
 const PAGE_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 /// The kind of a letter that names none.
@@ -103,9 +106,10 @@ fn page(
     limit: u32,
 ) -> Result<MailPage, StoreError> {
     let mut mail = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut at_once) = (0, READ_MAIL);
     loop {
-        let wanted = READ_MAIL.min(limit + 1);
+        let wanted = at_once.min(limit + 1);
+        let before_read = bytes;
         let rows = reader.mail(filter, before, wanted)?;
         let is_last = rows.len() < wanted as usize;
         for row in &rows {
@@ -115,11 +119,13 @@ fn page(
             }
             bytes += row.body.len();
             before = Some(row.seq);
-            mail.push(views::mail(&Mail::from_row(row)?));
+            mail.push(views::mail(Mail::from_row(row)?));
         }
         if is_last {
             return Ok(MailPage { mail, next_cursor: None });
         }
+        let is_small = bytes - before_read < READ_BYTES_SMALL;
+        at_once = if is_small { (at_once * 2).min(READ_MAIL_MAX) } else { READ_MAIL };
     }
 }
 
@@ -128,7 +134,7 @@ pub(super) async fn show(
     State(ports): State<Shared>,
     Path(id): Path<String>,
 ) -> Answer<Json<MailView>> {
-    Ok(Json(views::mail(&find(&ports, &id).await?)))
+    Ok(Json(views::mail(find(&ports, &id).await?)))
 }
 
 /// `POST /v1/mail/{id}/read`
@@ -143,12 +149,12 @@ pub(super) async fn read(
     let reader = correspondent(&ports, &headers, ask.turn.as_ref(), ask.owner).await?;
     // A person who looks at another's mail does not read it in that one's place.
     if reader.turn.is_none() && mail.to != reader.mailbox {
-        return Ok(Json(views::mail(&mail)));
+        return Ok(Json(views::mail(mail)));
     }
     let command = Command::ReadMail { mail: mail.id.clone(), turn: reader.turn };
     ports.engine.ask(command).await?;
     let read = shown_all(&ports, vec![mail.id.clone()]).await?.pop();
-    Ok(Json(read.unwrap_or_else(|| views::mail(&mail))))
+    Ok(Json(read.unwrap_or_else(|| views::mail(mail))))
 }
 
 /// `POST /v1/mail/check`
@@ -185,7 +191,7 @@ async fn shown_all(ports: &Shared, ids: Vec<MailId>) -> Answer<Vec<MailView>> {
     let read = ports.readers.read(move |reader| {
         let mut mail = Vec::with_capacity(ids.len());
         for id in &ids {
-            mail.extend(load_mail(reader, id)?.as_ref().map(views::mail));
+            mail.extend(load_mail(reader, id)?.map(views::mail));
         }
         Ok(mail)
     });

@@ -4,21 +4,21 @@ use super::time;
 use crate::api::{MailPriority, MailState, MailView};
 use longhaul_core::mail::{self, Mail};
 
-/// A message as it is shown.
-pub fn mail(mail: &Mail) -> MailView {
+/// A message as it is shown. Takes it whole: of a long list nothing is copied.
+pub fn mail(mail: Mail) -> MailView {
     let payload = mail.payload.as_deref().and_then(|json| serde_json::from_str(json).ok());
     let mut view = MailView {
-        id: mail.id.to_string(),
-        from: mail.from.clone(),
-        from_turn: mail.from_turn.as_ref().map(ToString::to_string),
-        to: mail.to.clone(),
-        kind: mail.kind.clone(),
+        id: mail.id.into(),
+        from: mail.from,
+        from_turn: mail.from_turn.map(Into::into),
+        to: mail.to,
+        kind: mail.kind,
         priority: priority(mail.priority),
-        subject: mail.subject.clone(),
-        body: mail.body.clone(),
+        subject: mail.subject,
+        body: mail.body,
         payload,
-        thread: mail.thread.to_string(),
-        reply_to: mail.reply_to.as_ref().map(ToString::to_string),
+        thread: mail.thread.into(),
+        reply_to: mail.reply_to.map(Into::into),
         sent_at: time(mail.sent_at),
         state: MailState::Unread,
         turn: None,
@@ -26,18 +26,18 @@ pub fn mail(mail: &Mail) -> MailView {
         ended_at: None,
         returned_because: None,
     };
-    match &mail.state {
+    match mail.state {
         mail::MailState::Unread => {}
         mail::MailState::Taken { turn } => {
-            (view.state, view.turn) = (MailState::Taken, Some(turn.to_string()));
+            (view.state, view.turn) = (MailState::Taken, Some(turn.into()));
         }
         mail::MailState::Read { at, turn } => {
-            (view.state, view.ended_at) = (MailState::Read, Some(time(*at)));
-            view.turn = turn.as_ref().map(ToString::to_string);
+            (view.state, view.ended_at) = (MailState::Read, Some(time(at)));
+            view.turn = turn.map(Into::into);
         }
         mail::MailState::Returned { at, because } => {
-            (view.state, view.ended_at) = (MailState::Returned, Some(time(*at)));
-            view.returned_because = Some(because.clone());
+            (view.state, view.ended_at) = (MailState::Returned, Some(time(at)));
+            view.returned_because = Some(because);
         }
     }
     view
