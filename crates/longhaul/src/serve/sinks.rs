@@ -1,6 +1,7 @@
 //! Sinks: made, listed, removed, tried out. What is asked for is checked here against this machine,
 //! so that a sink that could never work is refused when it is made and not when it is needed.
 
+use super::agents::load_agent;
 use super::body::parse;
 use super::error::{Answer, Failure};
 use super::spec::home_folder;
@@ -112,7 +113,13 @@ fn view(reader: &mut dyn Reader, sink: &Sink) -> Result<SinkView, StoreError> {
         SinkKind::Exec { command, .. } => view.command = Some(command.clone()),
         SinkKind::Agent { agent } => {
             view.agent = Some(agent.clone());
-            view.waiting_for = Some("agents".to_owned());
+            view.waiting_for = match load_agent(reader, agent)? {
+                None => Some(format!("an agent `{agent}`, which there is not")),
+                Some(known) if known.is_ended() => {
+                    Some(format!("agent `{agent}`, which is {}", known.standing.name()))
+                }
+                Some(_) => None,
+            };
         }
         SinkKind::Desktop => {}
     }

@@ -137,7 +137,7 @@ fn a_sink_is_listed_without_its_secrets() {
     assert_eq!(names, ["bot", "desk", "log", "web"]);
     let web = &page["sinks"][3];
     assert_eq!((&web["secret"], &web["kind"]), (&json!(true), &json!("webhook")));
-    assert_eq!(page["sinks"][0]["waiting_for"], "agents");
+    assert_eq!(page["sinks"][0]["waiting_for"], "an agent `helper`, which there is not");
     assert_eq!(page["sinks"][2]["command"], json!(["cat", "-"]));
     for text in [page.to_string(), home.run(&["sink", "list"]).ok().to_owned()] {
         assert!(!text.contains("hunter2") && !text.contains("whsec_"), "{text}");

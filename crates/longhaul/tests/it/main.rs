@@ -77,6 +77,8 @@ mod hold;
 mod hold_turns;
 mod hooks;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod inbox;
 #[cfg(test)]
 mod mending;
