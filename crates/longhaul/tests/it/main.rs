@@ -75,7 +75,6 @@ mod harness;
 mod hold;
 #[cfg(test)]
 mod hold_turns;
-mod hooks;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
