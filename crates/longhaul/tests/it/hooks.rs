@@ -1,7 +1,5 @@
 //! What agent CLIs ask before their tool calls, and what people answer.
 
-#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test, and says where")]
-
 use crate::agents_support::FakeAgents;
 use crate::harness::{Home, Ran, eventually, ran};
 use serde_json::{Value, json};
