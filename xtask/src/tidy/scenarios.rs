@@ -1,5 +1,5 @@
 //! `docs/scenarios.md` answers every scenario of the contract, `docs/scenarios-in-process.md` those of
-//! the in-process layer, and both name only tests that exist.
+//! the in-process layer, `docs/scenarios-agents.md` those of agents, and all name only tests that exist.
 //!
 //! A page says in its lists `Scenarios:` and `Guarantees:` which numbers there are; each needs
 //! exactly one row in the tables. A row that names no test must say why.
@@ -11,16 +11,21 @@ use std::collections::BTreeSet;
 const PAGE: &str = "docs/scenarios.md";
 /// This one has no list of guarantees.
 const IN_PROCESS_PAGE: &str = "docs/scenarios-in-process.md";
+const AGENTS_PAGE: &str = "docs/scenarios-agents.md";
 /// What a row without a test begins with.
 const REASONS: [&str; 2] = ["does not apply: ", "later, with "];
 
 pub(super) fn check(repo: &Repo) -> Vec<Violation> {
     const SCENARIOS: (&str, &str) = ("Scenarios: ", "");
+    const GUARANTEES: (&str, &str) = ("Guarantees: ", "G-");
+    let pages: [(&str, &[(&str, &str)]); 3] = [
+        (PAGE, &[SCENARIOS, GUARANTEES]),
+        (IN_PROCESS_PAGE, &[SCENARIOS]),
+        (AGENTS_PAGE, &[SCENARIOS]),
+    ];
     // A repository without a page, as other checks' tests make them up, promises nothing.
-    let main =
-        repo.file(PAGE).map(|page| check_page(repo, page, &[SCENARIOS, ("Guarantees: ", "G-")]));
-    let in_process = repo.file(IN_PROCESS_PAGE).map(|page| check_page(repo, page, &[SCENARIOS]));
-    main.into_iter().chain(in_process).flatten().collect()
+    let there = pages.iter().filter_map(|(path, lists)| Some((repo.file(path)?, lists)));
+    there.flat_map(|(page, lists)| check_page(repo, page, lists)).collect()
 }
 
 fn check_page(repo: &Repo, page: &File, lists: &[(&str, &str)]) -> Vec<Violation> {
@@ -220,6 +225,19 @@ mod tests {
     fn the_page_of_in_process_jobs_is_held_to_the_same() {
         let text = "# S\nScenarios: 1–2.\n| 1 | a | `longhaul_core::a::it_held` |\n";
         let found = said(check, &[(IN_PROCESS_PAGE, text), SUITE]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("2 has no row") && found[1].contains("is no test"), "{found:?}");
+    }
+
+    #[test]
+    fn the_page_of_agents_is_held_to_the_same() {
+        let page = |rows: &str| {
+            let text = format!("# S\nScenarios: 1–2.\n{rows}");
+            said(check, &[(AGENTS_PAGE, &text), SUITE])
+        };
+        let whole = "| 1 | a | `longhaul_core::a::it_holds` |\n| 2 | b | later, with x |\n";
+        assert_eq!(page(whole), [""; 0]);
+        let found = page("| 1 | a | `longhaul_core::a::it_held` |\n");
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].contains("2 has no row") && found[1].contains("is no test"), "{found:?}");
     }
