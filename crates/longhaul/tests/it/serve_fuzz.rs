@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-const PATHS: [(&str, &str); 19] = [
+const PATHS: [(&str, &str); 30] = [
     ("GET", "/v1/status"),
     ("GET", "/v1/jobs"),
     ("POST", "/v1/jobs"),
@@ -18,6 +18,17 @@ const PATHS: [(&str, &str); 19] = [
     ("GET", "/v1/jobs/{}/output"),
     ("POST", "/v1/jobs/{}/cancel"),
     ("POST", "/v1/jobs/{}/retry"),
+    ("GET", "/v1/agents"),
+    ("GET", "/v1/agents/{}"),
+    ("PUT", "/v1/agents/{}"),
+    ("DELETE", "/v1/agents/{}"),
+    ("POST", "/v1/agents/{}/stop"),
+    ("POST", "/v1/agents/{}/turns"),
+    ("GET", "/v1/mail"),
+    ("POST", "/v1/mail"),
+    ("POST", "/v1/mail/check"),
+    ("GET", "/v1/mail/{}"),
+    ("POST", "/v1/mail/{}/read"),
     ("POST", "/v1/jobs/{}/emit"),
     ("GET", "/v1/jobs/{}/artifacts"),
     ("GET", "/v1/jobs/{}/artifacts/content"),
@@ -44,6 +55,11 @@ fn any_json() -> impl Strategy<Value = Value> {
         Just("older_than_ms".to_owned()),
         Just("cwd".to_owned()),
         Just("labels".to_owned()),
+        Just("kind".to_owned()),
+        Just("prompt".to_owned()),
+        Just("to".to_owned()),
+        Just("subject".to_owned()),
+        Just("turn".to_owned()),
         "\\PC{0,12}",
     ];
     let leaf = prop_oneof![
