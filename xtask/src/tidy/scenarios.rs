@@ -21,7 +21,7 @@ pub(super) fn check(repo: &Repo) -> Vec<Violation> {
     let pages: [(&str, &[(&str, &str)]); 3] = [
         (PAGE, &[SCENARIOS, GUARANTEES]),
         (IN_PROCESS_PAGE, &[SCENARIOS]),
-        (AGENTS_PAGE, &[SCENARIOS]),
+        (AGENTS_PAGE, &[SCENARIOS, GUARANTEES]),
     ];
     // A repository without a page, as other checks' tests make them up, promises nothing.
     let there = pages.iter().filter_map(|(path, lists)| Some((repo.file(path)?, lists)));
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn the_page_of_agents_is_held_to_the_same() {
         let page = |rows: &str| {
-            let text = format!("# S\nScenarios: 1–2.\n{rows}");
+            let text = format!("# S\nScenarios: 1–2.\nGuarantees: 1.\n{rows}{G}");
             said(check, &[(AGENTS_PAGE, &text), SUITE])
         };
         let whole = "| 1 | a | `longhaul_core::a::it_holds` |\n| 2 | b | later, with x |\n";
@@ -240,6 +240,8 @@ mod tests {
         let found = page("| 1 | a | `longhaul_core::a::it_held` |\n");
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].contains("2 has no row") && found[1].contains("is no test"), "{found:?}");
+        let found = page(&format!("{whole}{G}"));
+        assert!(found[0].contains("G-1 is not in the list, or a second time"), "{found:?}");
     }
 
     #[test]
