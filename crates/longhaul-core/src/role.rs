@@ -43,3 +43,36 @@ pub const fn ladder(owes: bool) -> Ladder {
 pub fn terminal_kinds(role: Option<&str>) -> &'static [&'static str] {
     if role == Some(MERGER) { &MERGED } else { &DONE }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_is_finished_by_its_own_kinds_of_mail() {
+        for kind in ["merged", "merge_failed"] {
+            assert!(is_terminal(Some(MERGER), kind) && !is_terminal(Some("builder"), kind));
+        }
+        for kind in ["done", "worker_done", "result"] {
+            assert!(!is_terminal(Some(MERGER), kind) && is_terminal(Some("no such role"), kind));
+            assert!(is_terminal(None, kind) && terminal_kinds(None).contains(&kind));
+        }
+        for kind in ["status", "question", "worker_died", ""] {
+            assert!(!is_terminal(None, kind) && !is_terminal(Some(MERGER), kind));
+        }
+    }
+
+    #[test]
+    fn who_stays_or_has_no_role_owes_nothing_and_is_only_ever_said_to_be_quiet() {
+        for role in STAYING.map(Some).into_iter().chain([None]) {
+            let quiet = ladder(owes(role));
+            assert!(!owes(role) && quiet.warn_after.is_some());
+            assert_eq!((quiet.nudge_after, quiet.ask_after, quiet.stop_after), (None, None, None));
+        }
+        for role in [MERGER, "builder", "lead"] {
+            let rungs = ladder(owes(Some(role)));
+            assert!(rungs.warn_after < rungs.nudge_after && rungs.nudge_after < rungs.ask_after);
+            assert_eq!(rungs.stop_after, None, "silence alone ends nobody");
+        }
+    }
+}
