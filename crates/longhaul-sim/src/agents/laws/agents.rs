@@ -175,6 +175,8 @@ impl Life {
             ended(&change.before) == ended(&change.after)
         });
         let agent = self.rows.agents.get(name).filter(|agent| !agent.is_ended());
+        // One that was begun anew since has nothing to do with what was asked of it before.
+        let agent = agent.filter(|agent| agent.added_at <= job.submitted_at);
         let Some(agent) = agent.filter(|_| is_steady) else { return Ok(()) };
         let Some(to) = self.told_of(agent) else { return Ok(()) };
         let told = self.rows.mail.get(MailId::about(&job.id, "worker_died", &to).as_str());
