@@ -129,7 +129,9 @@ impl Life {
         if parks(job) <= parks(before) {
             return Ok(());
         }
-        let is_free = before.failures == job.failures && job.outcome().is_none();
+        // It may have been cancelled in the same step.
+        let goes_on = job.outcome().is_none_or(|outcome| outcome.kind == Ending::Cancelled);
+        let is_free = before.failures == job.failures && goes_on;
         self.holds("a parked turn has failed at nothing", is_free, || {
             format!("{before:?} became {job:?}")
         })?;
