@@ -9,7 +9,7 @@ use crate::approval::Approval;
 use crate::command::{Deliver, Place, Refused, Want};
 use crate::delivery::{Delivery, Destination, inbox_lane, project_pool};
 use crate::event::{Fact, NewEvent};
-use crate::id::{ApprovalId, DeliveryId, JobId, MailId, PresenceId};
+use crate::id::{ApprovalId, BadId, DeliveryId, JobId, MailId, PresenceId};
 use crate::job::{Job, JobState};
 use crate::limits;
 use crate::mail::Mail;
@@ -457,40 +457,32 @@ pub struct Committed {
 
 /// Ids of deliveries that a scan found; a row with another id in this table is damage.
 pub fn delivery_ids(ids: Vec<String>) -> Result<Vec<DeliveryId>, StoreError> {
-    let parse = |id: String| {
-        DeliveryId::parse(&id).map_err(|bad| {
-            StoreError::Corrupt(format!("table {}: id {id}: {bad}", Table::Delivery.name()))
-        })
-    };
-    ids.into_iter().map(parse).collect()
+    typed(Table::Delivery, ids, DeliveryId::parse)
 }
 
 /// Ids of questions that a scan found; a row with another id in this table is damage.
 pub fn approval_ids(ids: Vec<String>) -> Result<Vec<ApprovalId>, StoreError> {
-    let parse = |id: String| {
-        ApprovalId::parse(&id).map_err(|bad| {
-            StoreError::Corrupt(format!("table {}: id {id}: {bad}", Table::Approval.name()))
-        })
-    };
-    ids.into_iter().map(parse).collect()
+    typed(Table::Approval, ids, ApprovalId::parse)
 }
 
 /// Ids of messages that a scan found; a row with another id in this table is damage.
 pub fn mail_ids(ids: Vec<String>) -> Result<Vec<MailId>, StoreError> {
-    let parse = |id: String| {
-        MailId::parse(&id).map_err(|bad| {
-            StoreError::Corrupt(format!("table {}: id {id}: {bad}", Table::Mail.name()))
-        })
-    };
-    ids.into_iter().map(parse).collect()
+    typed(Table::Mail, ids, MailId::parse)
 }
 
 /// Ids that a scan found, as typed ids; a row with another id in this table is damage.
 pub fn job_ids(ids: Vec<String>) -> Result<Vec<JobId>, StoreError> {
+    typed(Table::Job, ids, JobId::parse)
+}
+
+fn typed<I>(
+    table: Table,
+    ids: Vec<String>,
+    parse: fn(&str) -> Result<I, BadId>,
+) -> Result<Vec<I>, StoreError> {
     let parse = |id: String| {
-        JobId::parse(&id).map_err(|bad| {
-            StoreError::Corrupt(format!("table {}: id {id}: {bad}", Table::Job.name()))
-        })
+        parse(&id)
+            .map_err(|bad| StoreError::Corrupt(format!("table {}: id {id}: {bad}", table.name())))
     };
     ids.into_iter().map(parse).collect()
 }
