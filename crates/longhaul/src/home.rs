@@ -230,7 +230,8 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn check_ours(path: &Path) -> Result<(), HomeError> {
+/// Refuses what is not a folder of this user's alone to write to, links above all.
+pub(crate) fn check_ours(path: &Path) -> Result<(), HomeError> {
     let refuse =
         |reason: &str| Err(HomeError::Refused { path: path.to_owned(), reason: reason.to_owned() });
     let about = fs_err::symlink_metadata(path)

@@ -200,6 +200,15 @@ pub struct Agents {
     pub agents: Vec<AgentView>,
 }
 
+/// A git worktree that an agent or a turn works in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceView {
+    /// Its top folder.
+    pub path: String,
+    /// Its branch.
+    pub branch: String,
+}
+
 /// A named worker, as it is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgentView {
@@ -249,6 +258,8 @@ pub struct AgentView {
     pub quiet: QuietView,
     /// Whether it works in a git worktree of its own.
     pub worktree: bool,
+    /// That worktree, from when it is made until it is gone.
+    pub workspace: Option<WorkspaceView>,
     /// Whose slots its turns need.
     pub pool: String,
     /// The longest that one of its turns may run.

@@ -20,7 +20,7 @@ mod units;
 
 pub use agent::{
     After, AgentAsk, AgentState, AgentView, Agents, BudgetAsk, BudgetView, LastTurnView, ParkRule,
-    PolicyView, QuietView, Resume, StopAgentAsk, TurnHow, UsedView,
+    PolicyView, QuietView, Resume, StopAgentAsk, TurnHow, UsedView, WorkspaceView,
 };
 pub use answers::{
     ArtifactView, Artifacts, BatchAnswer, Cancelled, Doctor, ErrorBody, ErrorView, Finding,

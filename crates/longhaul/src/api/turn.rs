@@ -1,6 +1,8 @@
 //! Turns: what one shall be, and what is told of one beside what is told of every job.
 
-use super::agent::{BudgetAsk, BudgetView, ParkRule, PolicyView, Resume, TurnHow, UsedView};
+use super::agent::{
+    BudgetAsk, BudgetView, ParkRule, PolicyView, Resume, TurnHow, UsedView, WorkspaceView,
+};
 use super::spec::Variables;
 use super::time::Time;
 use super::units::Span;
@@ -92,6 +94,9 @@ pub struct TurnView {
     /// What the agent was told beside its mail; only when one job is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// The git worktree that it works in, while there is one; only when one job is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceView>,
     /// Whether we made it, because mail waited.
     pub is_wake: bool,
     /// The conversation of the current or last attempt, once that is known.

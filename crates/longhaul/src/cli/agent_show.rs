@@ -4,7 +4,9 @@ use super::agent::tone;
 use super::ending;
 use super::output::{Output, Tone, plain};
 use super::show::Sheet;
-use crate::api::{AgentView, BudgetView, LastTurnView, PolicyView, QuietView, UsedView};
+use crate::api::{
+    AgentView, BudgetView, LastTurnView, PolicyView, QuietView, UsedView, WorkspaceView,
+};
 
 /// One line: name, kind, where.
 pub(super) fn in_short(agent: &AgentView) -> String {
@@ -44,10 +46,16 @@ pub(super) fn in_full(agent: &AgentView, output: &Output) -> String {
     sheet.text()
 }
 
+/// Where a worktree lies, and its branch.
+pub(super) fn workspace(workspace: &WorkspaceView) -> String {
+    plain(&format!("{} ({})", workspace.path, workspace.branch))
+}
+
 fn rules(sheet: &mut Sheet, agent: &AgentView) {
     sheet.group("place");
     sheet.pair("cwd", plain(&agent.cwd));
-    sheet.pair("worktree", if agent.worktree { "its own" } else { "" });
+    let none = if agent.worktree { "its own, once it has a turn" } else { "" };
+    sheet.pair("worktree", agent.workspace.as_ref().map_or(none.to_owned(), workspace));
     sheet.pair("pool", plain(&agent.pool));
     sheet.pair("owner", plain(agent.owner.as_deref().unwrap_or_default()));
     sheet.pair("arguments", plain(&agent.extra.join(" ")));

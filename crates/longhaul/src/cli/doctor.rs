@@ -12,8 +12,9 @@ use serde_json::json;
 #[command(after_help = "Example:
   longhaul doctor --fix
 
---fix stops the daemon, mends a damaged store with all that can be read of it, and starts the \
-daemon again. Jobs that run go on. Nothing is thrown away.")]
+--fix stops the daemon, mends a damaged store with all that can be read of it, starts the daemon \
+again, and removes worktrees that nobody works in and that hold nothing which is nowhere else. Jobs \
+that run go on. Nothing is thrown away.")]
 pub(super) struct Doctor {
     /// Mend what can be mended
     #[arg(long)]
@@ -26,7 +27,12 @@ impl Doctor {
         if self.fix {
             findings.extend(mend(caller).await?);
         }
-        findings.extend(examine(caller).await);
+        // What could not be mended was said there, with all that is like it.
+        for found in examine(caller).await {
+            if !findings.contains(&found) {
+                findings.push(found);
+            }
+        }
         let sound = findings.iter().all(|finding| finding.level != Level::Problem);
         if caller.output.json {
             caller.output.value(&json!({ "sound": sound, "findings": findings }))?;
@@ -91,11 +97,21 @@ fn version_finding(daemon: &str) -> Option<Finding> {
     (daemon != ours).then(|| Finding { hint, ..finding("daemon", Level::Warning, message) })
 }
 
-/// Stops the daemon, mends the home's store if it needs that, and says what was done.
+/// Stops the daemon, mends the home's store if it needs that, has the new daemon mend what is left, and
+/// says what was done.
 async fn mend(caller: &Caller) -> Result<Vec<Finding>, CliError> {
     daemon::stop(caller).await?;
-    let done = (caller.roots.repair)()?;
-    Ok(done.into_iter().map(|message| finding("mended", Level::Ok, message)).collect())
+    let done = (caller.roots.repair)()?.into_iter();
+    let mut findings: Vec<Finding> =
+        done.map(|message| finding("mended", Level::Ok, message)).collect();
+    // A daemon that does not start is told by whoever looks next.
+    if let Ok(client) = caller.client().await {
+        match client.mend().await {
+            Ok(mended) => findings.extend(mended.findings),
+            Err(error) => findings.push(problem("worktrees", &error.into())),
+        }
+    }
+    Ok(findings)
 }
 
 fn finding(what: &str, level: Level, message: String) -> Finding {

@@ -1,6 +1,6 @@
 //! A turn in words: what `show` says of it, and what is said while it is followed.
 
-use super::agent_show::{budget, used};
+use super::agent_show::{budget, used, workspace};
 use super::list::clipped;
 use super::output::{Output, Tone, plain};
 use super::show::Sheet;
@@ -17,6 +17,7 @@ pub(super) fn lines(sheet: &mut Sheet, turn: &TurnView) {
     let conversation = turn.conversation.as_deref().map(|id| format!("{id}{mismatch}"));
     sheet.pair("conversation", plain(&conversation.unwrap_or_default()));
     sheet.pair("by hand", plain(turn.resume_command.as_deref().unwrap_or_default()));
+    sheet.pair("worktree", turn.workspace.as_ref().map(workspace).unwrap_or_default());
     sheet.pair("model", plain(turn.model.as_deref().unwrap_or_default()));
     sheet.pair("used", used(&turn.used));
     sheet.pair("budget", turn.budget.as_ref().map(budget).unwrap_or_default());

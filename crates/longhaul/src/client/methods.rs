@@ -236,6 +236,11 @@ impl Client {
         self.get("/v1/doctor".to_owned()).await
     }
 
+    /// `POST /v1/doctor`: mends what a running daemon can, and says what was done and what was not.
+    pub async fn mend(&self) -> Result<Doctor, ClientError> {
+        self.post("/v1/doctor".to_owned(), &serde_json::json!({})).await
+    }
+
     /// `POST /v1/jobs/{job}/emit`, with the token that the job was given.
     pub async fn emit(&self, job: &str, token: &str, ask: &EmitAsk) -> Result<(), ClientError> {
         let path = format!("/v1/jobs/{}/emit", segment(job));

@@ -43,7 +43,7 @@ pub use stored::Stored;
 pub use tasks::{Body, CLOSURE, Closure, Returned, Run, StopCause, TaskToken, Tasks};
 pub use tokens::Tokens;
 pub use turns::is_needed;
-pub use worktrees::{Reaped, Worktree, Worktrees};
+pub use worktrees::{Ignored, Reaped, Worktree, Worktrees};
 
 use self::board::Board;
 use self::courier::{CourierDriver, Sources};

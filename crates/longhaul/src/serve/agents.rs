@@ -4,7 +4,7 @@ use super::agent_spec::{agent_spec, warnings};
 use super::body::parse;
 use super::error::{Answer, Failure};
 use super::resolve::load;
-use super::{Shared, jobs};
+use super::{Shared, jobs, worktrees};
 use crate::api::{AgentAsk, AgentView, Agents, StopAgentAsk};
 use crate::views::{self, AgentAround};
 use axum::Json;
@@ -24,9 +24,11 @@ const PAGE_AGENTS: u32 = 500;
 
 /// `GET /v1/agents`
 pub(super) async fn list(State(ports): State<Shared>) -> Answer<Json<Agents>> {
-    let agents = ports.readers.read(|reader| {
+    let reading = Shared::clone(&ports);
+    let agents = ports.readers.read(move |reader| {
         let family = Family::all(reader)?;
-        family.members.values().map(|agent| view(reader, agent, &family)).collect()
+        let shown = family.members.values().map(|agent| view(&reading, reader, agent, &family));
+        shown.collect()
     });
     Ok(Json(Agents { agents: agents.await? }))
 }
@@ -62,8 +64,10 @@ pub(super) async fn remove(
     Path(name): Path<String>,
 ) -> Answer<StatusCode> {
     done(ports.engine.ask(Command::RemoveAgent(name.clone())).await?)?;
-    let worktrees = ports.worktrees.clone();
-    let reaping = tokio::task::spawn_blocking(move || worktrees.reap(&name)).await;
+    let reaping = {
+        let ports = Shared::clone(&ports);
+        tokio::task::spawn_blocking(move || worktrees::reap(&ports, &name)).await
+    };
     // What is kept is what the doctor lists.
     if let Ok(Err(error)) = reaping {
         tracing::warn!(%error, "an agent's worktree was not looked at");
@@ -93,11 +97,11 @@ fn done(reply: Reply) -> Answer<()> {
 
 /// An agent as it is shown.
 async fn shown(ports: &Shared, name: &str) -> Answer<AgentView> {
-    let wanted = name.to_owned();
+    let (reading, wanted) = (Shared::clone(ports), name.to_owned());
     let read = ports.readers.read(move |reader| {
         let Some(agent) = load_agent(reader, &wanted)? else { return Ok(None) };
         let family = Family::below(reader, agent.clone())?;
-        view(reader, &agent, &family).map(Some)
+        view(&reading, reader, &agent, &family).map(Some)
     });
     read.await?.ok_or_else(|| no_agent(name))
 }
@@ -193,7 +197,12 @@ impl Family {
     }
 }
 
-fn view(reader: &mut dyn Reader, agent: &Agent, family: &Family) -> Result<AgentView, StoreError> {
+fn view(
+    ports: &Shared,
+    reader: &mut dyn Reader,
+    agent: &Agent,
+    family: &Family,
+) -> Result<AgentView, StoreError> {
     let name = &agent.spec.name;
     let last = match &agent.last {
         Some(last) => load(reader, &last.job)?.and_then(|job| job.outcome().cloned()),
@@ -206,6 +215,7 @@ fn view(reader: &mut dyn Reader, agent: &Agent, family: &Family) -> Result<Agent
         used_tree: family.used_by(name),
         children: family.children_of(name).to_vec(),
         warnings: warnings(&agent.spec),
+        workspace: worktrees::of_agent(ports, &agent.spec),
     };
     Ok(views::agent(agent, around))
 }

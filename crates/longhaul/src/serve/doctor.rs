@@ -1,7 +1,7 @@
-//! Looks everything over and says what is not as it should be. Changes nothing.
+//! Looks everything over and says what is not as it should be. Looking changes nothing.
 
 use super::error::Answer;
-use super::{Shared, doctor_agents, doctor_home, doctor_notices};
+use super::{Shared, doctor_agents, doctor_home, doctor_notices, worktrees};
 use crate::api::{Doctor, Finding, Level, State as JobState};
 use crate::clock::wall_now;
 use axum::Json;
@@ -26,8 +26,18 @@ pub(super) async fn examine(State(ports): State<Shared>) -> Answer<Json<Doctor>>
     findings.extend(doctor_agents::examine(&ports).await?);
     findings.push(clock(&ports));
     findings.extend(doctor_home::examine(&ports).await?);
+    findings.extend(worktrees::examine(&ports).await?);
+    Ok(Json(told(findings)))
+}
+
+/// `POST /v1/doctor`
+pub(super) async fn mend(State(ports): State<Shared>) -> Answer<Json<Doctor>> {
+    Ok(Json(told(worktrees::mend(&ports).await?)))
+}
+
+fn told(findings: Vec<Finding>) -> Doctor {
     let sound = findings.iter().all(|finding| finding.level != Level::Problem);
-    Ok(Json(Doctor { sound, findings }))
+    Doctor { sound, findings }
 }
 
 /// Something that is as it should be.

@@ -4,7 +4,6 @@ use super::Shared;
 use super::doctor::{NAMED_MAX, finding, fine};
 use super::error::{Answer, Failure};
 use crate::api::{Finding, Level};
-use crate::daemon::Worktree;
 use longhaul_core::id::JobId;
 use longhaul_core::port::Table;
 use rustix::process::geteuid;
@@ -26,48 +25,7 @@ pub(super) async fn examine(ports: &Shared) -> Answer<Vec<Finding>> {
     let listed = listed.map_err(|error| Failure::bug(error.to_string()))?;
     findings.extend(attempt_folders(ports, listed).await?);
     findings.push(disk(ports));
-    findings.extend(worktrees(ports).await?);
     Ok(findings)
-}
-
-/// Worktrees of agents and turns that are not there any more.
-async fn worktrees(ports: &Shared) -> Answer<Vec<Finding>> {
-    let looking = ports.worktrees.clone();
-    let listed = tokio::task::spawn_blocking(move || looking.list()).await;
-    let listed = match listed.map_err(|error| Failure::bug(error.to_string()))? {
-        Ok(listed) => listed,
-        Err(error) => {
-            let message = format!("the worktrees cannot be listed: {error}");
-            return Ok(vec![finding("worktrees", Level::Warning, message, "check their modes")]);
-        }
-    };
-    let mut left = vec![];
-    for worktree in listed {
-        let name = worktree.name.clone();
-        let agent = ports.readers.read(move |reader| reader.load(Table::Agent, &name)).await?;
-        if agent.is_none() {
-            left.push(worktree);
-        }
-    }
-    if left.is_empty() {
-        return Ok(vec![fine("worktrees", "every worktree belongs to an agent")]);
-    }
-    let count = left.len();
-    let mut findings: Vec<Finding> = left.into_iter().take(NAMED_MAX).map(left_over).collect();
-    if count > NAMED_MAX {
-        let message = format!("{count} worktrees are left in all");
-        findings.push(finding("worktrees", Level::Warning, message, "see those named above"));
-    }
-    Ok(findings)
-}
-
-fn left_over(worktree: Worktree) -> Finding {
-    let (path, repository) = (worktree.path.display(), worktree.repository.display());
-    let because = worktree.kept_because.unwrap_or_else(|| "nothing is lost with it".to_owned());
-    let message = format!("the worktree `{path}` (`{}`) is left: {because}", worktree.branch);
-    let hint =
-        format!("merge or drop its branch, then `git -C {repository} worktree remove {path}`");
-    finding("worktrees", Level::Warning, message, hint)
 }
 
 fn modes(ports: &Shared) -> Vec<Finding> {

@@ -5,7 +5,7 @@ use super::body::parse;
 use super::error::{Answer, Failure};
 use super::query::Query;
 use super::resolve::{find, load};
-use super::{Shared, spec, views};
+use super::{Shared, spec, views, worktrees};
 use crate::api::{CancelAsk, Cancelled, JobView, JobsPage, OutcomeKind, Spec, State, Submitted};
 use crate::daemon::AskError;
 use axum::Json;
@@ -18,6 +18,7 @@ use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
 use longhaul_core::limits;
 use longhaul_core::port::{Filter, Record};
+use std::sync::Arc;
 
 /// Jobs on one page unless the asker says otherwise.
 const PAGE_JOBS: u32 = 50;
@@ -66,7 +67,7 @@ pub(super) async fn list(
     let limit = query.number("limit")?.unwrap_or(PAGE_JOBS).clamp(1, PAGE_JOBS_MAX);
     // A store numbers no job beyond `i64::MAX`: such a cursor begins with the newest.
     let before = query.number("cursor")?.map(|before: u64| before.min(i64::MAX.unsigned_abs()));
-    let reading = std::sync::Arc::clone(&ports);
+    let reading = Arc::clone(&ports);
     let page = ports.readers.read(move |reader| {
         let mut rows = reader.list(&filter, before, limit + 1)?;
         let has_more = rows.len() > limit as usize;
@@ -125,8 +126,12 @@ pub(super) async fn show(
     Path(job): Path<String>,
 ) -> Answer<Json<JobView>> {
     let job = find(&ports, &job).await?;
-    let (looked_at, id) = (job.clone(), job.id.clone());
-    let history = ports.readers.read(move |reader| views::history(reader, &looked_at)).await?;
+    let (looked_at, id, looking) = (job.clone(), job.id.clone(), Arc::clone(&ports));
+    let read = ports.readers.read(move |reader| {
+        let workspace = worktrees::of_turn(&looking, reader, &looked_at)?;
+        Ok((views::history(reader, &looked_at)?, workspace))
+    });
+    let (history, workspace) = read.await?;
     let (attempts, spec) = (views::attempts(&ports, &job), views::spec(&job));
     let origin = views::origin(&job);
     let prompt = job.spec.turn.as_ref().map(|turn| turn.prompt.clone());
@@ -138,6 +143,7 @@ pub(super) async fn show(
     view.environment = Some(origin);
     if let Some(turn) = &mut view.turn {
         turn.prompt = prompt;
+        turn.workspace = workspace;
     }
     Ok(Json(view))
 }

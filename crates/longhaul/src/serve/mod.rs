@@ -40,6 +40,7 @@ mod views;
 mod wait;
 mod why;
 mod why_turn;
+mod worktrees;
 
 pub use accept::run;
 
@@ -60,7 +61,7 @@ pub fn router(ports: Ports) -> Router {
     Router::new()
         .route("/v1/status", get(status::show))
         .route("/v1/stop", post(status::stop))
-        .route("/v1/doctor", get(doctor::examine))
+        .route("/v1/doctor", get(doctor::examine).post(doctor::mend))
         .route("/v1/jobs", get(jobs::list).post(jobs::submit))
         .route("/v1/batch", post(batch::submit))
         .route("/v1/jobs/{job}", get(jobs::show))

@@ -4,6 +4,7 @@ use super::turn::{budget, how, used};
 use super::{outcome, time};
 use crate::api::{
     After, AgentState, AgentView, LastTurnView, ParkRule, PolicyView, QuietView, Resume, Span,
+    WorkspaceView,
 };
 use longhaul_agents::{adapter, resume_command};
 use longhaul_core::agent::{Agent, LastTurn, Standing};
@@ -29,6 +30,8 @@ pub struct AgentAround {
     pub children: Vec<String>,
     /// What its CLI cannot be made to keep of what was asked for.
     pub warnings: Vec<String>,
+    /// The worktree that its turns work in, while there is one.
+    pub workspace: Option<WorkspaceView>,
 }
 
 /// An agent as it is shown.
@@ -61,6 +64,7 @@ pub fn agent(agent: &Agent, around: AgentAround) -> AgentView {
         resume: resume(spec.resume),
         quiet: quiet(agent),
         worktree: spec.worktree,
+        workspace: around.workspace,
         pool: spec.pool.clone().unwrap_or_else(|| POOL.to_owned()),
         timeout: spec.timeout.map(span),
         notify: spec.notify.clone(),

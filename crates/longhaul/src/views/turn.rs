@@ -17,6 +17,7 @@ pub fn turn(job: &Job) -> Option<Box<TurnView>> {
     Some(Box::new(TurnView {
         agent: spec.agent.clone(),
         prompt: None,
+        workspace: None,
         is_wake: spec.is_wake,
         conversation,
         is_mismatch: state.is_mismatch,

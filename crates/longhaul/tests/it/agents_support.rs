@@ -1,7 +1,7 @@
 //! Agent CLIs that do as a test tells them: the example program `fake_agent` under their names, in a
 //! folder of the test's own. What it can be told is in `examples/fake_agent/script.rs`.
 
-use crate::harness::Home;
+use crate::harness::{Home, Ran, ran};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,54 @@ impl FakeAgents {
     pub(crate) fn forget(&self, conversation: &str) {
         std::fs::remove_file(self.folder.join("sessions").join(format!("{conversation}.json")))
             .unwrap();
+    }
+}
+
+/// A home, and a path on which the agents' CLIs are found first.
+pub(crate) struct Team {
+    pub(crate) home: Home,
+    pub(crate) fake: FakeAgents,
+}
+
+impl Team {
+    pub(crate) fn new() -> Self {
+        let home = Home::new();
+        let fake = FakeAgents::new(&home);
+        Self { home, fake }
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        ran(self.home.command(arguments).env("PATH", self.fake.path()).output().unwrap())
+    }
+
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let ran = self.run(&[&["--json"], arguments].concat());
+        serde_json::from_str(ran.ok()).unwrap()
+    }
+
+    pub(crate) fn add(&self, name: &str, options: &[&str]) {
+        self.run(&[&["agent", "add", name, "--kind", "claude"], options].concat()).ok();
+    }
+
+    pub(crate) fn agent(&self, name: &str) -> Value {
+        self.json(&["agent", "show", name])
+    }
+
+    /// What the CLI was told in its calls so far.
+    pub(crate) fn prompts(&self) -> Vec<String> {
+        let calls = self.fake.calls("claude").into_iter();
+        calls.map(|call| call.to_string()).collect()
+    }
+
+    /// Hands a turn in and gives its id.
+    pub(crate) fn turn(&self, name: &str, prompt: &str, options: &[&str]) -> String {
+        self.run(&[&["turn", name, prompt], options].concat()).ok().trim().to_owned()
+    }
+
+    /// What the journal holds of a job.
+    pub(crate) fn events(&self, job: &str) -> Vec<Value> {
+        let told = self.run(&["--json", "events", job]);
+        told.ok().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 

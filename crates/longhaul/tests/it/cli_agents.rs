@@ -1,45 +1,8 @@
 //! Agents, turns and mail on the command line, with CLIs that do as the test tells them.
 
-use crate::agents_support::FakeAgents;
-use crate::harness::{Home, Ran, eventually, ran};
+use crate::agents_support::Team;
+use crate::harness::{eventually, ran};
 use serde_json::{Value, json};
-
-/// A home, and a path on which the agents' CLIs are found first.
-struct Team {
-    home: Home,
-    fake: FakeAgents,
-}
-
-impl Team {
-    fn new() -> Self {
-        let home = Home::new();
-        let fake = FakeAgents::new(&home);
-        Self { home, fake }
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        ran(self.home.command(arguments).env("PATH", self.fake.path()).output().unwrap())
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let ran = self.run(&[&["--json"], arguments].concat());
-        serde_json::from_str(ran.ok()).unwrap()
-    }
-
-    fn add(&self, name: &str, options: &[&str]) {
-        self.run(&[&["agent", "add", name, "--kind", "claude"], options].concat()).ok();
-    }
-
-    fn agent(&self, name: &str) -> Value {
-        self.json(&["agent", "show", name])
-    }
-
-    /// What the CLI was told in its calls so far.
-    fn prompts(&self) -> Vec<String> {
-        let calls = self.fake.calls("claude").into_iter();
-        calls.map(|call| call.to_string()).collect()
-    }
-}
 
 #[test]
 fn a_turn_is_followed_to_its_end() {

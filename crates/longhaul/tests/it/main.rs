@@ -126,3 +126,5 @@ mod turns_crash;
 mod turns_driver;
 #[cfg(test)]
 mod turns_support;
+#[cfg(test)]
+mod worktrees;

@@ -4,8 +4,10 @@
 use super::evidence::Seen;
 use super::folders;
 use super::site::Site;
+use crate::daemon::{Ignored, Reaped};
 use longhaul_core::command::Command;
 use longhaul_core::id::JobId;
+use longhaul_core::outcome::Ending;
 use longhaul_shim::folder::{Folder, FolderError};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::CString;
@@ -21,6 +23,7 @@ pub(super) fn clean(site: &Site, job: &JobId, attempts: u32) -> Seen {
         })
         .collect();
     let failure = (!failures.is_empty()).then(|| failures.join("; "));
+    reap(site, job, Ignored::Keeps);
     site.engine.report(vec![Command::Cleaned { job: job.clone(), failure }]);
     Seen::Done
 }
@@ -38,6 +41,9 @@ fn clean_one(site: &Site, job: &JobId, attempt: u32) -> io::Result<()> {
 pub(super) fn purge(site: &Site, job: &JobId, attempts: u32) -> Seen {
     let failure = purge_all(site, job, attempts).err().map(|error| error.to_string());
     site.doubts.forget(job);
+    if failure.is_none() {
+        reap(site, job, Ignored::Goes);
+    }
     site.engine.report(vec![Command::Purged { job: job.clone(), failure }]);
     Seen::Done
 }
@@ -50,4 +56,27 @@ fn purge_all(site: &Site, job: &JobId, attempts: u32) -> io::Result<()> {
         folders::remove_tree(above.as_fd(), &name)?;
     }
     Ok(())
+}
+
+/// Removes the worktree of a turn if nothing is lost with it. As long as the turn is kept, its end alone
+/// is a reason only where that was good: whoever looks into a failure finds everything in its place.
+fn reap(site: &Site, job: &JobId, ignored: Ignored) {
+    let is_removed = ignored == Ignored::Goes;
+    let allow = || match site.job(job) {
+        Ok(Some(row)) => match row.outcome() {
+            Some(outcome) if is_removed || outcome.kind == Ending::Succeeded => Ok(()),
+            Some(_) => Err("its turn did not end well".to_owned()),
+            None => Err("its turn has not ended".to_owned()),
+        },
+        Ok(None) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    };
+    match site.worktrees.reap(job.as_str(), ignored, allow) {
+        Ok(Reaped::Nothing | Reaped::Gone) => {}
+        Ok(Reaped::Kept { path, because }) => {
+            tracing::info!(%job, path = %path.display(), because, "a turn's worktree is kept");
+        }
+        // Neither a reason to keep what else is to go.
+        Err(error) => tracing::warn!(%job, %error, "a turn's worktree was not looked at"),
+    }
 }

@@ -3,11 +3,12 @@
 //! and never because something failed: what an agent has done is the reason that it was started.
 
 mod git;
+mod proof;
 #[cfg(test)]
 mod tests;
 
 use self::git::{Git, GitError};
-use crate::home::{Home, make_private};
+use crate::home::{Home, check_ours, make_private};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,8 +39,15 @@ pub struct Worktree {
     pub branch: String,
     /// The repository that it belongs to.
     pub repository: PathBuf,
-    /// Why it is kept; nothing if it may go.
-    pub kept_because: Option<String>,
+}
+
+/// Whether files that git is told to ignore are looked at before a worktree goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// One of them keeps it: nobody has asked for its end.
+    Keeps,
+    /// They go with it, as they do where git removes one: somebody has asked for that.
+    Goes,
 }
 
 /// What became of a worktree that is not needed any more.
@@ -112,13 +120,14 @@ impl Worktrees {
             }
             Some(record) => record,
             None => {
-                let branch = format!("{BRANCHES}{name}");
-                let record = Record { base: base(&here).map_err(never)?, repository, branch };
+                let base = base(&here).map_err(never)?;
+                let record = Record { base, repository, branch: branch(name) };
                 self.write(name, &record).map_err(now)?;
                 record
             }
         };
-        if !is_worktree(&path) {
+        check_ours(&self.folder).map_err(|error| WorktreeError::Never(error.to_string()))?;
+        if !proof::is_there(&record, &path).map_err(WorktreeError::Never)? {
             make(&record, &path)?;
         }
         let cwd = path.join(below);
@@ -127,7 +136,7 @@ impl Worktrees {
         Ok(cwd)
     }
 
-    /// All that are there, by name, with why each is kept.
+    /// All that are there, by name.
     ///
     /// # Errors
     /// The system's, for the folder that they lie in.
@@ -143,24 +152,51 @@ impl Worktrees {
                 continue;
             };
             let Some(record) = self.read(name)?.filter(|_| is_name(name)) else { continue };
-            let path = self.path(name);
-            let kept_because = doubt(&record, &path).err();
-            let Record { repository, branch, .. } = record;
-            found.push(Worktree { name: name.to_owned(), path, branch, repository, kept_because });
+            let (path, Record { repository, branch, .. }) = (self.path(name), record);
+            found.push(Worktree { name: name.to_owned(), path, branch, repository });
         }
         found.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(found)
     }
 
-    /// Removes a worktree and its branch, if it is proven that nothing is lost with them.
+    /// Where the worktree of this name lies and what its branch is called; nothing before it is made
+    /// and after it is gone.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<(PathBuf, String)> {
+        let path = self.path(name);
+        let is_there = is_name(name) && path.symlink_metadata().is_ok_and(|about| about.is_dir());
+        is_there.then(|| (path, branch(name)))
+    }
+
+    /// What would be lost with a worktree, in words; nothing if it may go.
     ///
     /// # Errors
     /// The system's, for its record.
-    pub fn reap(&self, name: &str) -> io::Result<Reaped> {
+    pub fn why_kept(&self, name: &str) -> io::Result<Option<String>> {
+        let Some(record) = self.read(name)? else { return Ok(None) };
+        Ok(proof::doubt(&record, &self.path(name), Ignored::Goes).err())
+    }
+
+    /// Removes a worktree and its branch, if `allow` does not say why it stays and it is proven that
+    /// nothing is lost with them. No worktree is made between what `allow` looks at and the end.
+    ///
+    /// # Errors
+    /// The system's, for its record.
+    pub fn reap(
+        &self,
+        name: &str,
+        ignored: Ignored,
+        allow: impl FnOnce() -> Result<(), String>,
+    ) -> io::Result<Reaped> {
         let _act = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(record) = self.read(name)? else { return Ok(Reaped::Nothing) };
         let path = self.path(name);
-        match doubt(&record, &path).and_then(|tip| remove(&record, &path, &tip)) {
+        let reaped = check_ours(&self.folder)
+            .map_err(|error| error.to_string())
+            .and_then(|()| allow())
+            .and_then(|()| proof::doubt(&record, &path, ignored))
+            .and_then(|tip| proof::remove(&record, &path, &tip));
+        match reaped {
             Ok(()) => {
                 fs_err::remove_file(self.record(name))?;
                 Ok(Reaped::Gone)
@@ -199,6 +235,10 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && !is_odd && !name.contains("..")
 }
 
+fn branch(name: &str) -> String {
+    format!("{BRANCHES}{name}")
+}
+
 fn now(error: io::Error) -> WorktreeError {
     WorktreeError::Now(error.to_string())
 }
@@ -207,15 +247,6 @@ fn now(error: io::Error) -> WorktreeError {
 fn base(here: &Git) -> Result<String, GitError> {
     let commit = here.ask(&["rev-parse", "--verify", "HEAD"])?;
     Ok(here.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"]).unwrap_or(commit))
-}
-
-/// Whether git has checked something out there.
-fn is_worktree(path: &Path) -> bool {
-    path.join(".git").is_file()
-        && Git::at(path).ask(&["rev-parse", "--show-toplevel"]).is_ok_and(|top| {
-            let top = fs_err::canonicalize(top).ok();
-            top.is_some() && top == fs_err::canonicalize(path).ok()
-        })
 }
 
 fn make(record: &Record, path: &Path) -> Result<(), WorktreeError> {
@@ -231,49 +262,4 @@ fn make(record: &Record, path: &Path) -> Result<(), WorktreeError> {
         &["worktree", "add", "--no-track", "-b", &record.branch, "--", &shown, &record.base]
     };
     repository.ask(words).map(drop).map_err(failed)
-}
-
-/// Proves that nothing is lost with a worktree and its branch: gives the commit that the branch is at,
-/// if it has one; or says what would be lost.
-fn doubt(record: &Record, path: &Path) -> Result<Option<String>, String> {
-    let repository = Git::at(&record.repository);
-    let asked = |error: GitError| error.to_string();
-    repository.ask(&["rev-parse", "--git-dir"]).map_err(asked)?;
-    if path.exists() {
-        let tree = Git::at(path);
-        let head = tree.ask(&["symbolic-ref", "--quiet", "HEAD"]);
-        if head.ok().as_deref() != Some(&format!("refs/heads/{}", record.branch)) {
-            return Err(format!("something else than `{}` is checked out", record.branch));
-        }
-        let words = ["status", "--porcelain", "--untracked-files=all", "--ignore-submodules=none"];
-        if !tree.ask(&words).map_err(asked)?.is_empty() {
-            return Err("it holds changes that are not committed".to_owned());
-        }
-    }
-    let Some(tip) = repository.tip(&record.branch) else { return Ok(None) };
-    let own = format!("{}..{tip}", record.base);
-    match repository.ask(&["rev-list", "--count", &own, "--"]).map_err(asked)?.as_str() {
-        "0" => Ok(Some(tip)),
-        count => Err(format!(
-            "`{}` has commits that are not in `{}`: {count}",
-            record.branch, record.base
-        )),
-    }
-}
-
-/// Removes what was just proven to hold nothing. Git looks again by itself before it does.
-fn remove(record: &Record, path: &Path, tip: &Option<String>) -> Result<(), String> {
-    let repository = Git::at(&record.repository);
-    let shown = path.to_string_lossy();
-    let asked = |error: GitError| error.to_string();
-    if path.exists() {
-        repository.ask(&["worktree", "remove", "--", &shown]).map_err(asked)?;
-    }
-    repository.ask(&["worktree", "prune"]).map_err(asked)?;
-    if let Some(tip) = tip {
-        // Only if it is still where it was when that was proven.
-        let name = format!("refs/heads/{}", record.branch);
-        repository.ask(&["update-ref", "-d", &name, tip]).map_err(asked)?;
-    }
-    Ok(())
 }

@@ -36,8 +36,12 @@ impl Place {
         self.worktrees.prepare(name, &self.repository().join("src")).unwrap()
     }
 
+    fn reap(&self, name: &str) -> Reaped {
+        self.worktrees.reap(name, Ignored::Goes, || Ok(())).unwrap()
+    }
+
     fn why(&self, name: &str) -> String {
-        match self.worktrees.reap(name).unwrap() {
+        match self.reap(name) {
             Reaped::Kept { path, because } => {
                 assert!(path.exists(), "it was removed");
                 because
@@ -57,7 +61,10 @@ fn a_worktree_is_made_once_and_found_again() {
     assert!(cwd.join("half").is_file());
     let list = place.worktrees.list().unwrap();
     assert_eq!((list[0].name.as_str(), list[0].branch.as_str()), ("builder", "longhaul/builder"));
-    assert!(list[0].kept_because.is_some());
+    assert!(place.worktrees.why_kept("builder").unwrap().is_some());
+    let found = place.worktrees.find("builder").unwrap();
+    assert_eq!(found, (list[0].path.clone(), "longhaul/builder".to_owned()));
+    assert_eq!(place.worktrees.find("other"), None);
 }
 
 #[test]
@@ -86,15 +93,15 @@ fn what_would_be_lost_is_kept_and_said() {
 fn what_is_merged_or_empty_goes_with_its_branch() {
     let place = Place::new();
     place.prepare("empty");
-    assert_eq!(place.worktrees.reap("empty").unwrap(), Reaped::Gone);
+    assert_eq!(place.reap("empty"), Reaped::Gone);
     let cwd = place.prepare("merged");
     place.commit(&cwd, "b");
     place.git(&["merge", "-q", "longhaul/merged"]);
-    assert_eq!(place.worktrees.list().unwrap()[0].kept_because, None);
-    assert_eq!(place.worktrees.reap("merged").unwrap(), Reaped::Gone);
+    assert_eq!(place.worktrees.why_kept("merged").unwrap(), None);
+    assert_eq!(place.reap("merged"), Reaped::Gone);
     assert!(!place.worktrees.path("merged").exists());
     assert_eq!(place.git(&["branch", "--list", "longhaul/*"]), "");
-    assert_eq!(place.worktrees.reap("merged").unwrap(), Reaped::Nothing);
+    assert_eq!(place.reap("merged"), Reaped::Nothing);
     assert_eq!(place.worktrees.list().unwrap(), []);
 }
 
@@ -121,4 +128,58 @@ fn where_there_is_no_repository_there_is_no_worktree() {
         Err(WorktreeError::Never(why)) => assert!(why.contains("belongs to"), "{why}"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_is_in_use_stays_and_so_do_ignored_files_that_nobody_gave_up() {
+    let place = Place::new();
+    std::fs::write(place.repository().join(".git/info/exclude"), "built\n").unwrap();
+    let cwd = place.prepare("builder");
+    std::fs::write(cwd.join("built"), "").unwrap();
+    let used = || Err("it is in use".to_owned());
+    let kept = |reaped| matches!(reaped, Reaped::Kept { because, .. } if because.contains("use"));
+    assert!(kept(place.worktrees.reap("builder", Ignored::Goes, used).unwrap()));
+    let reaped = place.worktrees.reap("builder", Ignored::Keeps, || Ok(())).unwrap();
+    assert!(matches!(&reaped, Reaped::Kept { because, .. } if because.contains("ignore")));
+    assert!(cwd.join("built").is_file());
+    assert_eq!(place.reap("builder"), Reaped::Gone);
+}
+
+#[test]
+fn what_somebody_put_in_its_place_is_neither_worked_in_nor_removed() {
+    let place = Place::new();
+    let other = place.root.path().join("other");
+    Git::at(place.root.path()).ask(&["clone", "-q", "repository", "other"]).unwrap();
+    let linked = place.root.path().join("linked");
+    place.git(&["worktree", "add", "-q", "-b", "linked", linked.to_str().unwrap()]);
+    let path = place.worktrees.path("builder");
+    let put: [&dyn Fn(); 4] = [
+        &|| std::os::unix::fs::symlink(&linked, &path).unwrap(),
+        &|| std::os::unix::fs::symlink("/no/such/folder", &path).unwrap(),
+        &|| std::fs::rename(&other, &path).unwrap(),
+        &|| std::fs::write(&path, "a file").unwrap(),
+    ];
+    for put in put {
+        place.prepare("builder");
+        let aside = tempfile::tempdir_in(place.root.path()).unwrap();
+        std::fs::rename(&path, aside.path().join("builder")).unwrap();
+        put();
+        match place.worktrees.prepare("builder", &place.repository()) {
+            Err(WorktreeError::Never(why)) => assert!(why.contains("builder"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        let reaped = place.reap("builder");
+        assert!(matches!(reaped, Reaped::Kept { .. }), "{reaped:?}");
+        std::fs::rename(&path, aside.path().join("put")).unwrap();
+        std::fs::rename(aside.path().join("builder"), &path).unwrap();
+    }
+    assert!(linked.join("src/a").is_file());
+    let folder = place.worktrees.folder.clone();
+    let moved = place.root.path().join("moved");
+    std::fs::rename(&folder, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &folder).unwrap();
+    assert!(
+        matches!(place.reap("builder"), Reaped::Kept { because, .. } if because.contains("symbolic"))
+    );
+    place.worktrees.prepare("builder", &place.repository()).unwrap_err();
 }
