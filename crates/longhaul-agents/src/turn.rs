@@ -100,7 +100,7 @@ impl Grant {
 }
 
 /// A server of tools (MCP) that is started by the CLI.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolServer {
     /// What its tools' names begin with.
     pub name: String,

@@ -61,6 +61,9 @@ impl Agent<'_> {
     fn answer(&mut self, message: &Value) -> Outcome<Option<u8>> {
         let id = message["id"].clone();
         let params = &message["params"];
+        if params["mcpServers"].as_array().is_some_and(|servers| !servers.is_empty()) {
+            self.record.note(&json!({ "servers": params["mcpServers"] }))?;
+        }
         match message["method"].as_str().unwrap_or_default() {
             "initialize" => result(
                 &id,

@@ -55,7 +55,7 @@ fn rules(sheet: &mut Sheet, agent: &AgentView) {
     sheet.group("place");
     sheet.pair("cwd", plain(&agent.cwd));
     let none = if agent.worktree { "its own, once it has a turn" } else { "" };
-    sheet.pair("worktree", agent.workspace.as_ref().map_or(none.to_owned(), workspace));
+    sheet.pair("worktree", agent.workspace.as_ref().map_or_else(|| none.to_owned(), workspace));
     sheet.pair("pool", plain(&agent.pool));
     sheet.pair("owner", plain(agent.owner.as_deref().unwrap_or_default()));
     sheet.pair("arguments", plain(&agent.extra.join(" ")));

@@ -10,7 +10,7 @@ mod decide;
 mod log;
 mod talk;
 
-use longhaul_agents::{Conversation, Turn};
+use longhaul_agents::{Conversation, ToolServer, Turn};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::ExitCode;
@@ -43,6 +43,9 @@ pub struct Held {
     pub prompt: String,
     /// Which conversation it goes on with.
     pub conversation: Conversation,
+    /// Servers of tools that the agent is to start; the file of an older version has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_servers: Vec<ToolServer>,
 }
 
 impl Held {
@@ -50,16 +53,17 @@ impl Held {
     #[must_use]
     pub fn of(argv: Vec<String>, turn: &Turn) -> Self {
         let (cwd, prompt) = (turn.cwd.clone(), turn.prompt.clone());
-        Self { argv, cwd, prompt, conversation: turn.conversation.clone() }
+        let (conversation, tool_servers) = (turn.conversation.clone(), turn.tool_servers.clone());
+        Self { argv, cwd, prompt, conversation, tool_servers }
     }
 
     /// The content of its file.
     ///
     /// # Panics
-    /// Never: it has no maps and no floats.
+    /// Never: its maps have texts for keys.
     #[must_use]
     pub fn text(&self) -> String {
-        serde_json::to_string(self).expect("texts and lists of texts are JSON")
+        serde_json::to_string(self).expect("texts, and lists and maps of texts, are JSON")
     }
 }
 
@@ -105,6 +109,8 @@ mod tests {
         };
         let held = Held::of(vec!["agent".to_owned(), "--acp".to_owned()], &turn);
         assert_eq!(serde_json::from_str::<Held>(&held.text()).unwrap(), held);
+        let older = r#"{"argv":["a"],"cwd":"/","prompt":"p","conversation":"new"}"#;
+        assert_eq!(serde_json::from_str::<Held>(older).unwrap().tool_servers, []);
         let words = command("/usr/bin/longhaul", "/h/attempt/turn");
         assert_eq!(words, ["/usr/bin/longhaul", "hold", "acp", "/h/attempt/turn/acp.json"]);
     }

@@ -66,8 +66,8 @@ async fn talk(held: Held) -> io::Result<u8> {
             return Ok(if is_missing { NOT_FOUND } else { NOT_RUNNABLE });
         }
     };
-    let Held { argv: _, cwd, prompt, conversation } = held;
-    let turn = Turn { cwd: cwd.clone(), prompt, conversation, ..Turn::default() };
+    let Held { argv: _, cwd, prompt, conversation, tool_servers } = held;
+    let turn = Turn { cwd: cwd.clone(), prompt, conversation, tool_servers, ..Turn::default() };
     let mut talk = Talk {
         agent,
         cwd,

@@ -112,12 +112,6 @@ impl Team {
     pub(crate) fn turn(&self, name: &str, prompt: &str, options: &[&str]) -> String {
         self.run(&[&["turn", name, prompt], options].concat()).ok().trim().to_owned()
     }
-
-    /// What the journal holds of a job.
-    pub(crate) fn events(&self, job: &str) -> Vec<Value> {
-        let told = self.run(&["--json", "events", job]);
-        told.ok().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
 }
 
 /// The example program, which cargo builds with the tests.

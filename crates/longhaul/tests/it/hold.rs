@@ -5,10 +5,10 @@ use crate::agents_support::FakeAgents;
 use crate::harness::{Home, eventually, pid_of, signal};
 use longhaul::hold::{FILE, Held, command};
 use longhaul_agents::{
-    Conversation, End, Ending, Exit, Intake, Remedy, Stream, Turn, Verdict, adapter,
+    Conversation, End, Ending, Exit, Intake, Remedy, Stream, ToolServer, Turn, Verdict, adapter,
 };
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -115,6 +115,30 @@ fn a_tool_that_nobody_can_be_asked_about_does_not_run() {
     assert_eq!(verdict.ending, Ending::Succeeded { despite: None });
     assert_eq!((verdict.said.as_str(), verdict.denied), ("went on", 1));
     assert!(!stage.home.work().join("made").exists());
+}
+
+#[test]
+fn servers_of_tools_are_named_to_whoever_opens_a_conversation_or_goes_on_with_one() {
+    let stage = Stage::new();
+    let tool_servers = vec![ToolServer {
+        name: "jobs".to_owned(),
+        command: "longhaul".to_owned(),
+        args: vec!["mcp".to_owned()],
+        env: [("K".to_owned(), "V".to_owned())].into(),
+    }];
+    let first = Turn { tool_servers, ..stage.turn("Begin. [[say first]]") };
+    assert_eq!(stage.run(&first), 0);
+    let conversation = stage.verdict(&first, 0, false).conversation.unwrap();
+    let second = Turn { conversation: Conversation::Resume(conversation), ..first };
+    assert_eq!(stage.run(&second), 0);
+    let mut told = stage.fake.notes().into_iter().filter(|note| note["servers"].is_array());
+    let server = json!({
+        "name": "jobs", "command": "longhaul", "args": ["mcp"], "env": [{"name": "K", "value": "V"}],
+    });
+    for _ in 0..2 {
+        assert_eq!(told.next().unwrap()["servers"], json!([server]));
+    }
+    assert_eq!(told.next(), None);
 }
 
 #[test]
