@@ -8,6 +8,7 @@
 //! [`roster`] is the machine of in-process jobs, which need none.
 
 pub mod agent;
+pub mod amounts;
 pub mod approval;
 pub mod backoff;
 pub mod budget;
@@ -21,6 +22,7 @@ mod exit;
 mod filter;
 pub mod id;
 pub mod job;
+pub mod lease;
 pub mod limits;
 pub mod mail;
 pub mod mail_kind;

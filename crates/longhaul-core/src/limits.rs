@@ -265,3 +265,23 @@ pub const QUESTIONS_PER_JOB_MAX: u32 = 1_000;
 pub const TOOL_INPUT_BYTES_MAX: usize = 4 * 1_024;
 /// Patterns and folders of a policy.
 pub const POLICY_WORDS_MAX: usize = 256;
+
+/// Capabilities that one lease names.
+pub const CAPABILITIES_MAX: usize = 64;
+/// Patterns or amounts of one capability.
+pub const PATTERNS_MAX: usize = 256;
+/// Bytes of one pattern.
+pub const PATTERN_BYTES_MAX: usize = 1_024;
+/// Bytes of one lease, all its names and texts together, so that every look at it is quick.
+pub const LEASE_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes of the target of one operation.
+pub const TARGET_BYTES_MAX: usize = 4_096;
+/// Places of patterns that are looked at to prove one lease to be within another: tens of
+/// milliseconds. What is not proven by then is refused.
+pub const NARROW_WORK_MAX: u64 = 2_000_000;
+/// Bytes of the name of a currency.
+pub const CURRENCY_BYTES_MAX: usize = 32;
+/// Significant digits of an amount of money.
+pub const AMOUNT_DIGITS_MAX: usize = 28;
+/// Bytes of a number as text that is taken for an amount.
+pub const AMOUNT_BYTES_MAX: usize = 128;
