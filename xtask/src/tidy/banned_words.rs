@@ -1,5 +1,6 @@
 //! Words core must not know: vendors, protocols, databases, clocks, and order by hash. The adapters of
-//! agents know vendors, and like core neither a clock nor a file.
+//! agents know vendors, and the ends of a connection know their protocol; like core, neither knows a
+//! clock or a file.
 //!
 //! Comments may use them to explain; code and strings may not.
 
@@ -8,6 +9,7 @@ use super::source::{line_of, words};
 
 const CORE: &str = "crates/longhaul-core/src/";
 const AGENTS: &str = "crates/longhaul-agents/src/";
+const ARCP: &str = "crates/longhaul-arcp/src/";
 
 /// Refused inside any word, in any case.
 const ANYWHERE: &[&str] =
@@ -25,7 +27,9 @@ const PATHS: &[&str] =
 
 pub(super) fn check(repo: &Repo) -> Vec<Violation> {
     let mut found = vec![];
-    for (folder, who, vendors) in [(CORE, "core", ANYWHERE), (AGENTS, "an adapter", &[])] {
+    let pure: [(&str, &str, &[&str]); 3] =
+        [(CORE, "core", ANYWHERE), (AGENTS, "an adapter", &[]), (ARCP, "a connection", &[])];
+    for (folder, who, vendors) in pure {
         for file in repo.under(folder).filter(|file| file.is_rust()) {
             found.extend(banned(file, vendors).into_iter().map(|(offset, word)| {
                 let line = line_of(&file.source.uncommented, offset);

@@ -10,11 +10,15 @@ const OURS: &[(&str, &[&str])] = &[
     ("longhaul-core", &["longhaul-store"]),
     // Vendors change weekly; nothing of ours depends on how, and they on nothing of ours.
     ("longhaul-agents", &[]),
+    ("longhaul-arcp", &["longhaul-core"]),
     ("longhaul-shim", &[]),
     ("longhaul-store", &["longhaul-core"]),
     ("longhaul-sim", &["longhaul-core", "longhaul-store"]),
     ("longhaul-bench", &["longhaul"]),
-    ("longhaul", &["longhaul-agents", "longhaul-core", "longhaul-shim", "longhaul-store"]),
+    (
+        "longhaul",
+        &["longhaul-agents", "longhaul-arcp", "longhaul-core", "longhaul-shim", "longhaul-store"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -24,6 +24,8 @@ pub(super) fn prove() -> Result<String> {
         "longhaul-core",
         "--package",
         "longhaul-agents",
+        "--package",
+        "longhaul-arcp",
     ];
     shell::cargo(&words, &[])?;
     Ok(format!("core's purity was checked by its words and by building it for {TARGET}"))

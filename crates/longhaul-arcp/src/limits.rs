@@ -1,0 +1,57 @@
+//! Every limit of this crate, with its unit. A peer is a stranger: whatever is kept of one is bounded
+//! here.
+
+use longhaul_core::time::Millis;
+
+/// Bytes of one frame that is taken in. A larger one is not read at all.
+pub const INBOUND_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of one frame that is sent. Known clients read no more than 1 MiB, and some count their own
+/// framing in.
+pub const OUTBOUND_BYTES_MAX: usize = 1_000_000;
+
+/// Bytes of one frame that is sent to a client whose buffers are smaller.
+pub const OUTBOUND_SMALL_BYTES_MAX: usize = 900 * 1024;
+
+/// Objects and arrays within each other in one frame.
+pub const DEPTH_MAX: usize = 100;
+
+/// Bytes of an envelope's id, of a session's and of a job's, as a peer writes them.
+pub const ID_BYTES_MAX: usize = 256;
+
+/// Bytes of an idempotency key.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// How long a connection may take until it is welcomed.
+pub const HANDSHAKE_MS_MAX: Millis = Millis::from_secs(10);
+
+/// Attempts at a handshake on one connection. A refused token is not tried again at all.
+pub const HANDSHAKE_TRIES_MAX: u32 = 3;
+
+/// Frames before the handshake that are dropped, until the connection is.
+pub const STRAY_FRAMES_MAX: u32 = 16;
+
+/// Requests of one connection that wait for their answers; while there are so many, nothing more is to
+/// be read.
+pub const OPEN_ASKS_MAX: usize = 256;
+
+/// Envelope ids that are remembered, so that a frame that is sent again is not done again.
+pub const SEEN_IDS_MAX: usize = 1024;
+
+/// Jobs of which a connection remembers that its peer was told of them.
+pub const KNOWN_JOBS_MAX: usize = 4096;
+
+/// Bytes of outgoing frames that wait to be taken; beyond it no more of the feed is wanted.
+pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+
+/// Entries of one page of a listing.
+pub const PAGE_ENTRIES_MAX: u64 = 1000;
+
+/// Entries of one page of a listing if nothing is said.
+pub const PAGE_ENTRIES: u64 = 100;
+
+/// Silent intervals after which a peer is taken for dead.
+pub const SILENT_INTERVALS_MAX: u64 = 2;
+
+/// Refused cancellations that wait until no submission is open.
+pub const LATE_REPLIES_MAX: usize = 64;
