@@ -2,15 +2,21 @@
 //! programs, reports from the drivers of the outside world; every report carries its attempt.
 
 use crate::agent::AgentSpec;
+use crate::amounts::{Amount, Currency};
 use crate::delivery::Settled;
-use crate::id::{ApprovalId, DeliveryId, HostId, JobId, MailId, PresenceId};
+use crate::id::{
+    ApprovalId, ConnectionId, DeliveryId, HostId, JobId, MailId, PresenceId, SessionId,
+};
 use crate::mail::Letter;
 use crate::outcome::Ending;
 use crate::policy::ToolCall;
+use crate::session::Resume;
 use crate::sink::SinkKind;
 use crate::spec::{Environment, JobSpec};
 use crate::time::{Millis, Timestamp};
+use crate::token::TokenRole;
 use crate::turn::Taking;
+use std::collections::BTreeSet;
 
 pub use crate::exit::{Artifact, Exit, How, StoppedBy};
 pub use crate::refused::Refused;
@@ -34,6 +40,8 @@ pub struct Submission {
     pub parent: Option<JobId>,
     /// The ended job that this one repeats.
     pub retry_of: Option<JobId>,
+    /// The session that asks, which is told of it.
+    pub session: Option<SessionId>,
 }
 
 /// Anything put to the engine: an ask, or a report.
@@ -171,6 +179,90 @@ pub enum Command {
         /// Who says so.
         by: String,
     },
+    /// Ask: open a session. Gives [`Reply::Attached`].
+    OpenSession {
+        /// Its id.
+        session: SessionId,
+        /// Who asks, proven.
+        principal: String,
+        /// Whether it may see and end jobs of all principals.
+        is_operator: bool,
+        /// The client's name and version, as it says.
+        client: String,
+        /// What was agreed on.
+        features: BTreeSet<String>,
+        /// SHA-256 of the token that resumes it, in hexadecimal.
+        token_sha256: String,
+        /// How long it can be resumed once its connection is gone.
+        window: Millis,
+        /// The connection under it.
+        connection: ConnectionId,
+    },
+    /// Ask: go on with a session. Gives [`Reply::Attached`].
+    ResumeSession(Box<Resume>),
+    /// Ask: the client is done with what it was told up to `seq`.
+    AcknowledgeFeed {
+        /// Which session.
+        session: SessionId,
+        /// The connection that says so.
+        connection: ConnectionId,
+        /// Up to which number.
+        seq: u64,
+    },
+    /// Ask: tell a session of a job from now on, and of what was told of it before from the job's
+    /// number `after` on. Gives [`Reply::Followed`].
+    Follow {
+        /// Which session.
+        session: SessionId,
+        /// Which job.
+        job: JobId,
+        /// The job's number after which what was told before is told again; nothing if `None`.
+        after: Option<u64>,
+    },
+    /// Ask: tell a session no more of a job. Not followed: done.
+    Unfollow {
+        /// Which session.
+        session: SessionId,
+        /// Which job.
+        job: JobId,
+    },
+    /// Ask: end a session. Its jobs go on.
+    CloseSession {
+        /// Which.
+        session: SessionId,
+        /// The connection that says so.
+        connection: ConnectionId,
+    },
+    /// Ask: keep a token's hash. There already: refused.
+    AddToken {
+        /// SHA-256 of the token, in hexadecimal.
+        sha256: String,
+        /// Whom it stands for.
+        principal: String,
+        /// What that principal may do.
+        role: TokenRole,
+    },
+    /// Ask: forget all tokens of a principal. Gives [`Reply::Revoked`].
+    RevokeTokens {
+        /// Whose.
+        principal: String,
+    },
+    /// Report: a connection is gone; its session can be resumed for a while.
+    DetachSession {
+        /// Which session.
+        session: SessionId,
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// Report: what an attempt tells those who follow its job. Gives [`Reply::Done`].
+    Tell {
+        /// Which job.
+        job: JobId,
+        /// From which attempt.
+        attempt: u32,
+        /// What it tells, in order.
+        entries: Vec<Entry>,
+    },
     /// Report: more of a turn's output was read.
     Ingest(Box<Taking>),
     /// Report: the attempt shows signs of life again.
@@ -291,6 +383,31 @@ pub enum Command {
     },
 }
 
+/// One thing that an attempt tells those who follow its job: checked, and as text, by whoever hands it
+/// in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The journal's entry: a [`Fact::Told`](crate::event::Fact::Told) as JSON text.
+    pub text: String,
+    /// What it costs.
+    pub charge: Option<(Currency, Amount)>,
+    /// The piece of a result that it is.
+    pub piece: Option<Piece>,
+}
+
+/// A piece of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The result's name, the same in every piece.
+    pub result: String,
+    /// Its number, from zero and without gaps.
+    pub seq: u64,
+    /// Its length in bytes, decoded.
+    pub bytes: u64,
+    /// Whether it is the last.
+    pub is_last: bool,
+}
+
 /// What the engine answers to a command it accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -306,6 +423,22 @@ pub enum Reply {
     Mailed(Vec<MailId>),
     /// The messages that were handed out, oldest first.
     Handed(Vec<MailId>),
+    /// The session has its connection.
+    Attached {
+        /// The newest number that it was given.
+        newest: u64,
+        /// The connection that this one takes the place of.
+        displaced: Option<ConnectionId>,
+    },
+    /// The job is followed, or was already.
+    Followed {
+        /// The session's newest number before anything of the job is told again.
+        newest: u64,
+        /// How many numbers what is told again has.
+        replayed: u64,
+    },
+    /// So many tokens are good for nothing any more.
+    Revoked(u32),
     /// The tool call may run.
     Allowed,
     /// The tool call may not run.

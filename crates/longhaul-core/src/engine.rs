@@ -5,14 +5,14 @@ use crate::command::{Command, Deliver, Place, Refused, Reply, Want};
 use crate::decide::{self, decide};
 use crate::delivery::Delivery;
 use crate::dispatch::dispatch;
-use crate::id::JobId;
+use crate::id::{JobId, SessionId};
 use crate::job::Job;
 use crate::limits;
 use crate::port::{Position, Record, Store, StoreError, Table};
 use crate::schedule;
 use crate::time::{Millis, Timestamp};
 use crate::world::{Committed, Fault, JobWants, World, approval_ids, delivery_ids, job_ids};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Decides for one host. Holds no state of its own: everything durable is a row.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Step {
     pub changed: BTreeSet<JobId>,
     /// Owners' lanes and projects' pools in which there may be something to take.
     pub inboxes: BTreeSet<String>,
+    /// Sessions that were told something, and the newest number of each.
+    pub fed: BTreeMap<SessionId, u64>,
     /// The journal's head.
     pub head: Position,
     /// When the next step is due if nobody asks for one before.
@@ -47,9 +49,9 @@ impl Step {
         replies: Vec<Result<Reply, Refused>>,
         next_due: Option<Timestamp>,
     ) -> Self {
-        let Committed { head, wants, deliver, changed, inboxes, next_due: _ } = committed;
+        let Committed { head, wants, deliver, changed, inboxes, fed, next_due: _ } = committed;
         let JobWants { processes, tasks } = wants;
-        Self { replies, wants: processes, tasks, deliver, changed, inboxes, head, next_due }
+        Self { replies, wants: processes, tasks, deliver, changed, inboxes, fed, head, next_due }
     }
 }
 
@@ -205,6 +207,7 @@ fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
                     due(world, "approval", |world| decide::due_approval(world, &id))?;
                 }
             }
+            Table::Session => due(world, "session", |world| decide::due_session(world, &id))?,
             Table::Agent => due(world, "agent", |world| decide::due_agent(world, &id))?,
             Table::Environment
             | Table::Dependency
@@ -213,7 +216,10 @@ fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
             | Table::AgentEnvironment
             | Table::Mail
             | Table::Input
-            | Table::Intake => {
+            | Table::Intake
+            | Table::Feed
+            | Table::Credential
+            | Table::Token => {
                 let message = format!("table {}: {id} is due", table.name());
                 return Err(StoreError::Corrupt(message));
             }

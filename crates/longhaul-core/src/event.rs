@@ -3,12 +3,13 @@
 
 use crate::approval::Question;
 use crate::delivery::Settled;
-use crate::id::{ApprovalId, DeliveryId, JobId, MailId};
+use crate::id::{ApprovalId, DeliveryId, JobId, MailId, SessionId};
 use crate::outcome::Outcome;
 use crate::port::Position;
 use crate::time::{Millis, Timestamp};
 use crate::turn::Health;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// One fact about a job, or about the home as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +151,27 @@ pub enum Fact {
         report: String,
         /// The report, as JSON text.
         body: String,
+    },
+    /// An event in words that clients of any kind know; made by the job, or about it.
+    Told {
+        /// What kind of event.
+        name: String,
+        /// The event.
+        body: Value,
+    },
+    /// A session began to follow the job, or was refused to.
+    Followed {
+        /// Which.
+        session: SessionId,
+        /// Whose it is.
+        principal: String,
+    },
+    /// Tokens of a principal were added or revoked.
+    TokensChanged {
+        /// Whose.
+        principal: String,
+        /// In one of these words.
+        what: String,
     },
     /// A turn's conversation became known.
     Conversation {
@@ -330,6 +352,23 @@ impl Fact {
         )
     }
 
+    /// Whether sessions that follow the job are told.
+    pub const fn is_told(&self) -> bool {
+        matches!(
+            self,
+            Self::Started { .. }
+                | Self::Emitted { .. }
+                | Self::Told { .. }
+                | Self::Retrying { .. }
+                | Self::Rerunning { .. }
+                | Self::Parked { .. }
+                | Self::WaitsForAnswer { .. }
+                | Self::BudgetWarned { .. }
+                | Self::ToolDecided { decision: Decision::Denied, .. }
+                | Self::Ended { .. }
+        )
+    }
+
     /// The name of the kind, as in JSON.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -354,6 +393,9 @@ impl Fact {
             Self::CleanupFailed { .. } => "cleanup_failed",
             Self::CleanupStuck => "cleanup_stuck",
             Self::Emitted { .. } => "emitted",
+            Self::Told { .. } => "told",
+            Self::Followed { .. } => "followed",
+            Self::TokensChanged { .. } => "tokens_changed",
             Self::Conversation { .. } => "conversation",
             Self::ConversationMismatch { .. } => "conversation_mismatch",
             Self::ResumeFailed { .. } => "resume_failed",

@@ -84,6 +84,18 @@ typed_id!(
     DeliveryId, "dlv"
 );
 typed_id!(
+    /// Names a client's session for ever.
+    SessionId, "sess"
+);
+typed_id!(
+    /// Names one connection under a session.
+    ConnectionId, "conn"
+);
+typed_id!(
+    /// Names a credential for ever.
+    CredentialId, "cred"
+);
+typed_id!(
     /// Names one live connection of an owner.
     PresenceId, "prs"
 );

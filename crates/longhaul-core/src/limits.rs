@@ -285,3 +285,34 @@ pub const CURRENCY_BYTES_MAX: usize = 32;
 pub const AMOUNT_DIGITS_MAX: usize = 28;
 /// Bytes of a number as text that is taken for an amount.
 pub const AMOUNT_BYTES_MAX: usize = 128;
+
+/// Sessions of one home that are not over.
+pub const SESSIONS_MAX: u32 = 20_000;
+/// Sessions of one principal that are not over.
+pub const SESSIONS_PER_PRINCIPAL_MAX: u32 = 5_000;
+/// Open jobs that one session may have asked for.
+pub const SESSION_JOBS_MAX: u32 = 100;
+/// Open jobs that one session may follow.
+pub const SESSION_FOLLOWS_MAX: usize = 2_000;
+/// Sessions that may follow one job.
+pub const FOLLOWERS_MAX: usize = 1_000;
+/// Features that a session may agree on.
+pub const FEATURES_MAX: usize = 64;
+/// How long a session can be resumed unless the setting says otherwise.
+pub const SESSION_WINDOW_DEFAULT: Millis = Millis::from_secs(600);
+/// Runs of a session's feed that are kept in rows; the oldest go first.
+pub const FEED_RUNS_MAX: u32 = 50_000;
+/// Rows of a feed that one step removes.
+pub const FEED_RUNS_AT_ONCE: u32 = 256;
+/// Numbers of a session that may wait to be acknowledged before it is told that it reads too slowly.
+pub const FEED_LAGGING: u64 = 1_000;
+/// Numbers that may wait where it is thought to have caught up again.
+pub const FEED_CAUGHT_UP: u64 = 500;
+/// Spans of entries that a job remembers to have told.
+pub const TOLD_SPANS_MAX: usize = 1_000;
+/// Tokens of one home.
+pub const TOKENS_MAX: u32 = 10_000;
+/// Bytes of one piece of a result, decoded.
+pub const PIECE_BYTES_MAX: u64 = 1_024 * 1_024;
+/// Bytes of all pieces of a result together, decoded.
+pub const PIECES_BYTES_MAX: u64 = 256 * 1_024 * 1_024;

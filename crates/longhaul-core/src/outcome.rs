@@ -67,6 +67,8 @@ pub enum Reason {
     HostLost,
     /// What it, or its agent, may cost is spent.
     Budget,
+    /// The authority that it was given has expired.
+    Lease,
     /// It met a limit of the vendor, and may not wait for its end.
     RateLimit,
     /// Its conversation could not be resumed.

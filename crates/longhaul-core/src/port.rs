@@ -44,11 +44,19 @@ pub enum Table {
     Approval,
     /// Limits of vendors that were met.
     Quota,
+    /// Clients' sessions (`parent`: whose).
+    Session,
+    /// What sessions were told (`parent`: which session), by its numbers.
+    Feed,
+    /// Credentials made for jobs (`parent`).
+    Credential,
+    /// Who may come over a network, by the hash of a token (`parent`: whom it stands for).
+    Token,
 }
 
 impl Table {
     /// All tables, for stores that set themselves up.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Job,
         Self::Environment,
         Self::Dependency,
@@ -65,10 +73,14 @@ impl Table {
         Self::Intake,
         Self::Approval,
         Self::Quota,
+        Self::Session,
+        Self::Feed,
+        Self::Credential,
+        Self::Token,
     ];
 
     /// Those whose rows may be due; a store refuses an hour in any other. Every step asks each of them.
-    pub const TIMED: [Self; 8] = [
+    pub const TIMED: [Self; 10] = [
         Self::Job,
         Self::Pool,
         Self::Delivery,
@@ -77,6 +89,8 @@ impl Table {
         Self::Agent,
         Self::Approval,
         Self::Quota,
+        Self::Session,
+        Self::Credential,
     ];
 
     /// The name a database knows this table by.
@@ -98,6 +112,10 @@ impl Table {
             Self::Intake => "intake",
             Self::Approval => "approval",
             Self::Quota => "quota",
+            Self::Session => "session",
+            Self::Feed => "feed",
+            Self::Credential => "credential",
+            Self::Token => "token",
         }
     }
 }
@@ -430,6 +448,8 @@ pub trait Reader: Send {
         after: Position,
         limit: u32,
     ) -> Result<Vec<Event>, StoreError>;
+    /// Entries of one job from the number `seq` on, in order.
+    fn entries(&mut self, job: &str, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError>;
     /// The newest entries of one job, oldest first.
     fn latest(&mut self, job: &str, limit: u32) -> Result<Vec<Event>, StoreError>;
     /// The position of the newest entry of the journal.

@@ -1,6 +1,6 @@
 //! What the domain refuses. Every refusal has a code that programs branch on.
 
-use crate::id::{ApprovalId, DeliveryId, JobId, MailId, PresenceId};
+use crate::id::{ApprovalId, DeliveryId, JobId, MailId, PresenceId, SessionId};
 use crate::outcome::Outcome;
 use crate::spec::BadSpec;
 use crate::turn::Offsets;
@@ -146,6 +146,37 @@ pub enum Refused {
     /// What may be spent is spent.
     #[error("the budget of `{0}` is spent")]
     BudgetSpent(String),
+    /// There is no such session, it is over, or it is none of the asker's.
+    #[error("there is no session {0}")]
+    NoSession(SessionId),
+    /// The token is not the one that resumes the session.
+    #[error("the token does not resume {0}")]
+    WrongToken(SessionId),
+    /// What the session was told after that number is not there any more, or never was.
+    #[error("{session} can be told again from {floor} to {newest} only")]
+    FeedGone {
+        /// Which session.
+        session: SessionId,
+        /// Up to this number nothing can be told again.
+        floor: u64,
+        /// The newest number that was given.
+        newest: u64,
+    },
+    /// Another connection has taken the session over, or it has none.
+    #[error("{0} has another connection")]
+    StaleConnection(SessionId),
+    /// The job belongs to another principal.
+    #[error("{0} belongs to somebody else")]
+    NotYours(JobId),
+    /// The token's hash is known already.
+    #[error("there is such a token already")]
+    TokenTaken,
+    /// A piece of a result does not go on where the last one ended.
+    #[error("the result's pieces are out of order: {0}")]
+    BadPiece(String),
+    /// What the attempt told says something that cannot be taken.
+    #[error("that cannot be charged: {0}")]
+    BadCharge(String),
     /// The report is about an earlier try of a delivery.
     #[error("the report is about an earlier try of {0}")]
     StaleDelivery(DeliveryId),
@@ -187,7 +218,14 @@ impl Refused {
             Self::Answered { .. } => "answered",
             Self::AlreadyTaken { .. } => "already_taken",
             Self::BudgetSpent(_) => "budget_spent",
-            Self::Stale(_) | Self::StaleDelivery(_) => "stale",
+            Self::NoSession(_) => "no_session",
+            Self::WrongToken(_) => "wrong_token",
+            Self::FeedGone { .. } => "feed_gone",
+            Self::NotYours(_) => "not_yours",
+            Self::TokenTaken => "token_taken",
+            Self::BadPiece(_) => "bad_piece",
+            Self::BadCharge(_) => "bad_charge",
+            Self::Stale(_) | Self::StaleDelivery(_) | Self::StaleConnection(_) => "stale",
             Self::Repeat => "repeat",
         }
     }

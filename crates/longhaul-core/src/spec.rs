@@ -1,6 +1,7 @@
 //! What a job is asked to be: everything that is fixed when it is submitted. Checked once, here;
 //! whatever passes may be stored and run.
 
+use crate::hosted::Hosted;
 use crate::id::JobId;
 use crate::limits;
 use crate::task::Task;
@@ -65,6 +66,9 @@ pub struct JobSpec {
     /// The task that it is, rather than a process; its command is then the task's kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
+    /// What a session asked for, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosted: Option<Box<Hosted>>,
     /// The turn of an agent that it is; its command is then the agent's kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
@@ -183,6 +187,7 @@ impl JobSpec {
             leftovers: LeftoverRule::Kill,
             environment: EnvironmentOrigin { inherited: true, set: Vec::new(), names: Vec::new() },
             task: None,
+            hosted: None,
             turn: None,
         }
     }

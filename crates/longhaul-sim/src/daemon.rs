@@ -405,7 +405,17 @@ const fn is_ask(command: &Command) -> bool {
         | Command::CheckMail { .. }
         | Command::ReadMail { .. }
         | Command::Authorize { .. }
+        | Command::Follow { .. }
+        | Command::Unfollow { .. }
+        | Command::Tell { .. }
+        | Command::OpenSession { .. }
+        | Command::ResumeSession(_)
+        | Command::AcknowledgeFeed { .. }
+        | Command::CloseSession { .. }
+        | Command::AddToken { .. }
+        | Command::RevokeTokens { .. }
         | Command::Answer { .. } => true,
+        Command::DetachSession { .. } => false,
         Command::Present { .. }
         | Command::Absent(_)
         | Command::Sent { .. }
@@ -440,6 +450,16 @@ const fn job_of(report: &Command) -> Option<&JobId> {
         | Command::CheckMail { .. }
         | Command::ReadMail { .. }
         | Command::Authorize { .. }
+        | Command::OpenSession { .. }
+        | Command::ResumeSession(_)
+        | Command::AcknowledgeFeed { .. }
+        | Command::CloseSession { .. }
+        | Command::AddToken { .. }
+        | Command::RevokeTokens { .. }
+        | Command::Follow { .. }
+        | Command::Unfollow { .. }
+        | Command::Tell { .. }
+        | Command::DetachSession { .. }
         | Command::Answer { .. }
         | Command::Submit(_)
         | Command::Cancel { .. }

@@ -205,6 +205,7 @@ impl Ask {
             project: self.project.map(|project| PROJECTS[project].to_owned()),
             parent: self.parent.map(Label::id),
             retry_of: self.retry_of.map(Label::id),
+            session: None,
         }
     }
 }

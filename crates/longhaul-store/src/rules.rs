@@ -25,7 +25,11 @@ pub(crate) fn check_row(table: Table, before: Option<&Row>, row: &Row) -> Result
         | Table::Input
         | Table::Intake
         | Table::Approval
-        | Table::Quota => Ok(()),
+        | Table::Quota
+        | Table::Session
+        | Table::Feed
+        | Table::Credential
+        | Table::Token => Ok(()),
     }
 }
 

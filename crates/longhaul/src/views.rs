@@ -319,6 +319,7 @@ pub fn reason_name(reason: Reason) -> String {
         Reason::Dependency => "dependency",
         Reason::HostLost => "host_lost",
         Reason::Budget => "budget",
+        Reason::Lease => "lease",
         Reason::RateLimit => "rate_limit",
         Reason::ResumeFailed => "resume_failed",
         Reason::NoResult => "no_result",

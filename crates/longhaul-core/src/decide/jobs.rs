@@ -1,6 +1,6 @@
 //! What people ask of jobs: submit, cancel, remove; and what a job's end means for others.
 
-use super::{deliveries, record_stopping, turns};
+use super::{deliveries, record_stopping, sessions, turns};
 use crate::command::{Refused, Reply, Submission};
 use crate::event::Fact;
 use crate::id::JobId;
@@ -48,6 +48,7 @@ pub(super) fn submit_one(
 ) -> Result<(JobId, bool), Fault> {
     check(&submission)?;
     if let Some(known) = known_already(world, &submission)? {
+        tell_asker(world, &submission, &known)?;
         return Ok((known, false));
     }
     if world.pool(&submission.spec.pool)?.is_none() {
@@ -66,6 +67,9 @@ pub(super) fn submit_one(
         Some(lane) => world.scan()?.lane_head(lane)?.is_some(),
         None => false,
     };
+    if let Some(session) = &submission.session {
+        sessions::asks(world, session, &id)?;
+    }
     let environment = submission.environment.clone();
     let retry_of = submission.retry_of.clone();
     let seq = world.next_seq();
@@ -80,6 +84,16 @@ pub(super) fn submit_one(
         *world.environment(&id)? = Some(stored);
     }
     Ok((id, true))
+}
+
+/// Who asks for what is there already is told of the rest of it, from another session, too.
+fn tell_asker(world: &mut World<'_>, submission: &Submission, known: &JobId) -> Result<(), Fault> {
+    let Some(session) = &submission.session else { return Ok(()) };
+    let is_told = |job: &Job| job.outcome().is_some() || job.followers.contains(session);
+    if world.find_job(known)?.is_none_or(is_told) {
+        return Ok(());
+    }
+    sessions::add_follower(world, session, known)
 }
 
 fn check(submission: &Submission) -> Result<(), Refused> {
@@ -127,6 +141,10 @@ fn is_same_ask(job: &Job, submission: &Submission) -> bool {
     let mut asked = submission.spec.clone();
     if asked.environment.set == job.spec.environment.set {
         asked.environment = job.spec.environment.clone();
+    }
+    // A trace says where an ask came from, and nothing about what it is.
+    if let (Some(asked), Some(known)) = (&mut asked.hosted, &job.spec.hosted) {
+        asked.trace.clone_from(&known.trace);
     }
     asked == job.spec
 }

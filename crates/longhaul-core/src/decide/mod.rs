@@ -7,6 +7,7 @@ mod deaths;
 mod deliveries;
 mod health;
 mod jobs;
+mod leases;
 mod letters;
 mod mail;
 mod owners;
@@ -14,10 +15,13 @@ mod pools;
 mod quotas;
 mod recipients;
 mod reports;
+mod sessions;
 mod sinks;
 mod spending;
 mod standing;
 mod tasks;
+mod telling;
+mod tokens;
 mod turns;
 
 pub(crate) use agents::due_agent;
@@ -28,6 +32,7 @@ pub(crate) use mail::forget_mail;
 pub(crate) use owners::due_owner;
 pub(crate) use pools::DEFAULT as DEFAULT_POOL;
 pub(crate) use quotas::due_quota;
+pub(crate) use sessions::due_session;
 pub(crate) use standing::restate;
 pub(crate) use tasks::take_up;
 pub(crate) use turns::prepare;
@@ -76,6 +81,24 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
         Command::Answer { approval, is_allowed, reason, by } => {
             approvals::answer(world, &approval, is_allowed, reason, by)
         }
+        Command::OpenSession { .. } => sessions::open(world, command),
+        Command::ResumeSession(ask) => sessions::resume(world, &ask),
+        Command::AcknowledgeFeed { session, connection, seq } => {
+            sessions::acknowledge(world, &session, &connection, seq)
+        }
+        Command::Follow { session, job, after } => sessions::follow(world, &session, &job, after),
+        Command::Unfollow { session, job } => sessions::unfollow(world, &session, &job),
+        Command::CloseSession { session, connection } => {
+            sessions::close(world, &session, &connection)
+        }
+        Command::DetachSession { session, connection } => {
+            sessions::detach(world, &session, &connection)
+        }
+        Command::AddToken { sha256, principal, role } => {
+            tokens::add(world, sha256, principal, role)
+        }
+        Command::RevokeTokens { principal } => tokens::revoke(world, &principal),
+        Command::Tell { job, attempt, entries } => telling::tell(world, &job, attempt, entries),
         Command::Ingest(taking) => turns::ingest(world, *taking),
         Command::Lively { job, attempt } => health::lively(world, &job, attempt),
         Command::Present { presence, owner, project } => {
@@ -116,6 +139,7 @@ fn host_up(world: &mut World<'_>, name: String) -> Result<Reply, Fault> {
     pools::ensure_default(world)?;
     // Whoever was connected to this host's last daemon is not any more.
     owners::all_absent(world)?;
+    sessions::all_detached(world)?;
     Ok(Reply::Done)
 }
 

@@ -124,6 +124,7 @@ pub(super) fn woke(world: &mut World<'_>, slept: Millis) -> Result<Reply, Fault>
         }
     }
     super::owners::woke(world, slept)?;
+    super::sessions::woke(world, slept)?;
     world.record_general(&Fact::Woke { slept });
     Ok(Reply::Done)
 }

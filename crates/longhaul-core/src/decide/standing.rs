@@ -161,6 +161,7 @@ fn wake(
         project: agent.project.clone(),
         parent: None,
         retry_of: None,
+        session: None,
     };
     let made = world.command(|world| submit_one(world, submission))?;
     Ok(made.map(|_| id))

@@ -17,6 +17,7 @@ fn job() -> Job {
         project: Some("/w".to_owned()),
         parent: None,
         retry_of: None,
+        session: None,
     };
     Job::new(submission, 7, 0, false, NOW)
 }

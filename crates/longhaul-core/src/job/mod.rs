@@ -28,9 +28,11 @@ pub use life::AfterExit;
 pub(crate) use turning::parked_until;
 pub use turning::{Limit, PutOff};
 
+use crate::amounts::Account;
 use crate::command::{Artifact, Submission, Want};
 use crate::event::Leftovers;
-use crate::id::{HostId, JobId};
+use crate::feed::Span;
+use crate::id::{HostId, JobId, SessionId};
 use crate::limits;
 use crate::outcome::Outcome;
 use crate::port::Phase;
@@ -97,6 +99,27 @@ pub struct Job {
     /// What its last attempt gave back, if it is a task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<TaskResult>,
+    /// The session that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// Sessions that are told of it, whoever asked for it first; nobody once it is over and told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub followers: Vec<SessionId>,
+    /// Which of its entries followers are told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Span>,
+    /// The number that the newest of them has in the session that asked for it.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub told_at: u64,
+    /// Entries that its attempts told; facts are counted apart.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub tellings: u64,
+    /// What it may still spend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// The result that it tells in pieces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<ResultStream>,
     /// How it is going, if it is a turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<TurnState>,
@@ -107,6 +130,24 @@ pub struct Job {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_nothing(number: &u64) -> bool {
+    *number == 0
+}
+
+/// How far a result is told that comes in pieces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultStream {
+    /// Its name, the same in every piece.
+    pub id: String,
+    /// The number of the next piece.
+    pub next: u64,
+    /// Bytes of all pieces so far, decoded.
+    pub bytes: u64,
+    /// Whether the last piece was told.
+    pub is_closed: bool,
 }
 
 /// Where a job is in its life.
@@ -245,6 +286,8 @@ impl Job {
     ) -> Self {
         let spec = submission.spec;
         let is_turn = spec.turn.is_some();
+        let budget = spec.hosted.as_ref().and_then(|hosted| hosted.lease.budget());
+        let account = budget.map(|budget| Account::new(budget.clone()));
         let earliest = now.plus(spec.delay);
         let not_before = spec.at.map_or(earliest, |at| at.max(earliest));
         Self {
@@ -277,6 +320,13 @@ impl Job {
             emitted: 0,
             artifacts: Vec::new(),
             result: None,
+            followers: submission.session.iter().cloned().collect(),
+            session: submission.session,
+            told: Vec::new(),
+            told_at: 0,
+            tellings: 0,
+            account,
+            stream: None,
             turn: is_turn.then(TurnState::default),
             cleanup: Cleanup::default(),
         }
@@ -312,7 +362,17 @@ impl Job {
     /// Entries that it has in the journal, without those of its output.
     pub fn facts(&self) -> u64 {
         let said = self.turn.as_ref().map_or(0, |turn| turn.events.min(limits::TURN_EVENTS_MAX));
-        self.events.saturating_sub(said)
+        self.events.saturating_sub(said + self.tellings)
+    }
+
+    /// Notes that these entries are told to followers. Beyond so many spans the newest takes in what is
+    /// between: better one entry too many than one that is lost.
+    pub(crate) fn tell(&mut self, span: Span) {
+        let is_full = self.told.len() >= limits::TOLD_SPANS_MAX;
+        match self.told.last_mut() {
+            Some(last) if last.end() == span.seq || is_full => last.count = span.end() - last.seq,
+            _ => self.told.push(span),
+        }
     }
 
     /// What people call its state.

@@ -35,6 +35,7 @@ pub(super) fn queued() -> Job {
         project: None,
         parent: None,
         retry_of: None,
+        session: None,
     };
     Job::new(submission, 1, 0, false, NOW)
 }

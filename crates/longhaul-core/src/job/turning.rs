@@ -161,7 +161,7 @@ impl Job {
                 matches!(&end.how, TurnHow::Failed { remedy, .. } if hopeless(remedy))
             });
         match outcome.reason {
-            Some(Reason::Budget | Reason::ResumeFailed) => false,
+            Some(Reason::Budget | Reason::Lease | Reason::ResumeFailed) => false,
             Some(Reason::AgentFailed) => !is_hopeless,
             Some(
                 Reason::Runtime

@@ -193,6 +193,7 @@ mod tests {
             project: None,
             parent: None,
             retry_of: None,
+            session: None,
         };
         Job::new(submission, number, 0, false, NOW)
     }

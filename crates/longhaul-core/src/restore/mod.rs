@@ -6,10 +6,12 @@ mod agents;
 mod notices;
 
 use crate::command::Place;
+use crate::credential::Credential;
 use crate::decide;
 use crate::delivery::Delivery;
 use crate::engine::Step;
 use crate::event::Event;
+use crate::feed::Span;
 use crate::id::{DeliveryId, JobId};
 use crate::job::{Job, JobState};
 use crate::limits;
@@ -18,6 +20,7 @@ use crate::port::{Phase, Record, Row, Store, StoreError, Table};
 use crate::record::{Dependency, Host, Pool, StoredEnvironment};
 use crate::sink::Sink;
 use crate::time::Timestamp;
+use crate::token::Token;
 use crate::world::World;
 use agents::OfAgents;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +89,8 @@ pub fn restore(remains: Remains) -> Restored {
     rows.extend(read.sinks.iter().map(|found| (Table::Sink, found.to_row())));
     rows.extend(read.owners.values().map(|found| (Table::Owner, found.to_row())));
     rows.extend(read.of_agents.rows());
+    rows.extend(read.credentials.iter().map(|found| (Table::Credential, found.to_row())));
+    rows.extend(read.tokens.iter().map(|found| (Table::Token, found.to_row())));
     restored
 }
 
@@ -127,6 +132,8 @@ struct Read {
     sinks: Vec<Sink>,
     owners: BTreeMap<String, Owner>,
     of_agents: OfAgents,
+    credentials: Vec<Credential>,
+    tokens: Vec<Token>,
 }
 
 impl Read {
@@ -167,6 +174,12 @@ impl Read {
             Table::Intake => self.of_agents.take_intake(row).map_err(said)?,
             Table::Approval => self.of_agents.take_approval(row).map_err(said)?,
             Table::Quota => self.of_agents.take_quota(row).map_err(said)?,
+            // What sessions were told goes by numbers that are given anew: clients begin afresh.
+            Table::Session | Table::Feed => {}
+            Table::Credential => {
+                self.credentials.push(Credential::from_row(row).map_err(said)?);
+            }
+            Table::Token => self.tokens.push(Token::from_row(row).map_err(said)?),
         }
         Ok(())
     }
@@ -205,6 +218,10 @@ fn histories(
         let found = counts.get(id).copied().unwrap_or(0);
         job.events_dropped += job.events.saturating_sub(found);
         job.events = found;
+        // Sessions begin afresh; what a job told is all that is left of it.
+        (job.session, job.told_at) = (None, 0);
+        job.followers.clear();
+        job.told = (found > 0).then_some(Span { seq: 1, count: found }).into_iter().collect();
     }
     left_out.extend(
         strangers.into_iter().map(|(id, entries)| {

@@ -2,26 +2,28 @@
 //! they differ, and always before a scan, so that no scan reads what the step has outdated.
 
 mod agents;
+mod feeds;
 mod rows;
+mod sessions;
+mod tables;
 
-use crate::agent::{Agent, AgentEnvironment};
-use crate::approval::Approval;
 use crate::command::{Deliver, Place, Refused, Want};
 use crate::delivery::{Delivery, Destination, inbox_lane, project_pool};
 use crate::event::{Fact, NewEvent};
-use crate::id::{ApprovalId, BadId, DeliveryId, JobId, MailId, PresenceId};
+use crate::id::{
+    ApprovalId, BadId, CredentialId, DeliveryId, JobId, MailId, PresenceId, SessionId,
+};
 use crate::job::{Job, JobState};
 use crate::limits;
-use crate::mail::Mail;
 use crate::owner::{Owner, Presence};
 use crate::port::{Phase, Position, Record, StoreError, Table, Tx};
-use crate::quota::Quota;
 use crate::record::{Dependency, Host, Pool, StoredEnvironment};
 use crate::sink::Sink;
 use crate::time::Timestamp;
-use crate::turn::{Input, Intake};
-use rows::{Rows, Slot};
+use feeds::News;
+use rows::Slot;
 use std::collections::{BTreeMap, BTreeSet};
+use tables::Tables;
 
 /// Why a decision stopped: the domain said no, or the disk did.
 #[derive(Debug)]
@@ -50,23 +52,10 @@ pub struct World<'tx> {
     place: &'tx Place,
     now: Timestamp,
     head: Position,
-    jobs: Rows<Job>,
-    pools: Rows<Pool>,
-    dependencies: Rows<Dependency>,
-    environments: Rows<StoredEnvironment>,
-    hosts: Rows<Host>,
-    deliveries: Rows<Delivery>,
-    sinks: Rows<Sink>,
-    owners: Rows<Owner>,
-    presences: Rows<Presence>,
-    agents: Rows<Agent>,
-    agent_environments: Rows<AgentEnvironment>,
-    mails: Rows<Mail>,
-    inputs: Rows<Input>,
-    intakes: Rows<Intake>,
-    approvals: Rows<Approval>,
-    quotas: Rows<Quota>,
+    rows: Tables,
     events: Vec<NewEvent>,
+    /// Entries of this step that the followers of their jobs are told, in order.
+    news: Vec<News>,
     /// Keys of jobs that this step added, which no scan knows yet.
     keys: BTreeMap<String, JobId>,
     /// Jobs that this step looked at for changing.
@@ -97,23 +86,9 @@ impl<'tx> World<'tx> {
             place,
             now,
             head,
-            jobs: Rows::new(),
-            pools: Rows::new(),
-            dependencies: Rows::new(),
-            environments: Rows::new(),
-            hosts: Rows::new(),
-            deliveries: Rows::new(),
-            sinks: Rows::new(),
-            owners: Rows::new(),
-            presences: Rows::new(),
-            agents: Rows::new(),
-            agent_environments: Rows::new(),
-            mails: Rows::new(),
-            inputs: Rows::new(),
-            intakes: Rows::new(),
-            approvals: Rows::new(),
-            quotas: Rows::new(),
+            rows: Tables::new(),
             events: Vec::new(),
+            news: Vec::new(),
             keys: BTreeMap::new(),
             touched: BTreeSet::new(),
             stirred: BTreeSet::new(),
@@ -140,27 +115,13 @@ impl<'tx> World<'tx> {
         &mut self,
         decide: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<Result<T, Refused>, StoreError> {
-        let events_before = self.events.len();
+        let (events_before, news_before) = (self.events.len(), self.news.len());
         let answer = decide(self);
         let is_refused = matches!(answer, Err(Fault::Refused(_)));
-        self.jobs.close_command(&mut *self.tx, is_refused)?;
-        self.pools.close_command(&mut *self.tx, is_refused)?;
-        self.dependencies.close_command(&mut *self.tx, is_refused)?;
-        self.environments.close_command(&mut *self.tx, is_refused)?;
-        self.hosts.close_command(&mut *self.tx, is_refused)?;
-        self.deliveries.close_command(&mut *self.tx, is_refused)?;
-        self.sinks.close_command(&mut *self.tx, is_refused)?;
-        self.owners.close_command(&mut *self.tx, is_refused)?;
-        self.presences.close_command(&mut *self.tx, is_refused)?;
-        self.agents.close_command(&mut *self.tx, is_refused)?;
-        self.agent_environments.close_command(&mut *self.tx, is_refused)?;
-        self.mails.close_command(&mut *self.tx, is_refused)?;
-        self.inputs.close_command(&mut *self.tx, is_refused)?;
-        self.intakes.close_command(&mut *self.tx, is_refused)?;
-        self.approvals.close_command(&mut *self.tx, is_refused)?;
-        self.quotas.close_command(&mut *self.tx, is_refused)?;
+        self.rows.close_command(&mut *self.tx, is_refused)?;
         if is_refused {
             self.events.truncate(events_before);
+            self.news.truncate(news_before);
         }
         match answer {
             Ok(value) => Ok(Ok(value)),
@@ -171,13 +132,13 @@ impl<'tx> World<'tx> {
 
     /// A job for reading, if there is one.
     pub fn find_job(&mut self, id: &JobId) -> Result<Option<&Job>, StoreError> {
-        Ok(self.jobs.slot(&mut *self.tx, id.as_str())?.current.as_ref())
+        Ok(self.rows.jobs.slot(&mut *self.tx, id.as_str())?.current.as_ref())
     }
 
     /// A job for changing. Refuses `NotFound`.
     pub fn job(&mut self, id: &JobId) -> Result<&mut Job, Fault> {
         self.touched.insert(id.clone());
-        let job = self.jobs.change(&mut *self.tx, id.as_str())?.as_mut();
+        let job = self.rows.jobs.change(&mut *self.tx, id.as_str())?.as_mut();
         job.ok_or_else(|| Refused::NotFound(id.clone()).into())
     }
 
@@ -188,29 +149,29 @@ impl<'tx> World<'tx> {
             self.keys.insert(key.clone(), job.id.clone());
         }
         let id = job.row_id();
-        *self.jobs.change(&mut *self.tx, &id)? = Some(job);
+        *self.rows.jobs.change(&mut *self.tx, &id)? = Some(job);
         Ok(())
     }
 
     /// Removes a job, its environment, what is kept of who was told, and all its entries in the
     /// journal.
     pub fn remove_job(&mut self, id: &JobId) -> Result<(), StoreError> {
-        *self.jobs.change(&mut *self.tx, id.as_str())? = None;
-        *self.environments.change(&mut *self.tx, id.as_str())? = None;
-        *self.inputs.change(&mut *self.tx, id.as_str())? = None;
-        *self.intakes.change(&mut *self.tx, id.as_str())? = None;
+        *self.rows.jobs.change(&mut *self.tx, id.as_str())? = None;
+        *self.rows.environments.change(&mut *self.tx, id.as_str())? = None;
+        *self.rows.inputs.change(&mut *self.tx, id.as_str())? = None;
+        *self.rows.intakes.change(&mut *self.tx, id.as_str())? = None;
         let most = limits::QUESTIONS_PER_JOB_MAX;
         for approval in self.scan()?.children(Table::Approval, id.as_str(), most)? {
-            *self.approvals.change(&mut *self.tx, &approval)? = None;
+            *self.rows.approvals.change(&mut *self.tx, &approval)? = None;
         }
         let most = limits::DELIVERIES_PER_JOB_MAX;
         for delivery in self.scan()?.children(Table::Delivery, id.as_str(), most)? {
-            *self.deliveries.change(&mut *self.tx, &delivery)? = None;
+            *self.rows.deliveries.change(&mut *self.tx, &delivery)? = None;
         }
         // Both at once: its key is free for the next command, and an entry that this step made
         // about it must not be written after its others are gone.
-        self.jobs.write(&mut *self.tx, id.as_str())?;
-        self.environments.write(&mut *self.tx, id.as_str())?;
+        self.rows.jobs.write(&mut *self.tx, id.as_str())?;
+        self.rows.environments.write(&mut *self.tx, id.as_str())?;
         self.head = self.tx.append(&self.events)?;
         self.events.clear();
         self.tx.forget(id.as_str())
@@ -218,7 +179,7 @@ impl<'tx> World<'tx> {
 
     /// A pool, if there is one.
     pub fn pool(&mut self, name: &str) -> Result<&mut Option<Pool>, StoreError> {
-        self.pools.change(&mut *self.tx, name)
+        self.rows.pools.change(&mut *self.tx, name)
     }
 
     /// "`job` waits for `on`", for changing; `None` removes it.
@@ -227,7 +188,7 @@ impl<'tx> World<'tx> {
         job: &JobId,
         on: &JobId,
     ) -> Result<&mut Option<Dependency>, StoreError> {
-        self.dependencies.change(&mut *self.tx, &Dependency::id_of(job, on))
+        self.rows.dependencies.change(&mut *self.tx, &Dependency::id_of(job, on))
     }
 
     /// A job's environment; `None` erases it.
@@ -235,17 +196,17 @@ impl<'tx> World<'tx> {
         &mut self,
         job: &JobId,
     ) -> Result<&mut Option<StoredEnvironment>, StoreError> {
-        self.environments.change(&mut *self.tx, job.as_str())
+        self.rows.environments.change(&mut *self.tx, job.as_str())
     }
 
     /// A host, if it is known.
     pub fn host(&mut self, id: &str) -> Result<&mut Option<Host>, StoreError> {
-        self.hosts.change(&mut *self.tx, id)
+        self.rows.hosts.change(&mut *self.tx, id)
     }
 
     /// A delivery for reading, if there is one.
     pub fn find_delivery(&mut self, id: &DeliveryId) -> Result<Option<&Delivery>, StoreError> {
-        Ok(self.deliveries.slot(&mut *self.tx, id.as_str())?.current.as_ref())
+        Ok(self.rows.deliveries.slot(&mut *self.tx, id.as_str())?.current.as_ref())
     }
 
     /// A delivery for changing, or for being added.
@@ -254,32 +215,32 @@ impl<'tx> World<'tx> {
         id: &DeliveryId,
     ) -> Result<&mut Option<Delivery>, StoreError> {
         self.told.insert(id.clone());
-        self.deliveries.change(&mut *self.tx, id.as_str())
+        self.rows.deliveries.change(&mut *self.tx, id.as_str())
     }
 
     /// A sink for reading, if there is one.
     pub fn find_sink(&mut self, name: &str) -> Result<Option<&Sink>, StoreError> {
-        Ok(self.sinks.slot(&mut *self.tx, name)?.current.as_ref())
+        Ok(self.rows.sinks.slot(&mut *self.tx, name)?.current.as_ref())
     }
 
     /// A sink, if there is one.
     pub fn sink(&mut self, name: &str) -> Result<&mut Option<Sink>, StoreError> {
-        self.sinks.change(&mut *self.tx, name)
+        self.rows.sinks.change(&mut *self.tx, name)
     }
 
     /// An owner for reading, if anything is known of it.
     pub fn find_owner(&mut self, name: &str) -> Result<Option<&Owner>, StoreError> {
-        Ok(self.owners.slot(&mut *self.tx, name)?.current.as_ref())
+        Ok(self.rows.owners.slot(&mut *self.tx, name)?.current.as_ref())
     }
 
     /// An owner, if anything is known of it.
     pub fn owner(&mut self, name: &str) -> Result<&mut Option<Owner>, StoreError> {
-        self.owners.change(&mut *self.tx, name)
+        self.rows.owners.change(&mut *self.tx, name)
     }
 
     /// A presence, if it is there.
     pub fn presence(&mut self, id: &PresenceId) -> Result<&mut Option<Presence>, StoreError> {
-        self.presences.change(&mut *self.tx, id.as_str())
+        self.rows.presences.change(&mut *self.tx, id.as_str())
     }
 
     /// Says that what may go to a sink is to be looked at.
@@ -294,7 +255,7 @@ impl<'tx> World<'tx> {
 
     /// The sinks for which this step may have made something ready, or room.
     pub fn stirred_sinks(&self) -> BTreeSet<String> {
-        let slots = self.told.iter().filter_map(|id| self.deliveries.slots.get(id.as_str()));
+        let slots = self.told.iter().filter_map(|id| self.rows.deliveries.slots.get(id.as_str()));
         let sinks = slots.filter_map(|slot| match &slot.current.as_ref()?.to {
             Destination::Sink(name) => Some(name.clone()),
             Destination::Inbox => None,
@@ -309,7 +270,7 @@ impl<'tx> World<'tx> {
 
     /// The pools in which this step may have made a slot free or a job ready.
     pub fn stirred(&self) -> BTreeSet<String> {
-        let of_jobs = self.touched.iter().filter_map(|id| self.jobs.slots.get(id.as_str()));
+        let of_jobs = self.touched.iter().filter_map(|id| self.rows.jobs.slots.get(id.as_str()));
         let pools = of_jobs.filter_map(|slot| slot.current.as_ref().or(slot.written.as_ref()));
         let pools = pools.map(|job| job.spec.pool.clone());
         self.stirred.iter().cloned().chain(pools).collect()
@@ -327,6 +288,7 @@ impl<'tx> World<'tx> {
         job.events += 1;
         let seq = job.events;
         self.events.push(NewEvent { job: Some(id.clone()), seq, at, body: to_body(fact) });
+        self.tell_fact(id, seq, fact)?;
         Ok(())
     }
 
@@ -344,22 +306,7 @@ impl<'tx> World<'tx> {
 
     /// The transaction, with everything written to it, for a scan.
     pub fn scan(&mut self) -> Result<&mut (dyn Tx + 'tx), StoreError> {
-        self.jobs.flush(&mut *self.tx)?;
-        self.pools.flush(&mut *self.tx)?;
-        self.dependencies.flush(&mut *self.tx)?;
-        self.environments.flush(&mut *self.tx)?;
-        self.hosts.flush(&mut *self.tx)?;
-        self.deliveries.flush(&mut *self.tx)?;
-        self.sinks.flush(&mut *self.tx)?;
-        self.owners.flush(&mut *self.tx)?;
-        self.presences.flush(&mut *self.tx)?;
-        self.agents.flush(&mut *self.tx)?;
-        self.agent_environments.flush(&mut *self.tx)?;
-        self.mails.flush(&mut *self.tx)?;
-        self.inputs.flush(&mut *self.tx)?;
-        self.intakes.flush(&mut *self.tx)?;
-        self.approvals.flush(&mut *self.tx)?;
-        self.quotas.flush(&mut *self.tx)?;
+        self.rows.flush(&mut *self.tx)?;
         Ok(&mut *self.tx)
     }
 
@@ -376,13 +323,15 @@ impl<'tx> World<'tx> {
 
     /// Writes the rest, commits, and gives what the step has to tell.
     pub fn commit(mut self) -> Result<Committed, StoreError> {
+        let fed = self.feed()?;
         self.scan()?;
         self.head = self.tx.append(&self.events)?;
         if self.general_events {
             self.tx.trim_general(limits::GENERAL_EVENTS_MAX)?;
         }
         let is_changed = |slot: &Slot<Job>| slot.current != slot.at_begin;
-        let slots = self.touched.iter().filter_map(|id| self.jobs.slots.get_key_value(id.as_str()));
+        let slots =
+            self.touched.iter().filter_map(|id| self.rows.jobs.slots.get_key_value(id.as_str()));
         let (mut wants, mut deliver) = (JobWants::default(), Vec::new());
         let mut changed = BTreeSet::new();
         for (id, slot) in slots.filter(|(_, slot)| is_changed(slot)) {
@@ -393,7 +342,7 @@ impl<'tx> World<'tx> {
                 wants.of_changed(job, slot.at_begin.as_ref(), self.place);
             }
         }
-        let slots = self.told.iter().filter_map(|id| self.deliveries.slots.get(id.as_str()));
+        let slots = self.told.iter().filter_map(|id| self.rows.deliveries.slots.get(id.as_str()));
         for slot in slots.filter(|slot| slot.current != slot.at_begin) {
             let Some(delivery) = &slot.current else { continue };
             deliver.extend(delivery.wants(&self.place.host));
@@ -405,7 +354,7 @@ impl<'tx> World<'tx> {
         let next_due = self.tx.next_due(&self.place.host)?;
         self.tx.commit()?;
         let (head, inboxes) = (self.head, self.inboxes);
-        Ok(Committed { head, wants, deliver, changed, inboxes, next_due })
+        Ok(Committed { head, wants, deliver, changed, inboxes, fed, next_due })
     }
 }
 
@@ -451,6 +400,8 @@ pub struct Committed {
     pub changed: BTreeSet<JobId>,
     /// Owners' lanes and projects' pools in which there may be something to take.
     pub inboxes: BTreeSet<String>,
+    /// Sessions that were told something, and the newest number of each.
+    pub fed: BTreeMap<SessionId, u64>,
     /// When time alone will change something.
     pub next_due: Option<Timestamp>,
 }
@@ -468,6 +419,16 @@ pub fn approval_ids(ids: Vec<String>) -> Result<Vec<ApprovalId>, StoreError> {
 /// Ids of messages that a scan found; a row with another id in this table is damage.
 pub fn mail_ids(ids: Vec<String>) -> Result<Vec<MailId>, StoreError> {
     typed(Table::Mail, ids, MailId::parse)
+}
+
+/// Ids of sessions that a scan found; a row with another id in this table is damage.
+pub fn session_ids(ids: Vec<String>) -> Result<Vec<SessionId>, StoreError> {
+    typed(Table::Session, ids, SessionId::parse)
+}
+
+/// Ids of credentials that a scan found; a row with another id in this table is damage.
+pub fn credential_ids(ids: Vec<String>) -> Result<Vec<CredentialId>, StoreError> {
+    typed(Table::Credential, ids, CredentialId::parse)
 }
 
 /// Ids that a scan found, as typed ids; a row with another id in this table is damage.

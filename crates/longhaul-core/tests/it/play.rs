@@ -237,7 +237,8 @@ impl Stage {
         }
         let environment = Environment(BTreeMap::new());
         let id = self.id(words[0]);
-        Submission { id, spec, environment, key, owner, project, parent, retry_of }
+        let session = None;
+        Submission { id, spec, environment, key, owner, project, parent, retry_of, session }
     }
 
     fn exit(&self, how: How, words: &[&str]) -> Exit {

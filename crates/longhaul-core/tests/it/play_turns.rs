@@ -136,7 +136,8 @@ impl Stage {
         spec.notify.extend(of(words, "notify").map(str::to_owned));
         let owner = of(words, "owner").map(str::to_owned);
         let (key, project, parent, retry_of) = (None, None, None, None);
-        Submission { id, spec, environment, key, owner, project, parent, retry_of }
+        let session = None;
+        Submission { id, spec, environment, key, owner, project, parent, retry_of, session }
     }
 
     fn taking(&mut self, words: &[&str]) -> Taking {

@@ -25,6 +25,7 @@ fn submission(number: u32) -> Submission {
         project: None,
         parent: None,
         retry_of: None,
+        session: None,
     }
 }
 

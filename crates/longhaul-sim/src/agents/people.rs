@@ -141,6 +141,7 @@ impl Life {
             project: None,
             parent: None,
             retry_of: None,
+            session: None,
         };
         Command::Submit(vec![submission])
     }

@@ -89,7 +89,11 @@ impl Rows {
                 | Table::Host
                 | Table::Sink
                 | Table::Owner
-                | Table::Presence => {}
+                | Table::Presence
+                | Table::Session
+                | Table::Feed
+                | Table::Credential
+                | Table::Token => {}
             }
         }
         Ok(changes)

@@ -168,7 +168,8 @@ impl Story {
             Fact::Ended { .. } => self.seq > 0 && self.ended.is_none(),
             Fact::CleanupFailed { .. } => self.ended.is_some(),
             Fact::CleanupStuck => self.ended.is_some() && !self.stuck,
-            Fact::Emitted { .. } => is_active,
+            Fact::Emitted { .. } | Fact::Told { .. } => is_active,
+            Fact::Followed { .. } => self.seq > 0,
             Fact::Conversation { .. }
             | Fact::ConversationMismatch { .. }
             | Fact::ResumeFailed { .. }
@@ -194,6 +195,7 @@ impl Story {
             | Fact::MailReturned { .. }
             | Fact::AgentChanged { .. }
             | Fact::PoolChanged { .. }
+            | Fact::TokensChanged { .. }
             | Fact::Woke { .. } => false,
         }
     }
@@ -256,6 +258,9 @@ impl Story {
             Fact::Unblocked
             | Fact::CleanupFailed { .. }
             | Fact::Emitted { .. }
+            | Fact::Told { .. }
+            | Fact::Followed { .. }
+            | Fact::TokensChanged { .. }
             | Fact::NoticesOwed { .. }
             | Fact::NoticeFailed { .. }
             | Fact::NoticeSettled { .. }

@@ -103,6 +103,18 @@ impl<'a> Model<'a> {
             | Command::Lively { .. } => {
                 unreachable!("lives of agents have laws of their own")
             }
+            Command::OpenSession { .. }
+            | Command::ResumeSession(_)
+            | Command::AcknowledgeFeed { .. }
+            | Command::Follow { .. }
+            | Command::Unfollow { .. }
+            | Command::CloseSession { .. }
+            | Command::DetachSession { .. }
+            | Command::AddToken { .. }
+            | Command::RevokeTokens { .. }
+            | Command::Tell { .. } => {
+                unreachable!("lives of sessions have laws of their own")
+            }
             Command::KindUp { .. } => Ok(Reply::Done),
             Command::Woke { slept } => {
                 self.notes.woke(*slept);

@@ -236,9 +236,19 @@ fn named(command: &Command) -> Option<Vec<&JobId>> {
         | Command::Absent(_)
         | Command::Sent { .. }
         | Command::Delivered { .. }
+        | Command::OpenSession { .. }
+        | Command::ResumeSession(_)
+        | Command::AcknowledgeFeed { .. }
+        | Command::CloseSession { .. }
+        | Command::AddToken { .. }
+        | Command::RevokeTokens { .. }
+        | Command::DetachSession { .. }
         | Command::DeliveryFailed { .. } => Some(Vec::new()),
         Command::Cancel { job, .. }
         | Command::Purge(job)
+        | Command::Follow { job, .. }
+        | Command::Unfollow { job, .. }
+        | Command::Tell { job, .. }
         | Command::Emit { job, .. }
         | Command::Started { job, .. }
         | Command::Exited { job, .. }

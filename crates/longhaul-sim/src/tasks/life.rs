@@ -188,8 +188,9 @@ impl Life {
         spec.timeout = self.random.chance(20).then(|| Millis::new(1 + self.random.below(5_000)));
         spec.grace = Millis::new(self.random.below(3_000));
         let environment = Environment(BTreeMap::new());
-        let (key, owner, project, parent, retry_of) = (None, None, None, None, None);
-        Submission { id, spec, environment, key, owner, project, parent, retry_of }
+        let (key, owner, project, parent) = (None, None, None, None);
+        let (retry_of, session) = (None, None);
+        Submission { id, spec, environment, key, owner, project, parent, retry_of, session }
     }
 
     fn push(&mut self, at: u64, next: Next) {

@@ -78,6 +78,7 @@ pub(crate) fn ask(number: u32, dress: impl FnOnce(&mut Submission)) -> Submissio
         project: None,
         parent: None,
         retry_of: None,
+        session: None,
     };
     dress(&mut submission);
     submission

@@ -69,7 +69,11 @@ impl Index {
             | Table::Input
             | Table::Intake
             | Table::Approval
-            | Table::Quota => {}
+            | Table::Quota
+            | Table::Session
+            | Table::Feed
+            | Table::Credential
+            | Table::Token => {}
         }
     }
 

@@ -96,6 +96,13 @@ impl Journal {
         found
     }
 
+    /// Entries of a job from the number `seq` on.
+    pub(super) fn entries(&self, job: &str, seq: u64, limit: u32) -> Vec<Event> {
+        let numbered = self.by_job.range((job.to_owned(), seq)..=(job.to_owned(), u64::MAX));
+        let found = numbered.take(limit as usize);
+        found.filter_map(|(_, position)| self.entries.get(position).cloned()).collect()
+    }
+
     fn positions_of(&self, job: &str) -> impl DoubleEndedIterator<Item = u64> {
         self.by_job
             .range((job.to_owned(), 0)..=(job.to_owned(), u64::MAX))

@@ -95,6 +95,10 @@ impl Reader for MemoryReader {
         Ok(self.store.lock().journal.after(job, after, limit))
     }
 
+    fn entries(&mut self, job: &str, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        Ok(self.store.lock().journal.entries(job, seq, limit))
+    }
+
     fn latest(&mut self, job: &str, limit: u32) -> Result<Vec<Event>, StoreError> {
         Ok(self.store.lock().journal.latest(job, limit))
     }

@@ -183,7 +183,11 @@ impl Tx for MemoryTx<'_> {
             | Table::Input
             | Table::Intake
             | Table::Approval
-            | Table::Quota => return Ok(Vec::new()),
+            | Table::Quota
+            | Table::Session
+            | Table::Feed
+            | Table::Credential
+            | Table::Token => return Ok(Vec::new()),
         };
         let active = active.range(from..);
         let active = active.take_while(|(found, _)| found == host.as_str());

@@ -9,10 +9,11 @@ use rusqlite::{Connection, TransactionBehavior, backup::Backup};
 use std::path::{Path, PathBuf};
 
 /// All migrations, oldest first; the first is number 1. A released one is never changed.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/V0001__first.sql"),
     include_str!("../../migrations/V0002__deliveries.sql"),
     include_str!("../../migrations/V0003__agents.sql"),
+    include_str!("../../migrations/V0004__sessions.sql"),
 ];
 /// Copies of the database that are kept, the newest ones.
 const BACKUPS_KEPT: usize = 2;
@@ -60,6 +61,7 @@ pub(super) const fn since(table: Table) -> u32 {
         | Table::Intake
         | Table::Approval
         | Table::Quota => 3,
+        Table::Session | Table::Feed | Table::Credential | Table::Token => 4,
     }
 }
 

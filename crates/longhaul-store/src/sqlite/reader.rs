@@ -91,6 +91,10 @@ impl Reader for SqliteReader {
         }
     }
 
+    fn entries(&mut self, job: &str, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        all(self.prepare(sql::ENTRIES)?, params![job, to_i64(seq)?, limit], read_event)
+    }
+
     fn latest(&mut self, job: &str, limit: u32) -> Result<Vec<Event>, StoreError> {
         let mut events = all(self.prepare(sql::LATEST_OF_JOB)?, params![job, limit], read_event)?;
         events.reverse();

@@ -25,6 +25,10 @@ macro_rules! for_table {
             Table::Intake => concat!($before, "intake", $after),
             Table::Approval => concat!($before, "approval", $after),
             Table::Quota => concat!($before, "quota", $after),
+            Table::Session => concat!($before, "session", $after),
+            Table::Feed => concat!($before, "feed", $after),
+            Table::Credential => concat!($before, "credential", $after),
+            Table::Token => concat!($before, "token", $after),
         }
     };
 }
@@ -131,7 +135,11 @@ pub(super) const NEXT_DUES: &str = concat!(
     ", ",
     next_due!("approval"),
     ", ",
-    next_due!("quota")
+    next_due!("quota"),
+    ", ",
+    next_due!("session"),
+    ", ",
+    next_due!("credential")
 );
 
 /// Of jobs and deliveries, which have an index for it.
@@ -204,6 +212,8 @@ pub(super) const EVENTS_OF_JOB: &str = "SELECT position, job, seq, at, body FROM
     WHERE job = ?1 AND seq > coalesce((SELECT seq FROM event WHERE job = ?1 AND position <= ?2 \
     ORDER BY seq DESC LIMIT 1), 0) ORDER BY seq LIMIT ?3";
 
+pub(super) const ENTRIES: &str = "SELECT position, job, seq, at, body FROM event \
+    WHERE job = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
 pub(super) const LATEST_OF_JOB: &str = "SELECT position, job, seq, at, body FROM event \
     WHERE job = ?1 ORDER BY seq DESC LIMIT ?2";
 

@@ -6,14 +6,18 @@ use crate::on_every_store;
 use crate::sample::{ask, at, step};
 use longhaul_core::agent::{Agent, AgentEnvironment};
 use longhaul_core::approval::Approval;
+use longhaul_core::credential::Credential;
 use longhaul_core::delivery::Delivery;
+use longhaul_core::feed::FeedRow;
 use longhaul_core::job::Job;
 use longhaul_core::mail::Mail;
 use longhaul_core::owner::{Owner, Presence};
 use longhaul_core::port::{Phase, Record, Row, Table};
 use longhaul_core::quota::Quota;
 use longhaul_core::record::{Dependency, Host, Pool, StoredEnvironment};
+use longhaul_core::session::Session;
 use longhaul_core::sink::Sink;
+use longhaul_core::token::Token;
 use longhaul_core::turn::{Input, Intake};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -99,6 +103,10 @@ fn every_stored_shape_ever_released_still_loads() {
             Table::Intake => loads::<Intake>(&path, &row),
             Table::Approval => loads::<Approval>(&path, &row),
             Table::Quota => loads::<Quota>(&path, &row),
+            Table::Session => loads::<Session>(&path, &row),
+            Table::Feed => loads::<FeedRow>(&path, &row),
+            Table::Credential => loads::<Credential>(&path, &row),
+            Table::Token => loads::<Token>(&path, &row),
         }
     }
 }

@@ -12,8 +12,12 @@ pub(super) fn status(refused: &Refused) -> StatusCode {
         | Refused::NoDelivery(_)
         | Refused::NoAgent(_)
         | Refused::NoMail(_)
+        | Refused::NoSession(_)
         | Refused::NoApproval(_) => StatusCode::NOT_FOUND,
-        Refused::BadSpec(_) => StatusCode::BAD_REQUEST,
+        Refused::WrongToken(_) | Refused::NotYours(_) => StatusCode::FORBIDDEN,
+        Refused::BadSpec(_) | Refused::BadPiece(_) | Refused::BadCharge(_) => {
+            StatusCode::BAD_REQUEST
+        }
         Refused::InBatch { refused, .. } => status(refused),
         Refused::Ended { .. }
         | Refused::NotEnded { .. }
@@ -32,6 +36,9 @@ pub(super) fn status(refused: &Refused) -> StatusCode {
         | Refused::Answered { .. }
         | Refused::AlreadyTaken { .. }
         | Refused::BudgetSpent(_)
+        | Refused::FeedGone { .. }
+        | Refused::TokenTaken
+        | Refused::StaleConnection(_)
         | Refused::StaleDelivery(_)
         | Refused::Stale(_)
         | Refused::Repeat => StatusCode::CONFLICT,
@@ -81,6 +88,14 @@ pub(super) fn hint(refused: &Refused) -> Option<String> {
         | Refused::IdTaken(_)
         | Refused::TooMany { .. }
         | Refused::NotPresent(_)
+        | Refused::NoSession(_)
+        | Refused::WrongToken(_)
+        | Refused::FeedGone { .. }
+        | Refused::StaleConnection(_)
+        | Refused::NotYours(_)
+        | Refused::TokenTaken
+        | Refused::BadPiece(_)
+        | Refused::BadCharge(_)
         | Refused::StaleDelivery(_)
         | Refused::Stale(_)
         | Refused::AlreadyTaken { .. }

@@ -70,6 +70,7 @@ pub(super) async fn retry(
         project: Some(project),
         parent: old.parent,
         retry_of: Some(old.id),
+        session: None,
     };
     jobs::accept(&ports, submission).await
 }

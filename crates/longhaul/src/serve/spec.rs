@@ -55,7 +55,8 @@ pub(super) async fn submission(
     check_blobs(ports, &spec)?;
     check_globs(&spec)?;
     let project = Some(project);
-    Ok(Submission { id, spec, environment, key, owner, project, parent, retry_of: None })
+    let (retry_of, session) = (None, None);
+    Ok(Submission { id, spec, environment, key, owner, project, parent, retry_of, session })
 }
 
 /// Where the job belongs: where its asker is, or else where it runs.

@@ -64,6 +64,7 @@ async fn submission(ports: &Shared, agent: &Agent, ask: TurnAsk) -> Answer<Submi
         project: project.or_else(|| agent.spec.project.clone()),
         parent,
         retry_of: None,
+        session: None,
     })
 }
 

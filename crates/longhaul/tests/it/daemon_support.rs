@@ -69,6 +69,7 @@ pub(crate) fn submission(spec: JobSpec) -> Submission {
         owner: None,
         parent: None,
         retry_of: None,
+        session: None,
     }
 }
 

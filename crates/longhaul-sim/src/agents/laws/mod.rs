@@ -197,6 +197,7 @@ const fn reason_name(reason: longhaul_core::outcome::Reason) -> &'static str {
         R::Dependency => "ended: dependency",
         R::HostLost => "ended: host lost",
         R::Budget => "ended: budget",
+        R::Lease => "ended: lease",
         R::RateLimit => "ended: rate limit",
         R::ResumeFailed => "ended: resume failed",
         R::NoResult => "ended: no result",

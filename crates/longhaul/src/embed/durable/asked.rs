@@ -101,6 +101,7 @@ impl Durable {
             project: None,
             parent: None,
             retry_of: None,
+            session: None,
         };
         if let Err(error) = self.ask(Command::Submit(vec![submission])) {
             // What the body captured may register in its turn when it is let go of.

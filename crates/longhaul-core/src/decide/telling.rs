@@ -1,0 +1,62 @@
+//! What attempts tell those who follow their jobs.
+
+use crate::command::{Entry, Piece, Refused, Reply};
+use crate::id::JobId;
+use crate::job::{Job, ResultStream};
+use crate::limits;
+use crate::port::Phase;
+use crate::world::{Fault, World};
+
+/// Takes up what an attempt tells: all of it, or nothing.
+pub(super) fn tell(
+    world: &mut World<'_>,
+    id: &JobId,
+    attempt: u32,
+    entries: Vec<Entry>,
+) -> Result<Reply, Fault> {
+    let job = world.job(id)?;
+    if job.phase() != Phase::Active || job.attempt != attempt {
+        return Err(Refused::Stale(id.clone()).into());
+    }
+    job.emitted += 1;
+    let mut texts = Vec::with_capacity(entries.len());
+    for Entry { text, charge, piece } in entries {
+        if let Some(piece) = piece {
+            follow_on(world.job(id)?, piece)?;
+        }
+        texts.push(text);
+        if let Some((currency, amount)) = charge {
+            texts.extend(super::leases::charge(world, id, &currency, amount)?);
+        }
+    }
+    world.record_told(id, texts)?;
+    Ok(Reply::Done)
+}
+
+/// Takes a piece of a result for the next one, or refuses it.
+fn follow_on(job: &mut Job, piece: Piece) -> Result<(), Refused> {
+    let bad = |why: String| Err(Refused::BadPiece(why));
+    let known = job.stream.clone();
+    let (next, bytes) = known.as_ref().map_or((0, 0), |stream| (stream.next, stream.bytes));
+    if let Some(stream) = &known {
+        if stream.is_closed {
+            return bad(format!("`{}` had its last piece", stream.id));
+        }
+        if stream.id != piece.result {
+            return bad(format!("`{}` is not `{}`", piece.result, stream.id));
+        }
+    }
+    if piece.seq != next {
+        return bad(format!("{} comes where {next} is due", piece.seq));
+    }
+    let bytes = bytes.saturating_add(piece.bytes);
+    for (most, size) in [(limits::PIECE_BYTES_MAX, piece.bytes), (limits::PIECES_BYTES_MAX, bytes)]
+    {
+        if size > most {
+            return Err(Refused::TooMany { what: "bytes in a result", limit: most });
+        }
+    }
+    let (id, is_closed) = (piece.result, piece.is_last);
+    job.stream = Some(ResultStream { id, next: next + 1, bytes, is_closed });
+    Ok(())
+}

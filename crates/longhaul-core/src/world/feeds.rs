@@ -1,0 +1,132 @@
+//! Gives what this step recorded its numbers in the sessions that follow. Done once, at the commit, so
+//! that a refused command has told nobody and that numbers are as durable as what they stand for.
+
+use super::World;
+use crate::event::Fact;
+use crate::feed::{FeedRow, Span};
+use crate::id::{JobId, SessionId};
+use crate::job::Job;
+use crate::limits;
+use crate::port::{StoreError, Table};
+use crate::session::Session;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Entries of a job that its followers are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct News {
+    pub(super) job: JobId,
+    pub(super) span: Span,
+}
+
+impl World<'_> {
+    /// Remembers that entries were recorded which followers are told. Call after they were counted.
+    pub(super) fn tell(&mut self, id: &JobId, span: Span) -> Result<(), StoreError> {
+        let Some(job) = self.rows.jobs.change(&mut *self.tx, id.as_str())?.as_mut() else {
+            return Ok(());
+        };
+        job.tell(span);
+        if job.followers.is_empty() {
+            return Ok(());
+        }
+        self.news.push(News { job: id.clone(), span });
+        Ok(())
+    }
+
+    /// The same for one fact.
+    pub(super) fn tell_fact(
+        &mut self,
+        id: &JobId,
+        seq: u64,
+        fact: &Fact,
+    ) -> Result<(), StoreError> {
+        if fact.is_told() { self.tell(id, Span { seq, count: 1 }) } else { Ok(()) }
+    }
+
+    /// Tells all followers. Gives the newest number of each session that was told something.
+    pub(super) fn feed(&mut self) -> Result<BTreeMap<SessionId, u64>, StoreError> {
+        let news = std::mem::take(&mut self.news);
+        let mut fed: BTreeMap<SessionId, u64> = BTreeMap::new();
+        for News { job, span } in &news {
+            for session in self.followers(job)? {
+                let now = self.now;
+                let slot = self.rows.sessions.change(&mut *self.tx, session.as_str())?;
+                let Some(row) = slot.as_mut().filter(|session| !session.is_over()) else {
+                    continue;
+                };
+                let finished = [row.tell(job, *span), row.warn(job, now)];
+                let newest = row.newest;
+                fed.insert(session.clone(), newest);
+                self.told_at(job, &session, newest)?;
+                self.keep(&session, finished)?;
+            }
+        }
+        let jobs: BTreeSet<JobId> = news.into_iter().map(|news| news.job).collect();
+        for job in jobs {
+            self.let_go(&job)?;
+        }
+        for session in fed.keys() {
+            self.trim(session)?;
+        }
+        Ok(fed)
+    }
+
+    fn followers(&mut self, job: &JobId) -> Result<Vec<SessionId>, StoreError> {
+        let job = self.rows.jobs.slot(&mut *self.tx, job.as_str())?.current.as_ref();
+        Ok(job.map(|job| job.followers.clone()).unwrap_or_default())
+    }
+
+    fn told_at(&mut self, id: &JobId, by: &SessionId, newest: u64) -> Result<(), StoreError> {
+        let job = self.rows.jobs.change(&mut *self.tx, id.as_str())?.as_mut();
+        if let Some(job) = job.filter(|job| job.session.as_ref() == Some(by)) {
+            job.told_at = newest;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn keep(
+        &mut self,
+        session: &SessionId,
+        finished: impl IntoIterator<Item = Option<crate::feed::Run>>,
+    ) -> Result<(), StoreError> {
+        for run in finished.into_iter().flatten() {
+            self.keep_run(FeedRow { session: session.clone(), run })?;
+        }
+        Ok(())
+    }
+
+    /// Nothing more is told of a job that has ended.
+    fn let_go(&mut self, id: &JobId) -> Result<(), StoreError> {
+        let job = self.rows.jobs.slot(&mut *self.tx, id.as_str())?.current.as_ref();
+        let is_over = |job: &&Job| job.outcome().is_some() && !job.followers.is_empty();
+        let Some(by) = job.filter(is_over).map(|job| job.session.clone()) else { return Ok(()) };
+        let job = self.rows.jobs.change(&mut *self.tx, id.as_str())?.as_mut();
+        let followers = job.map(|job| std::mem::take(&mut job.followers)).unwrap_or_default();
+        for follower in followers {
+            let slot = self.rows.sessions.change(&mut *self.tx, follower.as_str())?;
+            let Some(session) = slot else { continue };
+            if session.follows.remove(id) && by.as_ref() == Some(&follower) {
+                session.open = session.open.saturating_sub(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the oldest runs go where there are more than are kept: they are the oldest, acknowledged
+    /// or not.
+    fn trim(&mut self, id: &SessionId) -> Result<(), StoreError> {
+        let slot = self.rows.sessions.slot(&mut *self.tx, id.as_str())?;
+        let is_full = |session: &&Session| session.runs > limits::FEED_RUNS_MAX;
+        if slot.current.as_ref().filter(is_full).is_none() {
+            return Ok(());
+        }
+        let oldest = self.scan()?.children(Table::Feed, id.as_str(), limits::FEED_RUNS_AT_ONCE)?;
+        for row in oldest {
+            let Some(gone) = self.rows.feeds.change(&mut *self.tx, &row)?.take() else { continue };
+            if let Some(session) = self.rows.sessions.change(&mut *self.tx, id.as_str())? {
+                session.floor = gone.run.end() - 1;
+                session.runs -= 1;
+            }
+        }
+        Ok(())
+    }
+}
