@@ -141,6 +141,11 @@ fn code_of(refused: &Refused) -> Code {
     match refused {
         Refused::NotFound(_) | Refused::Ended { .. } => Code::JobNotFound,
         Refused::KeyReused { .. } => Code::DuplicateKey,
+        Refused::NoSession(_)
+        | Refused::WrongToken(_)
+        | Refused::FeedGone { .. }
+        | Refused::StaleConnection(_) => Code::ResumeWindowExpired,
+        Refused::NotYours(_) => Code::PermissionDenied,
         Refused::BudgetSpent(_) => Code::BudgetExhausted,
         Refused::NoAgent(_) | Refused::AgentEnded { .. } => Code::AgentNotAvailable,
         Refused::InBatch { refused, .. } => code_of(refused),
@@ -156,6 +161,9 @@ fn code_of(refused: &Refused) -> Code {
         | Refused::NoRecipients(_)
         | Refused::NoMail(_)
         | Refused::NoApproval(_)
+        | Refused::TokenTaken
+        | Refused::BadPiece(_)
+        | Refused::BadCharge(_)
         | Refused::Answered { .. } => Code::InvalidRequest,
         // A pool or a sink that a job of ours names and nobody has is our mistake, not the client's.
         Refused::NoPool(_)
