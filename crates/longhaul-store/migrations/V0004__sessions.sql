@@ -27,6 +27,12 @@ CREATE INDEX session_due ON session (due_at, id, host) WHERE due_at IS NOT NULL;
 CREATE INDEX session_parent ON session (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX session_key ON session (key) WHERE key IS NOT NULL;
 
+CREATE TRIGGER session_over BEFORE UPDATE ON session
+WHEN OLD.phase = 'ended' AND NEW.phase <> 'ended'
+BEGIN
+    SELECT RAISE(ABORT, 'a session that is over stays over');
+END;
+
 CREATE TABLE feed (
     id        TEXT PRIMARY KEY,
     phase     TEXT NOT NULL CHECK (phase IN
@@ -46,7 +52,8 @@ CREATE TABLE feed (
     ended_at  INTEGER,
     bytes     INTEGER NOT NULL CHECK (bytes >= 0),
     labels    TEXT CHECK (labels IS NULL OR json_valid(labels)),
-    body      TEXT NOT NULL CHECK (json_valid(body))
+    body      TEXT NOT NULL CHECK (json_valid(body)),
+    CHECK (parent IS NOT NULL AND substr(id, 1, length(parent) + 1) = parent || '/')
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX feed_parent ON feed (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX feed_key ON feed (key) WHERE key IS NOT NULL;

@@ -13,6 +13,8 @@ pub(crate) fn check_row(table: Table, before: Option<&Row>, row: &Row) -> Result
         Table::Job => check_job(before, row),
         Table::Delivery => check_delivery(before, row),
         Table::Mail => check_mail(before, row),
+        Table::Session => check_session(before, row),
+        Table::Feed => check_run(row),
         Table::Environment
         | Table::Dependency
         | Table::Pool
@@ -26,8 +28,6 @@ pub(crate) fn check_row(table: Table, before: Option<&Row>, row: &Row) -> Result
         | Table::Intake
         | Table::Approval
         | Table::Quota
-        | Table::Session
-        | Table::Feed
         | Table::Credential
         | Table::Token => Ok(()),
     }
@@ -63,6 +63,24 @@ fn check_mail(before: Option<&Row>, row: &Row) -> Result<(), StoreError> {
     let Some(before) = before else { return Ok(()) };
     if before.phase == Phase::Ended && !is_same_end(before, row) {
         return Err(broken(Table::Mail, row, "an ended message stays as it ended"));
+    }
+    Ok(())
+}
+
+fn check_session(before: Option<&Row>, row: &Row) -> Result<(), StoreError> {
+    let is_over = |row: &Row| row.phase == Phase::Ended;
+    if before.is_some_and(is_over) && !is_over(row) {
+        return Err(broken(Table::Session, row, "a session that is over stays over"));
+    }
+    Ok(())
+}
+
+/// A run's id begins with its session's, which is how runs of one sort.
+fn check_run(row: &Row) -> Result<(), StoreError> {
+    let parent = row.parent.as_deref().unwrap_or_default();
+    let rest = row.id.strip_prefix(parent).and_then(|rest| rest.strip_prefix('/'));
+    if row.parent.is_none() || rest.is_none() {
+        return Err(broken(Table::Feed, row, "its id begins with its session's"));
     }
     Ok(())
 }

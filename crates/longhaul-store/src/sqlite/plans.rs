@@ -49,6 +49,7 @@ fn nothing_that_a_step_or_a_list_asks_reads_a_table_through_or_sorts() {
         sql::EVENTS,
         sql::EVENTS_OF_JOB,
         sql::LATEST_OF_JOB,
+        sql::ENTRIES,
         sql::NEXT_IN_LANES,
         sql::WAITING_IN_LANE,
         sql::OPEN_IN_LANE,
@@ -126,6 +127,7 @@ fn each_scan_of_a_step_uses_the_index_made_for_it() {
         (sql::rows_under(Table::Approval), "INDEX approval_parent (parent=? AND id>?)"),
         (sql::EVENTS_OF_JOB, "event_job"),
         (sql::LATEST_OF_JOB, "event_job"),
+        (sql::ENTRIES, "event_job"),
         (sql::TRIM_GENERAL, "event_general"),
     ];
     for (statement, index) in expected {

@@ -36,6 +36,21 @@ fn entries_are_numbered_after_the_head_and_come_back_as_written() {
 }
 
 #[test]
+fn the_entries_of_one_job_are_found_by_their_numbers() {
+    on_every_store(|make| {
+        let store = &mut *make();
+        append(store, &[event(1, 1), event(2, 1), event(1, 2), general(1), event(1, 3)]).unwrap();
+        let reader = &mut *store.reader().unwrap();
+        let mut of = |number, seq, limit| {
+            let found = reader.entries(&job_id(number), seq, limit).unwrap();
+            found.into_iter().map(|entry| entry.seq).collect::<Vec<_>>()
+        };
+        assert_eq!((of(1, 0, 9), of(1, 2, 9), of(1, 2, 1)), (vec![1, 2, 3], vec![2, 3], vec![2]));
+        assert_eq!((of(2, 2, 9), of(3, 0, 9)), (vec![], vec![]));
+    });
+}
+
+#[test]
 fn the_entries_of_one_job_are_paged_by_position() {
     on_every_store(|make| {
         let store = &mut *make();

@@ -5,7 +5,7 @@ use longhaul_core::port::{Filter, Phase, Position, Row, Store, StoreError, Table
 use longhaul_store::{is_replacing, quarantine, rebuild, replace, salvage};
 use std::path::{Path, PathBuf};
 
-const JOBS: u64 = 200;
+const JOBS: u64 = 400;
 
 /// A store with many jobs and entries, closed cleanly.
 fn filled(folder: &Path) -> PathBuf {

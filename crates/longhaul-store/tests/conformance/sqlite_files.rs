@@ -95,7 +95,7 @@ fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     let newer = rusqlite::Connection::open(&path).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
     newer.close().unwrap();
-    let text = "the database has version 99, and this program knows versions up to 3";
+    let text = "the database has version 99, and this program knows versions up to 4";
     let refused = longhaul_store::open(&path).unwrap_err();
     assert_eq!(refused, StoreError::Newer(text.into()));
     let same = rusqlite::Connection::open(&path).unwrap();

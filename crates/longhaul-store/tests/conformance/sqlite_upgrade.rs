@@ -7,9 +7,10 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 
 /// The schemas of the versions before this one.
-const EARLIER: [&str; 2] = [
+const EARLIER: [&str; 3] = [
     include_str!("../../migrations/V0001__first.sql"),
     include_str!("../../migrations/V0002__deliveries.sql"),
+    include_str!("../../migrations/V0003__agents.sql"),
 ];
 /// The mark that every version puts into the header: "lngh".
 const MARK: i32 = 0x6c6e_6768;
@@ -85,7 +86,7 @@ fn a_database_of_the_first_version_opens_with_all_its_jobs_and_is_copied_before(
     assert_eq!(ask(&mut store, |tx| tx.next_due(&host(1))), Some(at(5)));
     store.close().unwrap();
     let copies = backups(&path).unwrap();
-    assert_eq!(copies, [folder.path().join("state.db.before-v3")]);
+    assert_eq!(copies, [folder.path().join("state.db.before-v4")]);
     let copy = Connection::open_with_flags(&copies[0], OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let count = |sql: &str| copy.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
     assert_eq!(count("SELECT count(*) FROM job"), 5);
@@ -134,10 +135,39 @@ fn a_database_of_the_second_version_keeps_its_deliveries_and_takes_agents_and_ma
     assert_eq!(ask(&mut store, |tx| tx.ended_mail_count()), 1);
     assert_eq!(store.reader().unwrap().check().unwrap(), Vec::<String>::new());
     let copies = backups(&path).unwrap();
-    assert_eq!(copies, [folder.path().join("state.db.before-v3")]);
+    assert_eq!(copies, [folder.path().join("state.db.before-v4")]);
     let copy = Connection::open_with_flags(&copies[0], OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let count = "SELECT count(*) FROM delivery";
     assert_eq!(copy.query_row(count, [], |row| row.get::<_, u32>(0)).unwrap(), 2);
+}
+
+#[test]
+fn a_database_of_the_third_version_keeps_its_agents_and_takes_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = of_version(3, folder.path());
+    let old = Connection::open(&path).unwrap();
+    let insert = "INSERT INTO agent (id, phase, state, seq, priority, bytes, body) \
+        VALUES ('ann', 'kept', 'idle', 0, 0, 0, '{}')";
+    old.execute(insert, []).unwrap();
+    old.close().unwrap();
+    let mut store = longhaul_store::open(&path).unwrap();
+    assert_whole(&mut store);
+    assert!(ask(&mut store, |tx| tx.load(Table::Agent, "ann")).is_some());
+    let due = Row { due_at: Some(at(5)), ..Row::kept("sess".into(), "{}".into()) };
+    let run = |number: u32| {
+        let parent = Some("sess".to_owned());
+        Row { parent, ..Row::kept(format!("sess/{number}"), "{}".into()) }
+    };
+    step(&mut store, |tx| {
+        tx.save(Table::Session, &due, true)?;
+        tx.save(Table::Feed, &run(2), true)?;
+        tx.save(Table::Feed, &run(1), true)
+    })
+    .unwrap();
+    assert_eq!(ask(&mut store, |tx| tx.next_due(&host(1))), Some(at(5)));
+    assert_eq!(ask(&mut store, |tx| tx.children(Table::Feed, "sess", 9)), ["sess/1", "sess/2"]);
+    assert_eq!(store.reader().unwrap().check().unwrap(), Vec::<String>::new());
+    assert_eq!(backups(&path).unwrap(), [folder.path().join("state.db.before-v4")]);
 }
 
 #[test]
@@ -146,6 +176,7 @@ fn every_table_comes_out_of_a_database_and_goes_into_a_new_one() {
     let path = folder.path().join("state.db");
     let mut store = longhaul_store::open(&path).unwrap();
     let row = |table: Table| match table {
+        Table::Feed => Row { parent: Some("s".into()), ..Row::kept("s/1".into(), "{}".into()) },
         Table::Delivery => {
             let outcome = Some("dead".to_owned());
             Row { lane: Some("l".into()), outcome, ..job(7, Phase::Ended) }
@@ -166,7 +197,6 @@ fn every_table_comes_out_of_a_database_and_goes_into_a_new_one() {
         | Table::Approval
         | Table::Quota
         | Table::Session
-        | Table::Feed
         | Table::Credential
         | Table::Token => Row::kept(table.name().to_owned(), "{}".into()),
     };
