@@ -3,6 +3,7 @@
 //! the reconciling of active rows; with nothing to do it sleeps without waking.
 
 use super::board::Board;
+use super::feeds::Feeds;
 use super::handle::{AskError, stopping};
 use super::inbox::{Batch, Entry, Inbox};
 use super::journal::Journal;
@@ -41,6 +42,7 @@ pub(super) struct EngineParts {
     pub(super) store: Box<dyn Store>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) journal: Journal,
+    pub(super) feeds: Feeds,
     pub(super) board: Arc<Board<Want>>,
     /// What the driver of tasks takes up.
     pub(super) tasks: Arc<Board<Want>>,
@@ -272,6 +274,7 @@ impl Work {
             self.erase_at = Some(now.plus(ERASE_AFTER));
         }
         self.parts.journal.publish(step.head, &step.changed, &step.inboxes);
+        self.parts.feeds.publish(&step.fed);
         self.parts.board.pin(step.wants);
         self.parts.tasks.pin(step.tasks);
         self.parts.letters.pin(step.deliver);

@@ -8,6 +8,7 @@ mod board;
 mod courier;
 mod doubts;
 mod engine;
+mod feeds;
 mod handle;
 mod inbox;
 mod journal;
@@ -16,6 +17,7 @@ mod listen;
 mod lock;
 mod log;
 mod mend;
+mod options;
 mod parked;
 mod presences;
 mod readable;
@@ -31,9 +33,11 @@ mod worktrees;
 
 pub use courier::{Courier, Tested, check_secret, check_url, shown_url};
 pub use doubts::Doubts;
+pub use feeds::{Feeds, Seat};
 pub use handle::{AskError, EngineHandle};
 pub use journal::{InboxWatch, JobWatch, Journal, Watch};
 pub use mend::{inspect, repair};
+pub use options::{DaemonError, DaemonOptions};
 pub use presences::{Connected, Presences};
 pub use readers::Readers;
 pub use spools::{Growth, Spools, Stream};
@@ -53,15 +57,15 @@ use self::lock::HomeLock;
 use self::supervisor::{Site, Supervisor};
 use self::tasks::TaskDriver;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
-use crate::home::{Home, HomeError};
+use crate::config::Config;
+use crate::home::Home;
 use longhaul_core::command::{Deliver, Place, Want};
 use longhaul_core::engine::Engine;
 use longhaul_core::id::HostId;
-use longhaul_core::port::{Reader, Store, StoreError};
+use longhaul_core::port::{Reader, Store};
 use longhaul_core::time::Timestamp;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
@@ -86,6 +90,8 @@ pub struct Ports {
     pub doubts: Doubts,
     /// Owners' connections.
     pub presences: Presences,
+    /// Clients' connections, woken by what their sessions are told.
+    pub feeds: Feeds,
     /// Tries out sinks.
     pub courier: Courier,
     /// Functions of this process that are run as jobs.
@@ -104,104 +110,6 @@ pub struct Ports {
     pub started_at: Timestamp,
     /// Stops the daemon.
     pub stop: StopSwitch,
-}
-
-/// How a daemon is started.
-#[derive(Clone, Debug)]
-pub struct DaemonOptions {
-    /// The home, as [`Home::locate`] gives it.
-    pub home: PathBuf,
-    /// Detached from the terminal, with its output in the home's log; says `ready` on its standard
-    /// output once clients can connect.
-    pub background: bool,
-    /// What is run as `<program> shim <dir>`: this very program.
-    pub program: PathBuf,
-}
-
-impl DaemonOptions {
-    /// A daemon in the foreground, with this program as its shim.
-    #[must_use]
-    pub fn new(home: PathBuf) -> Self {
-        Self { home, background: false, program: PathBuf::from("/proc/self/exe") }
-    }
-}
-
-/// Why a daemon did not start, or stopped by itself. Jobs are not touched by any of it.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// Another one has this home.
-    #[error("a daemon is already running{}", .pid.map_or_else(String::new, |pid| format!(" (pid {pid})")))]
-    AlreadyRunning {
-        /// Its process id, if it says so.
-        pid: Option<u32>,
-    },
-    /// The home cannot be used.
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    /// The settings cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The store is damaged. Nothing was changed; nothing is started over silently.
-    #[error("{0}")]
-    Damaged(String),
-    /// The store was made by a newer version of this program. Nothing was changed.
-    #[error("{0}")]
-    Newer(String),
-    /// The store cannot be used: the system refused.
-    #[error("{0}")]
-    Store(String),
-    /// The system refused.
-    #[error("`{}` cannot be used: {source}", path.display())]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// The system's own error.
-        source: io::Error,
-    },
-}
-
-impl DaemonError {
-    /// The code that programs branch on.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::AlreadyRunning { .. } => "already_running",
-            Self::Home(_) => "bad_home",
-            Self::Config(_) => "bad_config",
-            Self::Damaged(_) => "store_damaged",
-            Self::Newer(_) => "newer_database",
-            Self::Store(_) => "store_failed",
-            Self::Io { .. } => "unavailable",
-        }
-    }
-
-    /// What to do next, where there is something.
-    #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::AlreadyRunning { .. } => Some("`longhaul daemon stop` stops it; jobs go on"),
-            Self::Damaged(_) => Some("`longhaul doctor --fix` puts it aside and saves what it can"),
-            Self::Newer(_) => Some("run the longhaul that made it, or put back a backup beside it"),
-            Self::Home(error) => error.hint(),
-            Self::Config(_) | Self::Store(_) | Self::Io { .. } => None,
-        }
-    }
-
-    fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
-    }
-}
-
-impl From<StoreError> for DaemonError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Corrupt(_) => Self::Damaged(error.to_string()),
-            StoreError::Newer(_) => Self::Newer(error.to_string()),
-            StoreError::Conflict | StoreError::Full(_) | StoreError::Failed(_) => {
-                Self::Store(error.to_string())
-            }
-        }
-    }
 }
 
 /// How long acts and requests that are under way at the stop are waited for.
@@ -319,6 +227,7 @@ impl Daemon {
 
         let inbox = Arc::new(Inbox::default());
         let (journal, stop, boards) = (Journal::new(), StopSwitch::new(), Boards::default());
+        let feeds = Feeds::default();
         let handle = EngineHandle::new(
             Arc::clone(&inbox),
             home.path().to_owned(),
@@ -332,6 +241,7 @@ impl Daemon {
             store,
             inbox,
             journal: journal.clone(),
+            feeds: feeds.clone(),
             board: Arc::clone(&boards.processes),
             tasks: Arc::clone(&boards.tasks),
             letters: Arc::clone(&boards.letters),
@@ -351,6 +261,7 @@ impl Daemon {
             tokens,
             doubts: Doubts::default(),
             presences: Presences::default(),
+            feeds,
             started_at: clock.now(),
             worktrees: Worktrees::new(&home),
             home,

@@ -1,0 +1,105 @@
+//! How a daemon is started, and why it was not.
+
+use crate::config::ConfigError;
+use crate::home::HomeError;
+use longhaul_core::port::StoreError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How a daemon is started.
+#[derive(Clone, Debug)]
+pub struct DaemonOptions {
+    /// The home, as [`Home::locate`] gives it.
+    pub home: PathBuf,
+    /// Detached from the terminal, with its output in the home's log; says `ready` on its standard
+    /// output once clients can connect.
+    pub background: bool,
+    /// What is run as `<program> shim <dir>`: this very program.
+    pub program: PathBuf,
+}
+
+impl DaemonOptions {
+    /// A daemon in the foreground, with this program as its shim.
+    #[must_use]
+    pub fn new(home: PathBuf) -> Self {
+        Self { home, background: false, program: PathBuf::from("/proc/self/exe") }
+    }
+}
+
+/// Why a daemon did not start, or stopped by itself. Jobs are not touched by any of it.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// Another one has this home.
+    #[error("a daemon is already running{}", .pid.map_or_else(String::new, |pid| format!(" (pid {pid})")))]
+    AlreadyRunning {
+        /// Its process id, if it says so.
+        pid: Option<u32>,
+    },
+    /// The home cannot be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store is damaged. Nothing was changed; nothing is started over silently.
+    #[error("{0}")]
+    Damaged(String),
+    /// The store was made by a newer version of this program. Nothing was changed.
+    #[error("{0}")]
+    Newer(String),
+    /// The store cannot be used: the system refused.
+    #[error("{0}")]
+    Store(String),
+    /// The system refused.
+    #[error("`{}` cannot be used: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// The system's own error.
+        source: io::Error,
+    },
+}
+
+impl DaemonError {
+    /// The code that programs branch on.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyRunning { .. } => "already_running",
+            Self::Home(_) => "bad_home",
+            Self::Config(_) => "bad_config",
+            Self::Damaged(_) => "store_damaged",
+            Self::Newer(_) => "newer_database",
+            Self::Store(_) => "store_failed",
+            Self::Io { .. } => "unavailable",
+        }
+    }
+
+    /// What to do next, where there is something.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::AlreadyRunning { .. } => Some("`longhaul daemon stop` stops it; jobs go on"),
+            Self::Damaged(_) => Some("`longhaul doctor --fix` puts it aside and saves what it can"),
+            Self::Newer(_) => Some("run the longhaul that made it, or put back a backup beside it"),
+            Self::Home(error) => error.hint(),
+            Self::Config(_) | Self::Store(_) | Self::Io { .. } => None,
+        }
+    }
+
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+}
+
+impl From<StoreError> for DaemonError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Corrupt(_) => Self::Damaged(error.to_string()),
+            StoreError::Newer(_) => Self::Newer(error.to_string()),
+            StoreError::Conflict | StoreError::Full(_) | StoreError::Failed(_) => {
+                Self::Store(error.to_string())
+            }
+        }
+    }
+}
