@@ -260,6 +260,47 @@ mod tests {
         assert_eq!(read(HookOf::Copilot, &copilot).command.as_deref(), Some("ls"));
     }
 
+    /// As they were told to a hook of ours, less their ids.
+    #[test]
+    fn what_was_told_in_earnest_is_read() {
+        let told = [
+            (
+                HookOf::Codex,
+                "Bash",
+                r#"{"session_id":"01a1","turn_id":"01a2","transcript_path":"/home/dev/.codex/sessions/r.jsonl","cwd":"/home/dev/repo","hook_event_name":"PreToolUse","model":"m","permission_mode":"bypassPermissions","tool_name":"Bash","tool_input":{"command":"touch x"},"tool_use_id":"call_1"}"#,
+            ),
+            (
+                HookOf::Gemini,
+                "run_shell_command",
+                r#"{"session_id":"69cf","transcript_path":"/home/dev/.gemini/tmp/repo/chats/s.jsonl","cwd":"/home/dev/repo","hook_event_name":"BeforeTool","timestamp":"2026-11-21T19:37:47.021Z","tool_name":"run_shell_command","tool_input":{"command":"touch x"}}"#,
+            ),
+            (
+                HookOf::Qwen,
+                "run_shell_command",
+                r#"{"session_id":"f076","transcript_path":"/home/dev/.qwen/projects/p/chats/s.jsonl","cwd":"/home/dev/repo","hook_event_name":"PreToolUse","timestamp":"2026-11-21T19:38:12.427Z","permission_mode":"auto","prompt_id":"f076","tool_name":"run_shell_command","tool_input":{"command":"touch x","is_background":false},"tool_use_id":"toolu_2","tool_call_id":"call_1"}"#,
+            ),
+            (
+                HookOf::Copilot,
+                "bash",
+                r#"{"sessionId":"0f79","timestamp":1795289501462,"cwd":"/home/dev/repo","toolName":"bash","toolArgs":{"command":"touch x","description":"d"}}"#,
+            ),
+            (
+                HookOf::Ours,
+                "bash",
+                r#"{"hook_event_name":"PreToolUse","cwd":"/home/dev/repo","tool_name":"bash","tool_use_id":"call_1","tool_input":{"command":"touch x"}}"#,
+            ),
+        ];
+        for (of, tool, told) in told {
+            let call = of.read(told.as_bytes(), "/").unwrap().unwrap();
+            assert_eq!((call.tool.as_str(), call.command.as_deref()), (tool, Some("touch x")));
+            let is_named = !matches!(of, HookOf::Gemini | HookOf::Copilot);
+            assert_eq!(call.call, if is_named { "call_1" } else { "" }, "{of:?}");
+        }
+        let created = r#"{"sessionId":"0f79","timestamp":1,"cwd":"/home/dev/repo","toolName":"create","toolArgs":{"path":"src/c","file_text":"x"}}"#;
+        let call = HookOf::Copilot.read(created.as_bytes(), "/").unwrap().unwrap();
+        assert_eq!(call.writes, ["/home/dev/repo/src/c"]);
+    }
+
     #[test]
     fn the_files_of_a_patch_are_what_it_writes() {
         let patch = "*** Begin Patch\n*** Update File: src/a.rs\n@@\n-x\n+y\n*** Move to: b.rs\n\

@@ -30,6 +30,9 @@ pub struct Turn {
     pub retries_max: Option<u32>,
     /// Servers of tools, beside those that the CLI is set up with.
     pub tool_servers: Vec<ToolServer>,
+    /// Tools about which our hook asks a person, whatever `access` says. Meant for CLIs that do not
+    /// even offer, unless they are told to, what they would have to ask about.
+    pub asked: Vec<String>,
     /// A command that every tool call is put to first.
     pub hook: Option<Hook>,
     /// The program, if it is not the CLI's usual name on the path. For kinds without one, the
@@ -39,6 +42,9 @@ pub struct Turn {
     pub extra: Vec<String>,
     /// A folder of this attempt's own, for files that the CLI is pointed at.
     pub folder: String,
+    /// Whether nobody but root can write that folder or any above it. Some take a hook from nowhere
+    /// else.
+    pub folder_is_roots: bool,
     /// Goes on after `Ending::Deferred`: the CLI asks its hook again about the same tool call.
     pub resumes_deferred: bool,
 }
@@ -96,6 +102,17 @@ impl Grant {
             }
         }
         names
+    }
+}
+
+/// A pattern of a policy as the tool and the beginning of the command that it names; whether the
+/// command may go on after that.
+pub(crate) fn pattern(pattern: &str) -> (&str, Option<(&str, bool)>) {
+    let inner = pattern.strip_suffix(')').and_then(|rest| rest.split_once('('));
+    let Some((tool, words)) = inner else { return (pattern, None) };
+    match words.strip_suffix('*') {
+        Some(words) => (tool, Some((words, true))),
+        None => (tool, Some((words, false))),
     }
 }
 

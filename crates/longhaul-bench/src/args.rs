@@ -81,6 +81,8 @@ pub(crate) enum Scenario {
     Mail,
     /// An agent says a gibibyte: what does that cost in memory?
     Gib,
+    /// My agent asks before each tool call: how long does it wait?
+    Hook,
 }
 
 /// Reads `64K`, `10M`, `1G` or plain bytes.

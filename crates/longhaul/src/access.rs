@@ -6,6 +6,7 @@
 use longhaul_agents::{Access, Grant, Hook};
 use longhaul_core::policy;
 use longhaul_core::turn::{Base, Policy};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Seconds that a CLI waits for the answer of a hook that does not wait for people. Ours answers
@@ -24,6 +25,8 @@ pub(crate) struct Bounds {
     pub(crate) access: Access,
     /// Tools that it is told to refuse, whatever its mode.
     pub(crate) denied: Vec<String>,
+    /// Tools about which the hook asks a person, whatever its mode.
+    pub(crate) asked: Vec<String>,
     /// The command that each tool call is put to; nothing if the policy says nothing.
     pub(crate) hook: Option<Hook>,
 }
@@ -50,7 +53,7 @@ pub(crate) fn bounds(policy: &Policy, kind: &str, program: &Path) -> Bounds {
         && policy.ask.is_empty()
         && policy.write_under.is_empty();
     let hook = (!is_plainly_everything).then(|| hook(policy, kind, program));
-    Bounds { access, denied, hook }
+    Bounds { access, denied, asked: policy.ask.clone(), hook }
 }
 
 fn hook(policy: &Policy, kind: &str, program: &Path) -> Hook {
@@ -61,6 +64,23 @@ fn hook(policy: &Policy, kind: &str, program: &Path) -> Hook {
     let asked = policy.ask_for.map_or(u64::MAX, |span| span.get().div_ceil(1_000));
     let held_s = u32::try_from(asked).unwrap_or(HELD_S_MAX).clamp(1, HELD_S_MAX);
     Hook { command: format!("{command} --wait {held_s}s"), timeout_s: held_s + HOOK_S }
+}
+
+/// Whether nobody but root can write this folder or any above it. What is not there yet is made by us,
+/// so the folders that are there decide.
+pub(crate) fn is_roots(folder: &Path) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    // A link on the way is followed: where it leads has to be root's as well.
+    let there = folder.ancestors().find(|above| above.exists());
+    let Some(there) = there.and_then(|there| there.canonicalize().ok()) else { return false };
+    let ours = rustix::process::geteuid().as_raw();
+    let is_made_by_root = there == folder || ours == 0;
+    is_made_by_root
+        && [folder, &there].iter().flat_map(|path| path.ancestors()).all(|above| {
+            above
+                .metadata()
+                .map_or(true, |found| found.uid() == 0 && found.mode() & OTHERS_WRITE == 0)
+        })
 }
 
 /// A word as a shell takes it for itself.
@@ -106,6 +126,14 @@ mod tests {
         let hook = bounds.hook.unwrap();
         assert_eq!(hook.command, "'/opt/a b/longhaul' hook claude");
         assert_eq!(hook.timeout_s, HOOK_S);
+    }
+
+    #[test]
+    fn only_roots_own_folders_are_roots() {
+        assert!(is_roots(Path::new("/")));
+        let open = std::env::temp_dir();
+        let mode = open.metadata().unwrap().mode();
+        assert!(mode & 0o002 == 0 || !is_roots(&open.join("a/b")), "{open:?} is anybody's");
     }
 
     #[test]

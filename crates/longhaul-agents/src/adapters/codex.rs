@@ -147,8 +147,9 @@ fn item(object: &Object<'_>, line: Line<'_>, scribe: &mut Scribe<'_>) {
         "agent_message" if is_over => scribe.said(&item.word("text")),
         "reasoning" if is_over => scribe.thought(&item.word("text")),
         "agent_message" | "reasoning" => scribe.quiet(),
-        "command_execution" => call(&item, "shell", named(&item, "command"), is_over, scribe),
-        "file_change" => call(&item, "file_change", named(&item, "changes"), is_over, scribe),
+        // Under the names that it tells its hook, which are those of policies.
+        "command_execution" => call(&item, "Bash", named(&item, "command"), is_over, scribe),
+        "file_change" => call(&item, "apply_patch", named(&item, "changes"), is_over, scribe),
         "web_search" => call(&item, "web_search", named(&item, "query"), is_over, scribe),
         "mcp_tool_call" => {
             let tool = format!("{}.{}", item.word("server"), item.word("tool"));
@@ -192,7 +193,7 @@ fn call(item: &Object<'_>, tool: &str, args: Value, is_over: bool, scribe: &mut 
     });
     let exit_code = item.i64("exit_code");
     scribe.finished(Finished { call_id: id, outcome, output, exit_code });
-    if tool == "file_change" && outcome == ToolOutcome::Done {
+    if tool == "apply_patch" && outcome == ToolOutcome::Done {
         for change in item.items("changes").into_iter().filter_map(Json::object) {
             if change.word("kind") != "delete" {
                 scribe.artifact(&change.word("path"));

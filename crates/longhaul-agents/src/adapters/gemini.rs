@@ -9,7 +9,9 @@ use crate::json::Object;
 use crate::launching::{Argv, check, is_argument, stdin_for};
 use crate::memory::{Memory, Terminal};
 use crate::scribe::{Finished, Line, Scribe};
-use crate::turn::{Access, Conversation, File, Grant, Hook, Launch, Turn, Unkept, Unsuited};
+use crate::turn::{
+    Access, Conversation, File, Grant, Hook, Launch, Turn, Unkept, Unsuited, pattern,
+};
 use crate::usage::Usage;
 use crate::verdict::{End, Table, Verdict, judge};
 use serde_json::{Value, json};
@@ -69,12 +71,14 @@ impl Adapter for Gemini {
         unkept.extend(wishes.into_iter().filter(|(wished, _)| *wished).map(|(_, what)| what));
         let mut launch = argv.into_launch(PASS);
         launch.stdin = stdin_for(&turn.prompt);
-        if let Some(hook) = &turn.hook {
-            let settings = settings_file(turn, "BeforeTool", hook);
+        if let Some(hook) = hook(turn) {
+            let settings = settings_file(turn, json!({ "hooks": hooks("BeforeTool", hook) }));
             // What lies there by itself is for the whole machine, and has the last word.
             let variable = "GEMINI_CLI_SYSTEM_SETTINGS_PATH".to_owned();
             launch.set.insert(variable, settings.path.clone());
             files.push(settings);
+        } else if turn.hook.is_some() {
+            unkept.push(Unkept::Hook);
         }
         launch.files = files;
         launch.unkept = unkept;
@@ -192,100 +196,139 @@ fn result(object: &Object<'_>, scribe: &mut Scribe<'_>) {
 }
 
 const SHELL: &str = "run_shell_command";
+const WRITERS: &[&str] = &["write_file", "replace"];
 
-/// Its mode, and the rules that go with it.
+/// Our hook, where it will be run: settings for the whole machine are skipped, with no more than a
+/// line on stderr, if anybody but root could have written them.
+fn hook(turn: &Turn) -> Option<&Hook> {
+    turn.hook.as_ref().filter(|_| turn.folder_is_roots)
+}
+
+/// Its mode, and the rules that go with it. They must do without the hook, which may not be run; and
+/// with it, they let through what it asks a person about, for it can only forbid.
 fn access(turn: &Turn, argv: &mut Argv, unkept: &mut Vec<Unkept>) -> Option<File> {
-    let text = match &turn.access {
-        Access::AsConfigured => denials(&turn.denied),
+    let asked = if hook(turn).is_some() { &turn.asked[..] } else { &[] };
+    let mut rules = Rules::default();
+    match &turn.access {
+        Access::AsConfigured => {
+            rules.deny(&turn.denied);
+            rules.allow(asked);
+        }
         Access::Everything => {
             argv.flag("--approval-mode", "yolo");
-            denials(&turn.denied)
+            rules.deny(&turn.denied);
+            if asked.is_empty() {
+                rules.deny(&turn.asked);
+            }
         }
         Access::Only(grant) => {
             argv.flag("--approval-mode", "default");
             if grant.let_through().contains(&SHELL) && !grant.write_under.is_empty() {
                 unkept.push(Unkept::Writes);
             }
-            policy(grant, &turn.cwd)
+            let asked = if hook(turn).is_some() { &grant.asked[..] } else { &[] };
+            rules.only(grant, asked, &turn.cwd);
         }
-    };
-    if text.is_empty() {
+    }
+    if rules.0.is_empty() {
         return None;
     }
     let path = format!("{}/policy.toml", turn.folder.trim_end_matches('/'));
     argv.flag("--policy", path.as_str());
-    Some(File { path, text })
+    Some(File { path, text: rules.0 })
 }
 
-/// Settings that hold our hook and nothing else; times are in milliseconds.
-pub(super) fn settings_file(turn: &Turn, event: &str, hook: &Hook) -> File {
-    let timeout_ms = u64::from(hook.timeout_s) * 1_000;
-    let command = json!({
-        "name": "longhaul", "type": "command", "command": hook.command, "timeout": timeout_ms,
-    });
-    let settings = json!({ "hooks": { event: [{ "matcher": "*", "hooks": [command] }] } });
+/// Settings of an attempt's own.
+pub(super) fn settings_file(turn: &Turn, settings: Value) -> File {
     let path = format!("{}/settings.json", turn.folder.trim_end_matches('/'));
     File { path, text: settings.to_string() }
 }
 
-/// Rules that only forbid.
-fn denials(tools: &[String]) -> String {
-    if tools.is_empty() {
-        return String::new();
-    }
-    let names: Vec<String> = tools.iter().map(|tool| toml_text(tool)).collect();
-    format!("[[rule]]\ntoolName = [{}]\ndecision = \"deny\"\npriority = 700\n\n", names.join(", "))
+/// Our hook as settings have it; times are in milliseconds.
+pub(super) fn hooks(event: &str, hook: &Hook) -> Value {
+    let timeout_ms = u64::from(hook.timeout_s) * 1_000;
+    let command = json!({
+        "name": "longhaul", "type": "command", "command": hook.command, "timeout": timeout_ms,
+    });
+    json!({ event: [{ "matcher": "*", "hooks": [command] }] })
 }
 
 /// Rules of which the one with the highest priority decides.
-fn policy(grant: &Grant, cwd: &str) -> String {
-    const WRITERS: &[&str] = &["write_file", "replace"];
-    let mut rules = String::new();
-    let mut rule = |tools: &[String], args: Option<String>, decision: &str, priority: u32| {
-        if !tools.is_empty() {
-            let names: Vec<String> = tools.iter().map(|tool| toml_text(tool)).collect();
-            let args = args.map(|args| format!("argsPattern = {}\n", toml_text(&args)));
-            rules.push_str(&format!(
-                "[[rule]]\ntoolName = [{}]\n{}decision = \"{decision}\"\npriority = {priority}\n\n",
-                names.join(", "),
-                args.unwrap_or_default()
-            ));
+#[derive(Default)]
+struct Rules(String);
+
+impl Rules {
+    fn rule(&mut self, tools: &[&str], args: Option<String>, decision: &str, priority: u32) {
+        if tools.is_empty() {
+            return;
         }
-    };
-    let writers: Vec<String> = WRITERS.iter().map(|&tool| tool.to_owned()).collect();
-    rule(&grant.denied, None, "deny", 700);
-    // The hook can only forbid, so what a person is asked about is let through to it.
-    let granted: Vec<&String> = grant.tools.iter().chain(&grant.asked).collect();
-    let plain: Vec<String> =
-        granted.iter().filter(|tool| !tool.contains('(')).map(|&tool| tool.clone()).collect();
-    rule(&plain, None, "allow", 500);
-    for pattern in granted.iter().filter_map(|tool| tool.strip_suffix(')')) {
-        let Some((tool, command)) = pattern.split_once('(') else { continue };
-        let begins = format!("\"command\":\"{}", escaped(command.trim_end_matches('*')));
-        rule(&[tool.to_owned()], Some(begins), "allow", 500);
+        let names: Vec<String> = tools.iter().map(|tool| toml_text(tool)).collect();
+        let args = args.map(|args| format!("argsPattern = {}\n", toml_text(&args)));
+        self.0.push_str(&format!(
+            "[[rule]]\ntoolName = [{}]\n{}decision = \"{decision}\"\npriority = {priority}\n\n",
+            names.join(", "),
+            args.unwrap_or_default()
+        ));
     }
-    if !grant.write_under.is_empty() {
-        // The pattern knows nothing of folders above: a path that goes up is refused before.
-        rule(&writers, Some("\"file_path\":\"[^\"]*\\.\\.".to_owned()), "deny", 600);
+
+    /// A command is looked for anywhere in the line, behind a line's end that is written as `\n` too:
+    /// rather too much is denied than too little.
+    fn deny(&mut self, patterns: &[String]) {
+        let plain: Vec<&str> =
+            patterns.iter().filter(|tool| !tool.contains('(')).map(String::as_str).collect();
+        self.rule(&plain, None, "deny", 700);
+        for denied in patterns {
+            if let (tool, Some((words, _))) = pattern(denied) {
+                let word = escaped(words.trim());
+                let args = (!word.is_empty())
+                    .then(|| format!("\"command\":\".*(\\b|\\\\[nrt]|[^A-Za-z0-9]){word}"));
+                self.rule(&[tool], args, "deny", 700);
+            }
+        }
     }
-    for folder in &grant.write_under {
-        let folder = folder.trim_end_matches("/**").trim_end_matches('/');
-        let below = if folder.is_empty() || folder == "." {
-            String::new()
-        } else {
-            format!("{}/", escaped(folder))
-        };
-        let pattern = format!("\"file_path\":\"({}/)?{below}", escaped(cwd.trim_end_matches('/')));
-        rule(&writers, Some(pattern), "allow", 500);
+
+    fn allow(&mut self, patterns: &[String]) {
+        let plain: Vec<&str> =
+            patterns.iter().filter(|tool| !tool.contains('(')).map(String::as_str).collect();
+        self.rule(&plain, None, "allow", 500);
+        for allowed in patterns {
+            if let (tool, Some((words, goes_on))) = pattern(allowed) {
+                let end = if goes_on { "" } else { "\"" };
+                let begins = format!("\"command\":\"{}{end}", escaped(words));
+                self.rule(&[tool], Some(begins), "allow", 500);
+            }
+        }
     }
-    let ungranted: Vec<String> = WRITERS
-        .iter()
-        .chain(&[SHELL, "web_fetch"])
-        .filter(|tool| !plain.iter().any(|granted| granted == *tool))
-        .map(|&tool| tool.to_owned())
-        .collect();
-    rule(&ungranted, None, "deny", 400);
-    rules
+
+    fn only(&mut self, grant: &Grant, asked: &[String], cwd: &str) {
+        self.deny(&grant.denied);
+        self.allow(&grant.tools);
+        self.allow(asked);
+        if !grant.write_under.is_empty() {
+            // The pattern knows nothing of folders above: a path that goes up is refused before.
+            let goes_up = "\"file_path\":\"[^\"]*\\.\\.".to_owned();
+            self.rule(WRITERS, Some(goes_up), "deny", 600);
+        }
+        for folder in &grant.write_under {
+            let folder = folder.trim_end_matches("/**").trim_end_matches('/');
+            let below = if folder.is_empty() || folder == "." {
+                String::new()
+            } else {
+                format!("{}/", escaped(folder))
+            };
+            let pattern =
+                format!("\"file_path\":\"({}/)?{below}", escaped(cwd.trim_end_matches('/')));
+            self.rule(WRITERS, Some(pattern), "allow", 500);
+        }
+        let granted: Vec<&String> = grant.tools.iter().chain(asked).collect();
+        let ungranted: Vec<&str> = WRITERS
+            .iter()
+            .chain(&[SHELL, "web_fetch"])
+            .filter(|tool| !granted.iter().any(|granted| granted == *tool))
+            .copied()
+            .collect();
+        self.rule(&ungranted, None, "deny", 400);
+    }
 }
 
 /// A text as a pattern that matches it and nothing else.

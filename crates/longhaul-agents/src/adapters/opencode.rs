@@ -10,7 +10,7 @@ use crate::json::Object;
 use crate::launching::{Argv, check, is_argument, stdin_for};
 use crate::memory::{Memory, Terminal};
 use crate::scribe::{Finished, Line, Scribe};
-use crate::turn::{Access, Conversation, Grant, Launch, Turn, Unkept, Unsuited};
+use crate::turn::{Access, Conversation, Grant, Launch, Turn, Unkept, Unsuited, pattern};
 use crate::usage::{NanoUsd, Usage};
 use crate::verdict::{End, Ending, Exit, Table, Verdict, judge};
 use crate::{clip, limits::NAME_BYTES_MAX, reset};
@@ -215,11 +215,16 @@ fn error(object: &Object<'_>, scribe: &mut Scribe<'_>) {
     scribe.ended(Terminal::Failed, Some(Cow::Owned(message)), Value::Null);
 }
 
-/// Rules that only forbid.
+/// Rules that only forbid. What is denied of a tool's commands is left to the gate: a rule for it would
+/// take the place of the user's own for that tool.
 fn denials(tools: &[String]) -> Option<(String, Value)> {
-    let rules: Map<String, Value> =
-        tools.iter().map(|tool| (tool.clone(), json!("deny"))).collect();
+    let plain = tools.iter().filter(|tool| !tool.contains('('));
+    let rules: Map<String, Value> = plain.map(|tool| (tool.clone(), json!("deny"))).collect();
     (!rules.is_empty()).then(|| ("permission".to_owned(), Value::Object(rules)))
+}
+
+fn worded((words, goes_on): (&str, bool)) -> String {
+    format!("{words}{}", if goes_on { "*" } else { "" })
 }
 
 /// Of the rules for one thing the last that matches counts.
@@ -248,14 +253,38 @@ fn permission(grant: &Grant) -> Value {
         Value::Object(rules)
     };
     let mut rules = Map::new();
-    for denied in grant.denied.iter().filter(|tool| *tool != "write") {
+    rules.insert("edit".to_owned(), edit);
+    rules.insert("bash".to_owned(), if is_granted("bash") { shell(grant) } else { json!("deny") });
+    rules.insert("webfetch".to_owned(), json!(word(is_granted("webfetch"))));
+    for denied in grant.denied.iter().filter(|tool| *tool != "write" && !tool.contains('(')) {
         rules.insert(denied.clone(), json!("deny"));
     }
-    rules.insert("edit".to_owned(), edit);
-    for tool in ["bash", "webfetch"] {
-        rules.insert(tool.to_owned(), json!(word(is_granted(tool))));
-    }
     Value::Object(rules)
+}
+
+/// What of a shell is granted: all of it, or some commands. Each part of a line is ruled by itself.
+fn shell(grant: &Grant) -> Value {
+    let of_shell = |patterns: &[String]| -> Vec<String> {
+        let named = patterns.iter().map(|named| pattern(named));
+        let named = named.filter(|(tool, _)| matches!(*tool, "bash" | "*"));
+        named.map(|(_, command)| command.map_or_else(|| "*".to_owned(), worded)).collect()
+    };
+    let denied = of_shell(&grant.denied);
+    let mut rules = Map::new();
+    rules.insert("*".to_owned(), json!("deny"));
+    for granted in of_shell(&grant.tools).into_iter().chain(of_shell(&grant.asked)) {
+        // They are told in the order of their letters, and the last one counts.
+        let start = granted.trim_end_matches('*');
+        let is_lost = denied.iter().any(|no| *no < granted && no.starts_with(start));
+        if !is_lost {
+            rules.insert(granted, json!("allow"));
+        }
+    }
+    for no in denied {
+        rules.retain(|rule, _| rule == "*" || !rule.starts_with(no.trim_end_matches('*')));
+        rules.insert(no, json!("deny"));
+    }
+    if rules.len() == 1 && rules["*"] == "allow" { json!("allow") } else { Value::Object(rules) }
 }
 
 fn tool_servers(turn: &Turn) -> Value {

@@ -1,15 +1,16 @@
 //! Qwen Code, `qwen`: a fork of Gemini's CLI that speaks Claude's dialect.
 
 use super::claude::{is_uuid, servers};
-use super::gemini::settings_file;
+use super::gemini::{hooks, settings_file};
 use super::stream_json;
 use crate::adapter::{Adapter, Tried};
 use crate::failure::Class;
 use crate::launching::{Argv, check, is_argument, stdin_for};
 use crate::memory::Memory;
 use crate::scribe::{Line, Scribe};
-use crate::turn::{Access, Conversation, Launch, Turn, Unkept, Unsuited};
+use crate::turn::{Access, Conversation, File, Launch, Turn, Unkept, Unsuited};
 use crate::verdict::{End, Table, Verdict, judge};
+use serde_json::{Map, Value, json};
 
 pub(crate) struct Qwen;
 
@@ -57,11 +58,11 @@ impl Adapter for Qwen {
         }
         match &turn.access {
             Access::AsConfigured => {}
-            // Asking, which without a terminal offers neither a shell nor anything that writes.
+            // Asking, which without a terminal denies what is not allowed by name.
             Access::Only(grant) => {
                 argv.flag("--approval-mode", "default");
-                unkept.push(Unkept::Tools);
-                if !grant.write_under.is_empty() {
+                let shell = grant.let_through().contains(&SHELL);
+                if shell && !grant.write_under.is_empty() {
                     unkept.push(Unkept::Writes);
                 }
             }
@@ -83,8 +84,7 @@ impl Adapter for Qwen {
         unkept.extend(wishes.into_iter().filter(|(wished, _)| *wished).map(|(_, what)| what));
         let mut launch = argv.into_launch(PASS);
         launch.stdin = stdin_for(&turn.prompt);
-        if let Some(hook) = &turn.hook {
-            let settings = settings_file(turn, "PreToolUse", hook);
+        if let Some(settings) = settings(turn) {
             let variable = "QWEN_CODE_SYSTEM_SETTINGS_PATH".to_owned();
             launch.set.insert(variable, settings.path.clone());
             launch.files.push(settings);
@@ -109,6 +109,51 @@ impl Adapter for Qwen {
     fn resume_by_hand(&self, conversation: &str) -> Option<Vec<String>> {
         Some(["qwen", "--resume", conversation].map(str::to_owned).to_vec())
     }
+}
+
+const SHELL: &str = "run_shell_command";
+
+/// Settings that are for the whole machine, and have the last word: the rules of its mode, and our hook.
+fn settings(turn: &Turn) -> Option<File> {
+    let permissions = permissions(turn);
+    if permissions.is_empty() && turn.hook.is_none() {
+        return None;
+    }
+    let mut settings = Map::new();
+    if let Some(hook) = &turn.hook {
+        settings.insert("hooks".to_owned(), hooks("PreToolUse", hook));
+    }
+    if !permissions.is_empty() {
+        settings.insert("permissions".to_owned(), Value::Object(permissions));
+    }
+    Some(settings_file(turn, Value::Object(settings)))
+}
+
+/// A tool that no rule allows is denied before the hook is run, so what a person is asked about is
+/// allowed here as far as there is a hook to ask.
+fn permissions(turn: &Turn) -> Map<String, Value> {
+    let asked: &[String] = if turn.hook.is_some() { &turn.asked } else { &[] };
+    let (mut allowed, mut denied) = (asked.to_vec(), turn.denied.clone());
+    if turn.hook.is_none() {
+        denied.extend(turn.asked.iter().cloned());
+    }
+    if let Access::Only(grant) = &turn.access {
+        allowed.extend(grant.tools.iter().cloned());
+        allowed.extend(grant.write_under.iter().flat_map(|folder| under(folder)));
+        denied.extend(grant.denied.iter().filter(|tool| !turn.denied.contains(tool)).cloned());
+    }
+    let rules = [("allow", allowed), ("deny", denied)].into_iter();
+    let rules = rules.filter(|(_, rules)| !rules.is_empty());
+    rules.map(|(word, rules)| (word.to_owned(), json!(rules))).collect()
+}
+
+/// A slash at the beginning is the folder of the turn. Each of the tools that write has to be named, or
+/// it is denied whatever rules of `Edit` say.
+fn under(folder: &str) -> [String; 2] {
+    let folder = folder.trim_end_matches("/**").trim_end_matches('/');
+    let below =
+        if folder.is_empty() || folder == "." { String::new() } else { format!("{folder}/") };
+    ["edit", "write_file"].map(|tool| format!("{tool}(/{below}**)"))
 }
 
 struct Codes;

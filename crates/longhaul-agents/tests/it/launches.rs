@@ -30,6 +30,10 @@ fn resume() -> Conversation {
     Conversation::Resume(ID.into())
 }
 
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
 fn only(tools: &[&str], write_under: &[&str]) -> Access {
     let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     Access::Only(Grant { tools: owned(tools), write_under: owned(write_under), ..Grant::default() })
@@ -317,7 +321,7 @@ fn a_command_of_ones_own_gets_the_prompt_where_it_says_or_on_stdin() {
 
 fn hooked(access: Access) -> Turn {
     let hook = Hook { command: "'/opt/longhaul' hook x".into(), timeout_s: 30 };
-    Turn { hook: Some(hook), access, ..turn(Conversation::New) }
+    Turn { hook: Some(hook), folder_is_roots: true, access, ..turn(Conversation::New) }
 }
 
 #[test]
@@ -380,9 +384,16 @@ fn what_a_person_is_asked_about_is_offered_and_no_more() {
         config.contains(r#""permission":{"bash":"allow","edit":"deny","webfetch":"deny"}"#),
         "{config}"
     );
-    let gemini = launch("gemini", &asks(&["run_shell_command(git *)"], &["write_file"]));
+    let asking = asks(&["run_shell_command(git *)"], &["write_file"]);
+    let gemini = launch("gemini", &asking);
     let policy = &gemini.files[0].text;
-    assert!(policy.contains("toolName = [\"write_file\"]\ndecision = \"allow\""), "{policy}");
+    let is_offered = "toolName = [\"write_file\"]\ndecision = \"allow\"";
+    assert!(policy.contains(is_offered), "{policy}");
+    // Where nobody would run the hook, nobody would be asked.
+    let unheard = launch("gemini", &Turn { folder_is_roots: false, ..asking });
+    assert!(!unheard.files[0].text.contains(is_offered), "{unheard:?}");
+    assert_eq!((unheard.files.len(), unheard.unkept), (1, vec![Unkept::Hook]));
+    assert!(!unheard.set.contains_key("GEMINI_CLI_SYSTEM_SETTINGS_PATH"));
     assert!(
         policy.contains(
             "toolName = [\"run_shell_command\"]\nargsPattern = \"\\\"command\\\":\\\"git\\\\ \""
@@ -401,4 +412,68 @@ fn what_is_denied_is_denied_in_any_mode() {
         let opencode = launch("opencode", &denied);
         assert_eq!(opencode.set["OPENCODE_CONFIG_CONTENT"], r#"{"permission":{"Bash":"deny"}}"#);
     }
+}
+
+#[test]
+fn a_mode_that_offers_nothing_is_told_what_a_person_is_asked_about() {
+    let asked = vec!["run_shell_command".to_owned()];
+    let turn = Turn { asked, ..hooked(Access::AsConfigured) };
+    let gemini = launch("gemini", &turn);
+    let offers = "toolName = [\"run_shell_command\"]\ndecision = \"allow\"";
+    assert!(gemini.files[0].text.contains(offers), "{:?}", gemini.files);
+    let qwen = launch("qwen", &turn);
+    let allows = r#""permissions":{"allow":["run_shell_command"]}"#;
+    assert!(qwen.files[0].text.contains(allows), "{:?}", qwen.files);
+    let unheard = Turn { hook: None, folder_is_roots: false, ..turn };
+    assert_eq!(launch("gemini", &unheard).files, []);
+    let denies = r#"{"permissions":{"deny":["run_shell_command"]}}"#;
+    assert_eq!(launch("qwen", &unheard).files[0].text, denies);
+}
+
+#[test]
+fn qwen_is_given_rules() {
+    let Access::Only(grant) = only(&["run_shell_command(git *)"], &["src", "."]) else {
+        unreachable!()
+    };
+    let grant = Grant { denied: owned(&["web_fetch"]), ..grant };
+    let turn = Turn { access: Access::Only(grant), ..turn(Conversation::New) };
+    let launch = launch("qwen", &turn);
+    assert!(launch.argv.join(" ").contains("--approval-mode default"), "{launch:?}");
+    assert_eq!(
+        launch.files[0].text,
+        r#"{"permissions":{"allow":["run_shell_command(git *)","edit(/src/**)","write_file(/src/**)","edit(/**)","write_file(/**)"],"deny":["web_fetch"]}}"#
+    );
+    assert_eq!(launch.set["QWEN_CODE_SYSTEM_SETTINGS_PATH"], launch.files[0].path);
+    assert_eq!(launch.unkept, [Unkept::Writes], "a shell writes where it likes");
+}
+
+#[test]
+fn commands_that_are_denied_are_denied_without_a_hook_too() {
+    let grant = |denied: &[&str], tools: &[&str]| {
+        let Access::Only(grant) = only(tools, &[]) else { unreachable!() };
+        Turn {
+            access: Access::Only(Grant { denied: owned(denied), ..grant }),
+            ..turn(Conversation::New)
+        }
+    };
+    let gemini = launch("gemini", &grant(&["run_shell_command(rm *)"], &["run_shell_command"]));
+    let rule = "toolName = [\"run_shell_command\"]\nargsPattern = \"\\\"command\\\":\\\".*(\\\\b|\\\\\\\\[nrt]|[^A-Za-z0-9])rm\"\ndecision = \"deny\"\npriority = 700";
+    assert!(gemini.files[0].text.contains(rule), "{}", gemini.files[0].text);
+    let shell = |denied: &[&str], tools: &[&str]| {
+        let launch = launch("opencode", &grant(denied, tools));
+        let config: serde_json::Value =
+            serde_json::from_str(&launch.set["OPENCODE_CONFIG_CONTENT"]).unwrap();
+        config["permission"]["bash"].to_string()
+    };
+    assert_eq!(shell(&[], &["bash"]), r#""allow""#);
+    assert_eq!(shell(&["bash"], &["bash"]), r#""deny""#);
+    assert_eq!(shell(&[], &["bash(ls)"]), r#"{"*":"deny","ls":"allow"}"#);
+    let some = shell(&["bash(git push *)"], &["bash(git *)"]);
+    assert_eq!(some, r#"{"*":"deny","git *":"allow","git push *":"deny"}"#);
+    // What could come out the wrong way round comes out as a no.
+    assert_eq!(
+        shell(&["bash(git push *)"], &["bash(git*)"]),
+        r#"{"*":"deny","git push *":"deny"}"#
+    );
+    assert_eq!(shell(&["bash(g*)"], &["bash(git *)"]), r#"{"*":"deny","g*":"deny"}"#);
 }

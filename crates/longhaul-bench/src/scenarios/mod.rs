@@ -4,6 +4,7 @@ mod backoff;
 pub(crate) mod ephemeral;
 mod fifty;
 mod gib;
+mod hook;
 mod idle;
 mod ingest;
 mod list;
@@ -47,6 +48,7 @@ pub(crate) fn measure(bench: &Bench, scenario: Scenario) -> Result<Vec<Line>> {
         Scenario::Fifty => fifty::measure(bench),
         Scenario::Mail => mail::measure(bench),
         Scenario::Gib => gib::measure(bench),
+        Scenario::Hook => hook::measure(bench),
     }
 }
 
@@ -72,6 +74,7 @@ pub(crate) fn name(scenario: Scenario) -> &'static str {
         Scenario::Fifty => "fifty",
         Scenario::Mail => "mail",
         Scenario::Gib => "gib",
+        Scenario::Hook => "hook",
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::error::{Answer, Failure};
 use super::spec::{home_folder, plain_environment};
-use crate::access::{Bounds, bounds};
+use crate::access::{Bounds, bounds, is_roots};
 use crate::api::{self, After, AgentAsk, BudgetAsk, PolicyView, QuietView, Variables};
 use crate::daemon::is_needed;
 use crate::project::{owner_in, project_of};
@@ -69,19 +69,27 @@ fn probe(
     policy: &Policy,
     model: Option<&String>,
 ) -> Answer<Launch> {
-    let Bounds { access, denied, hook } = bounds(policy, kind.kind(), Path::new("longhaul"));
-    let turn = Turn {
+    launch(kind, &probed(kind, spec, policy, model))
+}
+
+fn probed(kind: &dyn Adapter, spec: &AgentSpec, policy: &Policy, model: Option<&String>) -> Turn {
+    let Bounds { access, denied, asked, hook } = bounds(policy, kind.kind(), Path::new("longhaul"));
+    Turn {
         prompt: "?".to_owned(),
         model: model.cloned(),
         cwd: spec.cwd.clone(),
         access,
         denied,
+        asked,
         hook,
         extra: spec.extra.clone(),
         folder: spec.cwd.clone(),
         ..Turn::default()
-    };
-    kind.launch(&turn).map_err(|unsuited| match unsuited {
+    }
+}
+
+fn launch(kind: &dyn Adapter, turn: &Turn) -> Answer<Launch> {
+    kind.launch(turn).map_err(|unsuited| match unsuited {
         Unsuited::NoProgram => bad("extra", "names no program to run".to_owned())
             .hint("give the program and its arguments after `--`"),
         Unsuited::BadFolder => bad("write_under", format!("is none: {unsuited}")),
@@ -100,12 +108,15 @@ pub(super) fn check_turn(spec: &AgentSpec, turn: &longhaul_core::turn::Turn) -> 
     probe(kind(&spec.kind)?, spec, policy, turn.model.as_ref().or(spec.model.as_ref())).map(drop)
 }
 
-/// What an agent's CLI cannot be made to keep of what was asked for, in words.
-pub(super) fn warnings(spec: &AgentSpec) -> Vec<String> {
-    let launch = kind(&spec.kind)
-        .and_then(|kind| probe(kind, spec, &spec.policy, spec.model.as_ref()))
-        .map(|launch| launch.unkept);
-    let unkept = launch.unwrap_or_default();
+/// What an agent's CLI cannot be made to keep of what was asked for, in words. `folder`: where the
+/// folders of its attempts are.
+pub(super) fn warnings(spec: &AgentSpec, folder: &Path) -> Vec<String> {
+    let unkept = kind(&spec.kind).and_then(|kind| {
+        let turn = probed(kind, spec, &spec.policy, spec.model.as_ref());
+        let turn = Turn { folder_is_roots: is_roots(folder), ..turn };
+        Ok(launch(kind, &turn)?.unkept)
+    });
+    let unkept = unkept.unwrap_or_default();
     // A hook answers for whatever the CLI has no option for.
     if !unkept.contains(&Unkept::Hook) {
         return Vec::new();

@@ -214,7 +214,7 @@ fn view(
         last,
         used_tree: family.used_by(name),
         children: family.children_of(name).to_vec(),
-        warnings: warnings(&agent.spec),
+        warnings: warnings(&agent.spec, &ports.home.attempts()),
         workspace: worktrees::of_agent(ports, &agent.spec),
     };
     Ok(views::agent(agent, around))

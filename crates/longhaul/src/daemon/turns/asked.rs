@@ -2,7 +2,7 @@
 //! same launch, so that one that is made again continues the first.
 
 use super::environment;
-use crate::access::{Bounds, bounds};
+use crate::access::{self, Bounds, bounds};
 use crate::hold;
 use crate::ids;
 use longhaul_agents::{Adapter, Carry, Conversation, File, Launch, NanoUsd, Stdin, Turn, Unsuited};
@@ -101,7 +101,7 @@ fn is_name(name: &str) -> bool {
 fn turn(of: &Ingredients<'_>) -> Turn {
     let (conversation, resumes_deferred) = conversation(of.job, of.input);
     let agent = &of.input.agent;
-    let Bounds { access, denied, hook } = bounds(&agent.policy, &agent.kind, of.program);
+    let Bounds { access, denied, asked, hook } = bounds(&agent.policy, &agent.kind, of.program);
     Turn {
         prompt: of.input.prompt.clone(),
         model: of.input.agent.model.clone(),
@@ -110,11 +110,13 @@ fn turn(of: &Ingredients<'_>) -> Turn {
         cwd: of.cwd.to_owned(),
         access,
         denied,
+        asked,
         hook,
         steps_max: of.job.spec.turn.as_ref().and_then(|turn| turn.steps_max),
         budget: budget(of.input),
         extra: of.input.agent.extra.clone(),
         folder: of.folder.to_owned(),
+        folder_is_roots: access::is_roots(Path::new(of.folder)),
         resumes_deferred,
         ..Turn::default()
     }
