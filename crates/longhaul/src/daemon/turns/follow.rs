@@ -3,10 +3,12 @@
 //! row is read again, and says where to go on.
 
 use super::asked::{Unfit, adapter, remembered};
+use super::masks::Masks;
 use super::reading::{Reading, Sizes, Unreadable};
 use crate::daemon::{AskError, EngineHandle, Readers, Spools};
 use crate::home::Home;
 use longhaul_agents::{Adapter, Memory};
+use longhaul_core::agent::AgentEnvironment;
 use longhaul_core::command::{Command, Refused};
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
@@ -56,6 +58,8 @@ struct Known {
     job: Job,
     input: Option<Input>,
     stored: Option<Stored>,
+    /// What its agent was given and must not be seen to say.
+    masks: Masks,
 }
 
 /// Why nobody can follow for now.
@@ -228,13 +232,13 @@ impl Follower {
     async fn reading(&self) -> Result<Option<(Reading, Job)>, FollowError> {
         let subject = (self.job.clone(), self.attempt);
         let known = self.readers.read(move |reader| known(reader, &subject)).await?;
-        let Some(Known { job, input, stored }) = known else { return Ok(None) };
+        let Some(Known { job, input, stored, masks }) = known else { return Ok(None) };
         // A turn's command is its kind; what it was given says more as long as it is there.
         let kind = input.as_ref().map_or(&job.spec.command[0], |input| &input.agent.kind);
         let turn = input.as_ref().map(|input| remembered(&job, input)).unwrap_or_default();
         let subject = (self.job.clone(), self.attempt);
         let reading = Reading::new(subject, adapter(kind)?, &turn, stored.as_ref());
-        Ok(Some((reading, job)))
+        Ok(Some((reading.masking(masks), job)))
     }
 
     async fn commit(&self, taking: Taking) -> Committed {
@@ -264,9 +268,14 @@ fn known(
     let input = input.as_ref().map(Input::from_row).transpose()?;
     let stored = reader.load(Table::Intake, job.as_str())?;
     let stored = stored.as_ref().map(Stored::from_row).transpose()?;
+    let job = Job::from_row(&row)?;
+    let agent = job.spec.turn.as_ref().map_or("", |turn| turn.agent.as_str());
+    let environment = reader.load(Table::AgentEnvironment, agent)?;
+    let environment = environment.as_ref().map(AgentEnvironment::from_row).transpose()?;
     Ok(Some(Known {
-        job: Job::from_row(&row)?,
+        job,
         input: input.filter(|input| input.attempt == *attempt),
         stored: stored.filter(|stored| stored.attempt == *attempt),
+        masks: environment.map(|row| Masks::of(&row.environment.0)).unwrap_or_default(),
     }))
 }

@@ -9,6 +9,7 @@ mod ended;
 mod environment;
 mod follow;
 mod last;
+mod masks;
 mod reading;
 mod reset;
 

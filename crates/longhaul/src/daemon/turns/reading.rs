@@ -1,6 +1,7 @@
 //! One attempt's output, read from where the last commit ended. Each call gives what is to be
 //! committed next; nothing here waits, and nothing is remembered that a commit does not hold.
 
+use super::masks::Masks;
 use longhaul_agents::limits::LINE_BYTES_MAX;
 use longhaul_agents::{Adapter, Event, Intake, Level, Memory, Speaker, Stream, Taken, Turn};
 use longhaul_core::id::JobId;
@@ -42,6 +43,7 @@ pub(super) struct Reading {
     attempt: u32,
     adapter: &'static dyn Adapter,
     intake: Intake<'static>,
+    masks: Masks,
     /// Up to where [`Self::next`] has given everything.
     at: Offsets,
     out: Spool,
@@ -79,7 +81,12 @@ impl Reading {
             None => Intake::begin(adapter, turn),
         };
         let (out, err) = (Spool::new("out"), Spool::new("err"));
-        Self { job, attempt, adapter, intake, at, out, err }
+        Self { job, attempt, adapter, intake, masks: Masks::default(), at, out, err }
+    }
+
+    /// Keeps these out of the events.
+    pub(super) fn masking(self, masks: Masks) -> Self {
+        Self { masks, ..self }
     }
 
     /// Whether there is more than one call of [`Self::next`] takes.
@@ -173,7 +180,8 @@ impl Reading {
 
     fn taking(&self, from: Offsets, events: &[Event]) -> Taking {
         let memory = self.intake.memory();
-        let mut bodies: Vec<String> = events.iter().take(TAKING_EVENTS_MAX).map(body).collect();
+        let bodies = events.iter().take(TAKING_EVENTS_MAX);
+        let mut bodies: Vec<String> = bodies.map(|event| self.masks.over(body(event))).collect();
         if let Some(more) = events.len().checked_sub(TAKING_EVENTS_MAX).filter(|more| *more > 0) {
             // One line says all of that, and cannot be taken in parts.
             bodies.pop();
