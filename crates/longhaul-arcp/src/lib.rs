@@ -9,9 +9,13 @@
 //! A comment with a number in brackets, as `[arcp §6.4]`, names the section of the protocol's draft
 //! whose demand the line below keeps.
 
+pub mod canonical;
 pub mod codec;
 pub mod error;
+pub mod event;
 pub mod features;
+pub mod frames;
+pub mod grammar;
 pub mod id;
 pub mod limits;
 pub mod message;

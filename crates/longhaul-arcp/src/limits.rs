@@ -55,3 +55,19 @@ pub const SILENT_INTERVALS_MAX: u64 = 2;
 
 /// Refused cancellations that wait until no submission is open.
 pub const LATE_REPLIES_MAX: usize = 64;
+
+/// Bytes of the body of one event, as JSON.
+pub const EVENT_BYTES_MAX: usize = 512 * 1024;
+
+/// Bytes of an event's kind.
+pub const EVENT_KIND_BYTES_MAX: usize = 128;
+
+/// Bytes of one piece of a result, decoded. Larger ones are refused; those that would make too large a
+/// frame are split by whoever tells them.
+pub const CHUNK_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of one piece of a result as it is sent, decoded: its frame has room for it in base64.
+pub const CHUNK_SENT_BYTES_MAX: usize = 512 * 1024;
+
+/// Bytes of a result's name.
+pub const RESULT_ID_BYTES_MAX: usize = 128;
