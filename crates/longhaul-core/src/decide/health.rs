@@ -45,8 +45,11 @@ fn waits_for_somebody(world: &mut World<'_>, id: &JobId) -> Result<bool, Fault> 
 fn grow_quiet(world: &mut World<'_>, id: &JobId, span: Millis) -> Result<(), Fault> {
     let now = world.now();
     let ladder = ladder(world, id)?;
-    let job = world.job(id)?;
     let is_over = ladder.stop_after.is_some_and(|after| span >= after);
+    if is_over && is_left_alone(world, id)? {
+        return Ok(());
+    }
+    let job = world.job(id)?;
     if is_over && job.stop_quiet(format!("no sign of life for {span}"), now) {
         return record_stopping(world, id);
     }
@@ -63,6 +66,22 @@ fn grow_quiet(world: &mut World<'_>, id: &JobId, span: Millis) -> Result<(), Fau
             }
         }
     }
+}
+
+/// Whether a person was asked about this very silence, and said that it is to be left alone.
+fn is_left_alone(world: &mut World<'_>, id: &JobId) -> Result<bool, Fault> {
+    let job = world.job(id)?;
+    let (attempt, turn) = (job.attempt, job.turn.as_ref());
+    let Some(asks) = turn.filter(|turn| turn.health == Health::Asked).and_then(|t| t.asks.clone())
+    else {
+        return Ok(false);
+    };
+    let approval = world.approval(&asks)?.as_ref();
+    Ok(approval.is_some_and(|approval| {
+        approval.attempt == attempt
+            && matches!(approval.question, Question::Silence { .. })
+            && matches!(approval.state, ApprovalState::Allowed { .. })
+    }))
 }
 
 /// Asks the agent itself, for its next turn: nobody can speak to one that is running.

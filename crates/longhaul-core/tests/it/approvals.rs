@@ -106,3 +106,31 @@ fn only_the_attempt_that_goes_on_may_ask() {
         "#]],
     );
 }
+
+#[test]
+fn a_silence_that_a_person_lets_be_ends_nobody_and_the_next_one_does() {
+    play(
+        "hire ada ask=20s stop=40s
+         prompt a ada one
+         started a
+         quiet a 20s
+         allow a
+         quiet a 50s
+         lively a
+         quiet a 19s
+         quiet a 40s
+         facts a",
+        &expect![[r#"
+            hire ada ask=20s stop=40s    (ada) idle
+            prompt a ada one             a starting · (ada) waits for its turn a · want start a#1
+            started a                    a running · want watch a#1
+            quiet a 20s                  nothing
+            allow a                      nothing
+            quiet a 50s                  nothing
+            lively a                     nothing
+            quiet a 19s                  nothing
+            quiet a 40s                  a stopping · want stop a#1
+            facts a                      quiet_for · question_asked · question_answered · lively · stopping
+        "#]],
+    );
+}

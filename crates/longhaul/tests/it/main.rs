@@ -116,6 +116,8 @@ mod serve_support;
 #[cfg(test)]
 mod settle;
 #[cfg(test)]
+mod silence;
+#[cfg(test)]
 mod sinks;
 #[cfg(test)]
 #[cfg(feature = "full-disk")]
