@@ -1,6 +1,8 @@
 //! Walks through the real program: real daemons, real shims, real children.
 
 #[cfg(test)]
+mod agent_sinks;
+#[cfg(test)]
 mod agents_support;
 #[cfg(test)]
 mod bad_days;
@@ -127,6 +129,11 @@ mod turns_crash;
 #[cfg(test)]
 mod turns_driver;
 #[cfg(test)]
+#[cfg(feature = "full-disk")]
+mod turns_full_disk;
+#[cfg(test)]
 mod turns_support;
+#[cfg(test)]
+mod turns_upgrade;
 #[cfg(test)]
 mod worktrees;
