@@ -6,6 +6,8 @@
 
 pub mod account;
 mod number;
+#[cfg(test)]
+mod tests;
 
 pub use account::{Account, Debited, Short, charge, exhausted};
 

@@ -5,7 +5,8 @@
 //! answers commands across rows; [`engine`] runs a batch as one transaction, lets time pass, places
 //! jobs, commits, and hands out what is wanted. [`delivery`] is the machine of those who are told,
 //! [`owner`] and [`sink`] are whom and where. [`port`] is what it needs of a database.
-//! [`roster`] is the machine of in-process jobs, which need none.
+//! [`roster`] is the machine of in-process jobs, which need none. [`lease`] says what a job may touch,
+//! and [`amounts`] what it may spend.
 
 pub mod agent;
 pub mod amounts;

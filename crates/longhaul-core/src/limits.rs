@@ -282,7 +282,7 @@ pub const NARROW_WORK_MAX: u64 = 2_000_000;
 /// Bytes of the name of a currency.
 pub const CURRENCY_BYTES_MAX: usize = 32;
 /// Significant digits of an amount of money.
-pub const AMOUNT_DIGITS_MAX: usize = 28;
+pub const AMOUNT_DIGITS_MAX: u32 = 28;
 /// Bytes of a number as text that is taken for an amount.
 pub const AMOUNT_BYTES_MAX: usize = 128;
 

@@ -7,6 +7,9 @@ use rust_decimal::Decimal;
 /// Digits after the point that can be kept.
 const DECIMALS_MAX: u32 = Decimal::MAX_SCALE;
 
+const TOO_MANY: &str = "an amount has at most 28 digits";
+const _: () = assert!(AMOUNT_DIGITS_MAX == 28, "the text above says how many");
+
 /// The text of a number, taken apart: `digits` without zeros at either end, times a power of ten.
 struct Digits {
     is_negative: bool,
@@ -18,13 +21,13 @@ struct Digits {
 pub(super) fn plain(text: &str) -> Result<Decimal, &'static str> {
     const FORM: &str = "an amount is digits, and a point with digits after it if needed";
     if text.len() > AMOUNT_BYTES_MAX {
-        return Err("an amount has at most 28 digits");
+        return Err(TOO_MANY);
     }
     if text.contains(['-', '+', 'e', 'E']) {
         return Err(FORM);
     }
     let Some(number) = take_apart(text) else { return Err(FORM) };
-    exact(&number).ok_or("an amount has at most 28 digits")
+    exact(&number).ok_or(TOO_MANY)
 }
 
 /// Any finite number that is not negative; up to the next that can be kept.
@@ -36,7 +39,7 @@ pub(super) fn charge(text: &str) -> Result<Decimal, BadCharge> {
     if number.is_negative && !number.digits.is_empty() {
         return Err(BadCharge::Negative);
     }
-    if whole_digits(&number) > AMOUNT_DIGITS_MAX as i64 {
+    if whole_digits(&number) > i64::from(AMOUNT_DIGITS_MAX) {
         return Err(BadCharge::TooLarge);
     }
     exact(&number).or_else(|| rounded_up(number)).ok_or(BadCharge::TooLarge)
@@ -69,7 +72,7 @@ fn mantissa_at(value: Decimal, scale: u32) -> Option<i128> {
 }
 
 fn is_short(value: Decimal) -> bool {
-    value.normalize().mantissa().unsigned_abs() < 10_u128.pow(AMOUNT_DIGITS_MAX as u32)
+    value.normalize().mantissa().unsigned_abs() < 10_u128.pow(AMOUNT_DIGITS_MAX)
 }
 
 /// A number as JSON writes them, though with zeros at its beginning if it likes.
@@ -125,7 +128,9 @@ fn exact(number: &Digits) -> Option<Decimal> {
     }
     let zeros = usize::try_from(number.exponent.max(0)).ok()?;
     let decimals = u32::try_from((-number.exponent).max(0)).ok()?;
-    if number.digits.len().saturating_add(zeros) > AMOUNT_DIGITS_MAX || decimals > DECIMALS_MAX {
+    if number.digits.len().saturating_add(zeros) > AMOUNT_DIGITS_MAX as usize
+        || decimals > DECIMALS_MAX
+    {
         return None;
     }
     let mantissa: i128 = format!("{}{}", number.digits, "0".repeat(zeros)).parse().ok()?;
@@ -134,7 +139,7 @@ fn exact(number: &Digits) -> Option<Decimal> {
 
 /// The next value that has few enough digits. Only for what has too many after its point.
 fn rounded_up(mut number: Digits) -> Option<Decimal> {
-    let most = AMOUNT_DIGITS_MAX as i64 - whole_digits(&number).max(0);
+    let most = i64::from(AMOUNT_DIGITS_MAX) - whole_digits(&number).max(0);
     let dropped = usize::try_from(-number.exponent - most).ok()?;
     number.digits.truncate(number.digits.len().saturating_sub(dropped));
     let mantissa: i128 = if number.digits.is_empty() { 0 } else { number.digits.parse().ok()? };

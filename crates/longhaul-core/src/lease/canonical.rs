@@ -327,7 +327,9 @@ fn authority_of_pattern(scheme: &str, authority: &str) -> Result<String, &'stati
         byte.is_ascii_alphanumeric()
             || matches!(byte, b'.' | b'-' | b'_' | b'*' | b':' | b'[' | b']')
     };
-    if !authority.bytes().all(is_known) {
+    // Colons inside brackets are of an address.
+    let ports = authority.rsplit(']').next().unwrap_or(authority).matches(':').count();
+    if !authority.bytes().all(is_known) || ports > 1 {
         return Err("its host is no plain name or address with wildcards");
     }
     let authority = authority.to_ascii_lowercase();

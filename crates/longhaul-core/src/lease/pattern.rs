@@ -1,6 +1,9 @@
 //! The grammar of patterns. A pattern matches the whole of a target, byte by byte:
 //! `*` is any run without `/`, `**` any run; `/**/` also matches a single `/`, and `/**` at the end
 //! also what stands before it. All else is literal, and its case counts.
+//!
+//! What is below a thing has a name: neither `/a/**` nor `/a/*` matches `/a/`. So a `*` that is a
+//! whole segment matches at least one character, and is within a `**` in its place.
 
 use super::canonical;
 use super::inclusion::{self, Work};
@@ -37,6 +40,8 @@ pub(super) enum Step {
     Byte(u8),
     /// One byte, whichever.
     One,
+    /// One byte other than `/`.
+    OneWithin,
     /// Any run without `/`.
     Run,
     /// Any run.
@@ -113,23 +118,33 @@ impl Glob {
     pub(super) fn compile(text: &str) -> Self {
         let mut steps = vec![];
         let mut rest = text.as_bytes();
+        let mut is_segment_start = true;
         while let Some(first) = rest.first() {
-            if rest == b"/**" {
+            let ends_at = |at: usize| matches!(rest.get(at), None | Some(b'/'));
+            let taken = if rest.starts_with(b"/**/**") && ends_at(6) {
+                // The same as one of them.
+                3
+            } else if rest == b"/**" {
                 steps.extend([Step::Skip(4), Step::Byte(b'/'), Step::One, Step::RunAcross]);
-                rest = &[];
+                3
             } else if rest.starts_with(b"/**/") {
                 steps.extend([Step::Skip(3), Step::Byte(b'/'), Step::RunAcross]);
-                rest = &rest[3..];
+                3
             } else if rest.starts_with(b"**") {
                 push_run(&mut steps, Step::RunAcross);
-                rest = &rest[2..];
-            } else {
-                match first {
-                    b'*' => push_run(&mut steps, Step::Run),
-                    byte => steps.push(Step::Byte(*byte)),
+                2
+            } else if *first == b'*' {
+                if is_segment_start && ends_at(1) {
+                    steps.push(Step::OneWithin);
                 }
-                rest = &rest[1..];
-            }
+                push_run(&mut steps, Step::Run);
+                1
+            } else {
+                steps.push(Step::Byte(*first));
+                1
+            };
+            is_segment_start = *first == b'/' && taken == 1;
+            rest = &rest[taken..];
         }
         Self { steps }
     }
@@ -164,7 +179,7 @@ impl Glob {
     pub(super) fn bytes(&self) -> impl Iterator<Item = u8> {
         self.steps.iter().filter_map(|step| match step {
             Step::Byte(byte) => Some(*byte),
-            Step::One | Step::Run | Step::RunAcross | Step::Skip(_) => None,
+            Step::One | Step::OneWithin | Step::Run | Step::RunAcross | Step::Skip(_) => None,
         })
     }
 
@@ -175,25 +190,41 @@ impl Glob {
             Step::One => Some(place + 1),
             Step::Run if byte != b'/' => Some(place),
             Step::RunAcross => Some(place),
-            Step::Byte(_) | Step::Run | Step::Skip(_) => None,
+            Step::OneWithin if byte != b'/' => Some(place + 1),
+            Step::Byte(_) | Step::OneWithin | Step::Run | Step::Skip(_) => None,
         }
     }
 
     /// The places, and those that are reached from them without a byte.
     pub(super) fn closed(&self, places: impl Iterator<Item = usize>) -> Vec<usize> {
-        let mut open: Vec<usize> = places.collect();
-        let mut closed = std::collections::BTreeSet::new();
-        while let Some(place) = open.pop() {
-            if !closed.insert(place) {
+        let mut is_reached = vec![false; self.steps.len() + 1];
+        let (mut first, mut last) = (self.steps.len(), 0);
+        for place in places {
+            is_reached[place] = true;
+            (first, last) = (first.min(place), last.max(place));
+        }
+        let mut closed = vec![];
+        // All ways without a byte lead forwards, so one pass finds every place.
+        let mut place = first;
+        while place <= last {
+            place += 1;
+            if !is_reached[place - 1] {
                 continue;
             }
-            match self.steps.get(place) {
-                Some(Step::Run | Step::RunAcross) => open.push(place + 1),
-                Some(Step::Skip(further)) => open.extend([place + 1, place + further]),
-                Some(Step::Byte(_) | Step::One) | None => {}
-            }
+            let place = place - 1;
+            closed.push(place);
+            let further = match self.steps.get(place) {
+                Some(Step::Run | Step::RunAcross) => 1,
+                Some(Step::Skip(further)) => {
+                    is_reached[place + 1] = true;
+                    *further
+                }
+                Some(Step::Byte(_) | Step::One | Step::OneWithin) | None => continue,
+            };
+            is_reached[place + further] = true;
+            last = last.max(place + further);
         }
-        closed.into_iter().collect()
+        closed
     }
 }
 
