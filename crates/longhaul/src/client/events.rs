@@ -66,7 +66,13 @@ impl<'c> Events<'c> {
                     self.pending.extend_from_slice(&bytes);
                 }
                 // The daemon ends a stream only when there is nothing more to come.
-                Ok(None) => self.is_over = true,
+                Ok(None) => {
+                    self.is_over = true;
+                    // What is asked next need not connect anew.
+                    if let Some(over) = self.answer.take() {
+                        self.client.transport().reuse(over);
+                    }
+                }
                 Err(_) => self.answer = None,
             }
         }

@@ -244,6 +244,11 @@ impl Transport {
         Ok((status, Bytes::from(whole)))
     }
 
+    /// Keeps the connection of an answer that was read to its end.
+    pub(super) fn reuse(&self, answer: Answer) {
+        self.keep(answer.connection);
+    }
+
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|connection| !connection.sender.is_closed());

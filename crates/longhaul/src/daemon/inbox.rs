@@ -79,6 +79,8 @@ impl Inbox {
             return Err(NotTaken::Full);
         }
         waiting.asks.push_back(Entry { commands: vec![command], answer: Some(answer) });
+        // Whoever is woken while this is locked goes to sleep again at once.
+        drop(waiting);
         self.arrived.notify_one();
         Ok(())
     }
@@ -92,6 +94,7 @@ impl Inbox {
         } else if !waiting.closed {
             waiting.reports.push_back(Entry { commands, answer: None });
         }
+        drop(waiting);
         self.arrived.notify_one();
     }
 

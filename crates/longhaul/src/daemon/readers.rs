@@ -59,6 +59,20 @@ impl Readers {
 }
 
 impl Readers {
+    /// As [`Self::read`] for a few rows that are looked up by their ids, on this very thread: they are
+    /// mostly in memory, and handing the question to another thread and the answer back costs four
+    /// wake-ups, which is many times the reading. What may read more than that belongs into `read`.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn glance<T>(
+        &self,
+        read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError>,
+    ) -> Result<T, AskError> {
+        let _permit = self.shared.permits.acquire().await.map_err(|_| stopping())?;
+        self.shared.with_reader(read)
+    }
+
     /// Ends all readers, once what is being read has been. Whoever asks later is told that the
     /// daemon stops. The store can only be put away when nobody reads it any more.
     pub(super) async fn close(&self) {
@@ -79,14 +93,22 @@ impl Readers {
         read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError>,
     ) -> Result<T, AskError> {
         let _permit = parked::wait(self.shared.permits.acquire()).map_err(|_| stopping())?;
-        let Some(mut reader) = self.shared.take() else { return Err(reader_lost()) };
-        let result = read(&mut *reader);
-        self.shared.put_back(reader);
-        result.map_err(|error| unreadable(&error))
+        self.shared.with_reader(read)
     }
 }
 
 impl Shared {
+    /// Reads with one of them; whoever calls holds a permit.
+    fn with_reader<T>(
+        &self,
+        read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError>,
+    ) -> Result<T, AskError> {
+        let Some(mut reader) = self.take() else { return Err(reader_lost()) };
+        let result = read(&mut *reader);
+        self.put_back(reader);
+        result.map_err(|error| unreadable(&error))
+    }
+
     fn take(&self) -> Option<Box<dyn Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }

@@ -3,7 +3,7 @@
 
 use super::error::{Answer, Failure};
 use super::query::Query;
-use super::resolve::{find, reread};
+use super::resolve::find;
 use super::{Shared, views};
 use crate::daemon::JobWatch;
 use axum::body::Body;
@@ -14,13 +14,15 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use longhaul_core::event::Event;
 use longhaul_core::id::JobId;
-use longhaul_core::port::Position;
+use longhaul_core::port::{Phase, Position, Reader, StoreError, Table};
 use std::io;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Entries that are read at once.
 const PAGE_EVENTS: u32 = 256;
+/// Entries that are read without leaving the thread.
+const FEW_EVENTS: u32 = 16;
 /// Silence after which the reader is told that somebody is there.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
@@ -61,6 +63,20 @@ pub(super) async fn stream(
     Ok((headers, Body::from_stream(pieces)).into_response())
 }
 
+fn page(
+    reader: &mut dyn Reader,
+    job: Option<&str>,
+    after: Position,
+    limit: u32,
+) -> Result<(bool, Vec<Event>), StoreError> {
+    // Asked before the page is read: an end that comes between is seen next time.
+    let has_ended = match job {
+        Some(job) => reader.load(Table::Job, job)?.is_none_or(|row| row.phase == Phase::Ended),
+        None => false,
+    };
+    Ok((has_ended, reader.events(job, after, limit)?))
+}
+
 /// What tells that there is more.
 enum News {
     Job(JobWatch),
@@ -81,9 +97,7 @@ impl EventReader {
     /// The next piece of the answer; `None` at its end.
     async fn next(&mut self) -> Answer<Option<Bytes>> {
         while !self.is_over {
-            // Asked before the page is read: an end that comes between is seen next time.
-            let has_ended = self.has_ended().await?;
-            let events = self.page().await?;
+            let (has_ended, events) = self.page().await?;
             if let Some(last) = events.last() {
                 self.after = last.position;
                 return Ok(Some(self.write(&events)));
@@ -98,18 +112,17 @@ impl EventReader {
         Ok(None)
     }
 
-    /// Whether the job that is followed has ended, or was removed.
-    async fn has_ended(&self) -> Answer<bool> {
-        let Some(job) = &self.job else { return Ok(false) };
-        Ok(reread(&self.ports, job).await?.is_none_or(|job| job.outcome().is_some()))
-    }
-
-    async fn page(&self) -> Answer<Vec<Event>> {
-        let (job, after) = (self.job.clone(), self.after);
-        let read = self
-            .ports
-            .readers
-            .read(move |reader| reader.events(job.as_ref().map(JobId::as_str), after, PAGE_EVENTS));
+    /// Whether the job that is followed has ended, or was removed, and what comes next in the journal.
+    async fn page(&self) -> Answer<(bool, Vec<Event>)> {
+        let (job, after) = (self.job.as_ref().map(JobId::as_str), self.after);
+        // Whoever keeps up finds a few new entries each time.
+        let few = self.ports.readers.glance(|reader| page(reader, job, after, FEW_EVENTS)).await?;
+        if few.1.len() < FEW_EVENTS as usize {
+            return Ok(few);
+        }
+        let job = job.map(str::to_owned);
+        let read =
+            self.ports.readers.read(move |reader| page(reader, job.as_deref(), after, PAGE_EVENTS));
         Ok(read.await?)
     }
 

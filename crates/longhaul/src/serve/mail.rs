@@ -2,18 +2,21 @@
 
 use super::body::parse;
 use super::error::{Answer, Failure};
+use super::mail_page::page;
 use super::proof::correspondent;
 use super::query::Query;
 use super::resolve::{CANDIDATES_MAX, as_prefix};
 use super::{Shared, jobs};
 use crate::api::{
-    MailAsk, MailBatch, MailCheckAsk, MailPage, MailPriority, MailReadAsk, MailState, MailView,
+    MailAsk, MailBatch, MailCheckAsk, MailPriority, MailReadAsk, MailState, MailView,
 };
 use crate::{ids, views};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use longhaul_core::command::{Command, Refused, Reply};
 use longhaul_core::decide::clip;
 use longhaul_core::id::MailId;
@@ -26,13 +29,8 @@ use longhaul_core::spec::BadSpec;
 const PAGE_MAIL: u32 = 50;
 /// Messages on one page at most.
 const PAGE_MAIL_MAX: u32 = 10_000;
-/// Messages that are read at once: few at first, and more while they are small.
-const READ_MAIL: u32 = 25;
-const READ_MAIL_MAX: u32 = 1_000;
-/// Bytes of one read below which the next may be of twice as many.
-const READ_BYTES_SMALL: usize = 512 * 1_024;
-/// Bytes of bodies and payloads after which a page ends, so that no page is too large to hold.
-const PAGE_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+/// Messages that are read by their ids without leaving the thread.
+const GLANCE_MAIL: usize = 4;
 /// The kind of a letter that names none.
 const KIND: &str = "status";
 
@@ -77,10 +75,7 @@ pub(super) async fn send(
 }
 
 /// `GET /v1/mail`
-pub(super) async fn list(
-    State(ports): State<Shared>,
-    RawQuery(raw): RawQuery,
-) -> Answer<Json<MailPage>> {
+pub(super) async fn list(State(ports): State<Shared>, RawQuery(raw): RawQuery) -> Answer<Response> {
     let known = ["to", "from", "thread", "state", "kind", "limit", "cursor"];
     let query = Query::parse(raw.as_deref(), &known)?;
     let states = query.words("state");
@@ -95,38 +90,7 @@ pub(super) async fn list(
     let limit = query.number("limit")?.unwrap_or(PAGE_MAIL).clamp(1, PAGE_MAIL_MAX);
     let before = query.number("cursor")?.map(|before: u64| before.min(i64::MAX.unsigned_abs()));
     let page = ports.readers.read(move |reader| page(reader, &filter, before, limit));
-    Ok(Json(page.await?))
-}
-
-/// A page of so many messages, or of as many as fit.
-fn page(
-    reader: &mut dyn Reader,
-    filter: &MailFilter,
-    mut before: Option<u64>,
-    limit: u32,
-) -> Result<MailPage, StoreError> {
-    let mut mail = Vec::new();
-    let (mut bytes, mut at_once) = (0, READ_MAIL);
-    loop {
-        let wanted = at_once.min(limit + 1);
-        let before_read = bytes;
-        let rows = reader.mail(filter, before, wanted)?;
-        let is_last = rows.len() < wanted as usize;
-        for row in &rows {
-            if mail.len() == limit as usize || bytes >= PAGE_BYTES_MAX {
-                let next_cursor = before.map(|before| before.to_string());
-                return Ok(MailPage { mail, next_cursor });
-            }
-            bytes += row.body.len();
-            before = Some(row.seq);
-            mail.push(views::mail(Mail::from_row(row)?));
-        }
-        if is_last {
-            return Ok(MailPage { mail, next_cursor: None });
-        }
-        let is_small = bytes - before_read < READ_BYTES_SMALL;
-        at_once = if is_small { (at_once * 2).min(READ_MAIL_MAX) } else { READ_MAIL };
-    }
+    Ok(([(CONTENT_TYPE, "application/json")], page.await?).into_response())
 }
 
 /// `GET /v1/mail/{id}`
@@ -188,14 +152,15 @@ pub(super) async fn check(
 
 /// Messages as they are shown, in this order.
 async fn shown_all(ports: &Shared, ids: Vec<MailId>) -> Answer<Vec<MailView>> {
-    let read = ports.readers.read(move |reader| {
+    let is_few = ids.len() <= GLANCE_MAIL;
+    let read = move |reader: &mut dyn Reader| {
         let mut mail = Vec::with_capacity(ids.len());
         for id in &ids {
             mail.extend(load_mail(reader, id)?.map(views::mail));
         }
         Ok(mail)
-    });
-    Ok(read.await?)
+    };
+    Ok(if is_few { ports.readers.glance(read).await? } else { ports.readers.read(read).await? })
 }
 
 fn load_mail(reader: &mut dyn Reader, id: &MailId) -> Result<Option<Mail>, StoreError> {
@@ -205,9 +170,8 @@ fn load_mail(reader: &mut dyn Reader, id: &MailId) -> Result<Option<Mail>, Store
 
 /// Finds the message that `text` means: a whole id, or a unique prefix of one.
 async fn find(ports: &Shared, text: &str) -> Answer<Mail> {
-    let wanted = text.to_owned();
-    let found = ports.readers.read(move |reader| {
-        let meant = match (MailId::parse(&wanted), as_prefix(MailId::PREFIX, &wanted)) {
+    let found = ports.readers.glance(|reader| {
+        let meant = match (MailId::parse(text), as_prefix(MailId::PREFIX, text)) {
             (Ok(id), _) => vec![id.into()],
             (Err(_), Some(prefix)) => reader.by_prefix(Table::Mail, &prefix, CANDIDATES_MAX)?,
             (Err(_), None) => Vec::new(),

@@ -21,6 +21,7 @@ mod events;
 mod inbox;
 mod jobs;
 mod mail;
+mod mail_page;
 mod notices;
 mod output;
 mod owed;

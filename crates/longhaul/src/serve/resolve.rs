@@ -67,9 +67,8 @@ pub(super) fn load(reader: &mut dyn Reader, id: &JobId) -> Result<Option<Job>, S
 
 /// Finds the job that `text` means.
 pub(super) async fn find(ports: &Shared, text: &str) -> Answer<Job> {
-    let wanted = text.to_owned();
-    let found = ports.readers.read(move |reader| {
-        let meaning = resolve(reader, &wanted)?;
+    let found = ports.readers.glance(|reader| {
+        let meaning = resolve(reader, text)?;
         let job = match &meaning {
             Meaning::One(id) => load(reader, id)?,
             Meaning::None | Meaning::Several(_) => None,
@@ -83,8 +82,7 @@ pub(super) async fn find(ports: &Shared, text: &str) -> Answer<Job> {
 
 /// Reads a job again; `None` if it was removed.
 pub(super) async fn reread(ports: &Shared, id: &JobId) -> Answer<Option<Job>> {
-    let id = id.clone();
-    Ok(ports.readers.read(move |reader| load(reader, &id)).await?)
+    Ok(ports.readers.glance(|reader| load(reader, id)).await?)
 }
 
 #[cfg(test)]

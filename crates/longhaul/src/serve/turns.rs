@@ -25,8 +25,7 @@ pub(super) async fn submit(
     body: Bytes,
 ) -> Answer<(StatusCode, Json<Submitted>)> {
     let ask: TurnAsk = parse(&body)?;
-    let wanted = name.clone();
-    let agent = ports.readers.read(move |reader| load_agent(reader, &wanted)).await?;
+    let agent = ports.readers.glance(|reader| load_agent(reader, &name)).await?;
     let agent = agent.ok_or_else(|| no_agent(&name))?;
     let submission = submission(&ports, &agent, ask).await?;
     jobs::accept(&ports, submission).await

@@ -12,7 +12,6 @@ use longhaul_core::job::{Job, JobState};
 use longhaul_core::limits;
 use longhaul_core::port::{Position, Reader, StoreError};
 use longhaul_core::schedule::waits_for;
-use std::sync::Arc;
 
 pub(super) use crate::views::{event, origin, spec, state, time};
 
@@ -31,14 +30,12 @@ pub(super) async fn show(ports: &Shared, job: Job) -> Answer<JobView> {
 
 /// A stored job as whoever just changed it is answered; `None` if it is not there.
 ///
-/// One visit to a reader, since each costs the wake-ups of two threads. And no more than a glance
-/// at what it waits for: counting who is ahead of it reads the whole queue, and submitting to a
-/// long queue would cost more than to an empty one.
+/// No more than a glance at what it waits for: counting who is ahead of it reads the whole queue, and
+/// submitting to a long queue would cost more than to an empty one.
 pub(super) async fn show_stored(ports: &Shared, id: &JobId) -> Answer<Option<JobView>> {
-    let (reading, id) = (Arc::clone(ports), id.clone());
-    let read = ports.readers.read(move |reader| {
-        let Some(job) = load(reader, &id)? else { return Ok(None) };
-        show_in_list(&reading, reader, &mut Glance::default(), &job).map(Some)
+    let read = ports.readers.glance(|reader| {
+        let Some(job) = load(reader, id)? else { return Ok(None) };
+        show_in_list(ports, reader, &mut Glance::default(), &job).map(Some)
     });
     Ok(read.await?)
 }

@@ -141,8 +141,8 @@ pub(super) async fn finish(
     let sizes = (left.exit.stdout_bytes, left.exit.stderr_bytes);
     match site.follower(&left.subject).close(sizes).await {
         Closing::Closed(closed) => {
-            let id = left.subject.job.as_str().to_owned();
-            let read = site.readers.read(move |reader| reader.latest(&id, turns::ENTRIES_MAX));
+            let id = left.subject.job.as_str();
+            let read = site.readers.glance(|reader| reader.latest(id, turns::ENTRIES_MAX));
             // Without them the end is as certain.
             let entries = read.await.unwrap_or_default();
             let end: TurnEnd = turns::end(&closed, &left.exit, &left.cwd, &entries);

@@ -231,7 +231,7 @@ impl Follower {
     /// Begins to read where the row says; nothing if the job is gone.
     async fn reading(&self) -> Result<Option<(Reading, Job)>, FollowError> {
         let subject = (self.job.clone(), self.attempt);
-        let known = self.readers.read(move |reader| known(reader, &subject)).await?;
+        let known = self.readers.glance(|reader| known(reader, &subject)).await?;
         let Some(Known { job, input, stored, masks }) = known else { return Ok(None) };
         // A turn's command is its kind; what it was given says more as long as it is there.
         let kind = input.as_ref().map_or(&job.spec.command[0], |input| &input.agent.kind);
