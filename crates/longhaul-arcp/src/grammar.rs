@@ -6,7 +6,7 @@ use crate::message::{Budget, Constraints, LeaseMap};
 use crate::profile::Profile;
 use longhaul_core::amounts::Amounts;
 use longhaul_core::lease::{Denied, Lease, Wider};
-use longhaul_core::time::Timestamp;
+use longhaul_core::time::{Millis, Timestamp};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// Bytes of an agent's name, and of its version.
@@ -92,19 +92,48 @@ pub fn moment(text: &str) -> Option<Timestamp> {
     ))
 }
 
-/// Reads what a job shall be allowed to do. [arcp §9.5] A lease that is over, or whose end is no moment
-/// in UTC, is no lease.
-pub fn lease(asked: &LeaseMap, constraints: &Constraints, now: Timestamp) -> Result<Lease, Denial> {
+/// Reads a moment of RFC 3339 in any zone; nothing if the text is none.
+pub fn moment_anywhere(text: &str) -> Option<Timestamp> {
+    const OFFSET_BYTES: usize = "+00:00".len();
+    if text.ends_with('Z') {
+        return moment(text);
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(OFFSET_BYTES)?)?;
+    let local = moment(&format!("{local}Z"))?;
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let part = |digits: &str, most: u64| {
+        let is_number = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<u64>().ok().filter(|number| is_number && *number <= most)
+    };
+    let span = Millis::from_secs(part(hours, 23)? * 3_600 + part(minutes, 59)? * 60);
+    match offset.as_bytes()[0] {
+        b'+' => Some(local.minus(span)),
+        b'-' => Some(local.plus(span)),
+        _ => None,
+    }
+}
+
+/// Reads what a job shall be allowed to do. [arcp §9.5] An end that is no moment in UTC is none; whether
+/// it has come already is for [`check_end`].
+pub fn lease(asked: &LeaseMap, constraints: &Constraints) -> Result<Lease, Denial> {
     let expires_at = match &constraints.expires_at {
         None => None,
         Some(text) => match moment(text) {
-            Some(at) if at > now => Some(at),
-            Some(_) => return Err(bad_end("is not in the future")),
+            Some(at) => Some(at),
             None => return Err(bad_end("must be a moment such as `2026-01-31T12:00:00Z`")),
         },
     };
     Lease::parse(asked, expires_at)
         .map_err(|bad| Denial::new(Code::InvalidRequest, format!("`lease_request`: {bad}")))
+}
+
+/// Refuses a lease that is over before anything was done under it. [arcp §9.5] Only asked of what is new:
+/// the same ask as before has the same answer as before.
+pub fn check_end(lease: &Lease, now: Timestamp) -> Result<(), Denial> {
+    match lease.expires_at() {
+        Some(at) if at <= now => Err(bad_end("is not in the future")),
+        _ => Ok(()),
+    }
 }
 
 fn bad_end(problem: &str) -> Denial {
@@ -205,17 +234,30 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_in_another_zone_is_the_same_moment() {
+        let utc = moment("2026-05-13T10:00:00.5Z");
+        for text in ["2026-05-13T12:30:00.5+02:30", "2026-05-13T04:00:00.5-06:00"] {
+            assert_eq!(moment_anywhere(text), utc, "{text}");
+        }
+        for bad in ["", "+02:00", "2026-05-13T12:00:00+2:000", "2026-05-13T12:00:00+24:00", "é2:00"]
+        {
+            assert_eq!(moment_anywhere(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn a_lease_that_is_over_or_unclear_is_refused() {
         let ends = |text: &str| {
             let constraints = Constraints { expires_at: Some(text.to_owned()) };
-            lease(&LeaseMap::new(), &constraints, NOW)
+            let lease = lease(&LeaseMap::new(), &constraints)?;
+            check_end(&lease, NOW).map(|()| lease)
         };
         assert!(ends("2099-01-01T00:00:00Z").unwrap().expires_at().is_some());
         for bad in [NOW.rfc3339().as_str(), "2020-01-01T00:00:00Z", "2099-01-01", "soon"] {
             assert_eq!(ends(bad).unwrap_err().code, Code::InvalidRequest, "{bad}");
         }
         let asked = LeaseMap::from([("teleport".to_owned(), vec!["**".to_owned()])]);
-        let refused = lease(&asked, &Constraints::default(), NOW).unwrap_err();
+        let refused = lease(&asked, &Constraints::default()).unwrap_err();
         assert_eq!(refused.code, Code::InvalidRequest);
     }
 
@@ -226,7 +268,7 @@ mod tests {
             ("cost.budget".to_owned(), vec!["USD:5.00".to_owned(), "credits:7".to_owned()]),
             ("tool.call".to_owned(), vec![]),
         ]);
-        let read = lease(&asked, &Constraints::default(), NOW).unwrap();
+        let read = lease(&asked, &Constraints::default()).unwrap();
         assert_eq!(read.asked(), asked);
         assert_eq!(constraints(&read), None);
         let told = |profile| {

@@ -71,3 +71,6 @@ pub const CHUNK_SENT_BYTES_MAX: usize = 512 * 1024;
 
 /// Bytes of a result's name.
 pub const RESULT_ID_BYTES_MAX: usize = 128;
+
+/// Bytes of a reason, and of what an error says in words.
+pub const REASON_BYTES_MAX: usize = 1024;

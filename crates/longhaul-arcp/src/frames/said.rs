@@ -48,7 +48,7 @@ pub(super) fn event<'a>(parts: &Parts<'_>) -> Option<Said<'a>> {
     Some(Said::event(&parts.kind, body))
 }
 
-fn get<'a>(part: Option<&'a RawValue>) -> Option<&'a str> {
+fn get(part: Option<&RawValue>) -> Option<&str> {
     part.map(RawValue::get)
 }
 

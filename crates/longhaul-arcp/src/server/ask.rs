@@ -2,13 +2,12 @@
 
 use crate::error::Denial;
 use crate::features::Features;
-use crate::message::{
-    Accepted, AgentEntry, Client, Constraints, JobEntry, LeaseMap, ResumeRequest, Subscribed,
-};
+use crate::grammar::AgentRef;
+use crate::message::{Accepted, AgentEntry, Client, JobEntry, ResumeRequest, Subscribed};
 use crate::profile::Profile;
 use crate::trace::Trace;
+use longhaul_core::lease::Lease;
 use longhaul_core::time::{Millis, Timestamp};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// Ties an answer to its ask, within one connection.
@@ -58,6 +57,8 @@ impl Close {
     pub const SLOW: Self = Self { code: 1013, reason: "reads too slowly; resume" };
     /// The runtime ends, and comes back.
     pub const RESTART: Self = Self { code: 1012, reason: "the runtime restarts; resume" };
+    /// The client has asked for more at once than it may.
+    pub const BUSY: Self = Self { code: 1013, reason: "too much is open; resume" };
     /// Something went wrong on our side.
     pub const FAULT: Self = Self { code: 1011, reason: "fault" };
 }
@@ -112,14 +113,13 @@ pub struct Knock {
 /// A job is asked for.
 #[derive(Debug)]
 pub struct Submission {
-    /// The agent, `name` or `name@version`.
-    pub agent: String,
-    /// What it is asked.
-    pub input: Option<Box<RawValue>>,
-    /// What it shall be allowed to do; empty if nothing was said.
-    pub lease: LeaseMap,
-    /// What bounds that.
-    pub constraints: Constraints,
+    /// The agent.
+    pub agent: AgentRef,
+    /// What it is asked: one text for all that say the same.
+    pub input: String,
+    /// What it shall be allowed to do. That it is not over yet is to be looked at only where the key
+    /// has not been used before; see [`grammar::check_end`](crate::grammar::check_end).
+    pub lease: Lease,
     /// What makes asking twice the same as asking once.
     pub key: Option<String>,
     /// Seconds after which it is ended.

@@ -1,0 +1,103 @@
+//! A connection that has its session: what it waits for, and what it holds back meanwhile.
+
+use super::ask::{Answered, AskId, Fed};
+use super::pulse::Pulse;
+use super::seen::Seen;
+use crate::features::Features;
+use crate::limits::KNOWN_JOBS_MAX;
+use crate::profile::Profile;
+use crate::trace::Trace;
+use std::collections::{BTreeSet, VecDeque};
+
+/// What is known of the session under a connection.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) session_id: String,
+    pub(super) features: Features,
+    pub(super) profile: Profile,
+    pub(super) seen: Seen,
+    /// What was asked and not answered, in the order in which the client asked.
+    pub(super) open: VecDeque<Request>,
+    /// Errors about jobs that no submission may be taken for.
+    pub(super) late: VecDeque<Request>,
+    pub(super) acks: Acks,
+    /// Frames that were read and may not be sent yet.
+    pub(super) feed: VecDeque<Fed>,
+    /// Jobs that the client was told of.
+    pub(super) known: BTreeSet<String>,
+    /// None if no signs of life were agreed on.
+    pub(super) pulse: Option<Pulse>,
+    /// Whether the client has said that it leaves.
+    pub(super) is_leaving: bool,
+}
+
+/// Something that the client asked for.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// What the runtime was asked; none if the answer was clear at once.
+    pub(super) ask: Option<AskId>,
+    /// The client's id for it.
+    pub(super) id: String,
+    pub(super) trace: Option<Trace>,
+    pub(super) what: What,
+    pub(super) answer: Option<Answered>,
+}
+
+/// Of which sort a request is; that says how it is answered.
+#[derive(Debug)]
+pub(super) enum What {
+    Submit,
+    Cancel {
+        job_id: String,
+        reason: Option<String>,
+    },
+    List {
+        cursor: Option<String>,
+    },
+    Subscribe {
+        job_id: String,
+    },
+    Unsubscribe,
+    Leave,
+    /// It could not be understood, or may not be asked.
+    Nothing,
+}
+
+/// How far the client has come. One ask is open at a time, so that a client that acknowledges every
+/// event costs one commit in a while and not one each.
+#[derive(Debug, Default)]
+pub(super) struct Acks {
+    pub(super) open: Option<AskId>,
+    pub(super) asked: u64,
+    pub(super) wanted: u64,
+}
+
+impl Attached {
+    /// Whether a submission waits for its answer.
+    pub(super) fn has_open_submission(&self) -> bool {
+        self.open.iter().any(|request| matches!(request.what, What::Submit))
+    }
+
+    fn is_about_to_follow(&self, job: &str) -> bool {
+        let is_it = |what: &What| matches!(what, What::Subscribe { job_id } if job_id == job);
+        self.open.iter().any(|request| is_it(&request.what))
+    }
+
+    /// Whether this frame may be sent now. A job's frames come after the client was told of the job.
+    pub(super) fn may_send(&self, fed: &Fed) -> bool {
+        if self.is_about_to_follow(&fed.job_id) {
+            return false;
+        }
+        // Which job a submission that is not answered yet is about, nobody here can know.
+        self.known.contains(&fed.job_id) || !self.has_open_submission()
+    }
+
+    /// The client was told of a job.
+    pub(super) fn told_of(&mut self, job: &str) {
+        if self.known.len() >= KNOWN_JOBS_MAX {
+            // Its frames may be held back for a moment longer than need be; that is all.
+            self.known.pop_first();
+        }
+        self.known.insert(job.to_owned());
+    }
+}
