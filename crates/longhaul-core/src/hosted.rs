@@ -2,6 +2,8 @@
 //! hosted here, under which authority, for how much.
 
 use crate::lease::Lease;
+use crate::limits;
+use crate::spec::{BadSpec, at_most, bad, check_word};
 use serde::{Deserialize, Serialize};
 
 /// What a job of a hosted agent was asked to be. Part of its specification.
@@ -40,9 +42,66 @@ impl Hosted {
         }
     }
 
-    /// Whether two asks are the same but for their trace.
+    /// Checks what is written in it; its lease was checked when it was read.
+    pub(crate) fn check(&self) -> Result<(), BadSpec> {
+        check_word("agent", &self.agent)?;
+        let words = [("agent", &self.version), ("delegate_id", &self.delegate)];
+        for (field, word) in words.into_iter().filter_map(|(f, w)| w.as_ref().map(|w| (f, w))) {
+            check_word(field, word)?;
+        }
+        let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        at_most("input", "bytes", self.input.len(), limits::HOSTED_INPUT_BYTES_MAX)?;
+        if !is_json(&self.input) {
+            return Err(bad("input", "is not JSON"));
+        }
+        let extensions = self.extensions.as_deref().unwrap_or("{}");
+        at_most("extensions", "bytes", extensions.len(), limits::EXTENSIONS_BYTES_MAX)?;
+        if !is_json(extensions) {
+            return Err(bad("extensions", "is not JSON"));
+        }
+        Ok(())
+    }
+
+    /// Whether two asks are the same. Neither their traces nor what was sent along with them say what
+    /// they are, and the order of an object's fields means nothing.
     pub fn is_same_ask(&self, other: &Self) -> bool {
-        Self { trace: String::new(), ..self.clone() }
-            == Self { trace: String::new(), ..other.clone() }
+        let Self { agent, version, input, lease, trace: _, delegate, depth, extensions: _ } = self;
+        (agent, version, delegate) == (&other.agent, &other.version, &other.delegate)
+            && (lease, depth) == (&other.lease, &other.depth)
+            && is_same_json(input, &other.input)
+    }
+}
+
+fn is_same_json(one: &str, other: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    one == other || read(one).is_some_and(|one| Some(one) == read(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asks_are_the_same_whatever_the_order_of_their_fields_and_their_trace() {
+        let hosted = |input: &str, trace: &str| Hosted {
+            agent: "a".into(),
+            input: input.into(),
+            trace: trace.into(),
+            ..Hosted::default()
+        };
+        let ask = hosted(r#"{"a":1,"b":[1,2]}"#, "1");
+        assert!(ask.is_same_ask(&hosted(r#"{ "b":[1,2], "a":1 }"#, "2")));
+        assert!(!ask.is_same_ask(&hosted(r#"{"a":1,"b":[2,1]}"#, "1")));
+        assert!(!ask.is_same_ask(&Hosted { version: Some("1".into()), ..ask.clone() }));
+    }
+
+    #[test]
+    fn an_ask_is_json_of_a_size_that_a_row_may_hold() {
+        let hosted = |input: String| Hosted { agent: "a".into(), input, ..Hosted::default() };
+        let long = format!("\"{}\"", "x".repeat(limits::HOSTED_INPUT_BYTES_MAX));
+        assert_eq!(hosted("null".into()).check(), Ok(()));
+        for bad in [String::new(), "{".into(), long] {
+            assert_eq!(hosted(bad).check().unwrap_err().field, "input");
+        }
     }
 }

@@ -312,6 +312,12 @@ pub const FEED_CAUGHT_UP: u64 = 500;
 pub const TOLD_SPANS_MAX: usize = 1_000;
 /// Tokens of one home.
 pub const TOKENS_MAX: u32 = 10_000;
+/// Bytes of what a hosted agent is asked, as JSON text.
+pub const HOSTED_INPUT_BYTES_MAX: usize = 1_024 * 1_024;
+/// Bytes of what a client sends along with what it asks, to be passed on as it is.
+pub const EXTENSIONS_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes of a hosted agent's result that is told in one; what is larger is told in pieces.
+pub const HOSTED_RESULT_BYTES_MAX: usize = 768 * 1_024;
 /// Bytes of one piece of a result, decoded.
 pub const PIECE_BYTES_MAX: u64 = 1_024 * 1_024;
 /// Bytes of all pieces of a result together, decoded.

@@ -207,6 +207,7 @@ impl JobSpec {
         self.check_times()?;
         self.check_files()?;
         self.task.as_ref().map_or(Ok(()), |task| task.check(self))?;
+        self.hosted.as_ref().map_or(Ok(()), |hosted| hosted.check())?;
         self.turn.as_ref().map_or(Ok(()), |turn| turn.check(self))
     }
 

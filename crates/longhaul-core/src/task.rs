@@ -30,6 +30,24 @@ pub struct TaskResult {
     /// Whether something was left out because it was too large.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_cut: bool,
+    /// What went wrong, for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<TaskFailure>,
+}
+
+/// What went wrong in a task, as it says itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskFailure {
+    /// A word that programs branch on.
+    pub code: String,
+    /// The same in words.
+    pub message: String,
+    /// Whether the same may go well another time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_retryable: bool,
+    /// What else there is to know, as JSON text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -76,8 +94,7 @@ impl Task {
 impl TaskResult {
     /// Keeps it within what a row may hold: the end of a text says more than its start, and half of
     /// what is for programs is nothing.
-    pub(crate) fn bound(&mut self) {
-        let most = limits::RESULT_BYTES_MAX;
+    pub(crate) fn bound(&mut self, most: usize) {
         if self.text.len() > most {
             let mut from = self.text.len() - most;
             while !self.text.is_char_boundary(from) {
@@ -89,6 +106,12 @@ impl TaskResult {
         if self.structured.as_ref().is_some_and(|structured| structured.len() > most) {
             self.structured = None;
             self.is_cut = true;
+        }
+        if let Some(failure) = &mut self.failure {
+            failure.code = crate::decide::clip(&failure.code, limits::WORD_BYTES_MAX);
+            failure.message = crate::decide::clip(&failure.message, limits::MESSAGE_BYTES_MAX);
+            let is_long = |text: &String| text.len() > limits::EMISSION_BYTES_MAX;
+            self.is_cut |= failure.details.take_if(|details| is_long(details)).is_some();
         }
     }
 }
@@ -127,8 +150,8 @@ mod tests {
     fn of_a_long_result_the_end_of_its_text_is_kept() {
         let long = format!("ä{}z", "x".repeat(limits::RESULT_BYTES_MAX - 1));
         let structured = Some(format!("[{}1]", "1,".repeat(limits::RESULT_BYTES_MAX)));
-        let mut result = TaskResult { text: long, structured, is_cut: false };
-        result.bound();
+        let mut result = TaskResult { text: long, structured, ..TaskResult::default() };
+        result.bound(limits::RESULT_BYTES_MAX);
         assert!(result.is_cut && result.structured.is_none() && result.text.ends_with("xz"));
         assert_eq!(result.text.len(), limits::RESULT_BYTES_MAX);
     }

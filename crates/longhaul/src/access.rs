@@ -3,8 +3,10 @@
 //! by itself what the policy does not grant; the hook adds the finer rules, the questions to people,
 //! and a record of what was decided.
 
+use crate::api::PolicyView;
 use longhaul_agents::{Access, Grant, Hook};
-use longhaul_core::policy;
+use longhaul_core::policy as rules;
+use longhaul_core::time::Millis;
 use longhaul_core::turn::{Base, Policy};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -33,11 +35,11 @@ pub(crate) struct Bounds {
 
 /// What a CLI of this kind is given. `program`: this program, which is its hook.
 pub(crate) fn bounds(policy: &Policy, kind: &str, program: &Path) -> Bounds {
-    if policy::is_silent(policy) {
+    if rules::is_silent(policy) {
         return Bounds::default();
     }
     let denied = policy.deny.clone();
-    let access = match policy::base(policy) {
+    let access = match rules::base(policy) {
         // A bound on where it writes is worth little in a mode that somebody else has chosen.
         Base::AsConfigured if policy.write_under.is_empty() => Access::AsConfigured,
         Base::Everything => Access::Everything,
@@ -54,6 +56,26 @@ pub(crate) fn bounds(policy: &Policy, kind: &str, program: &Path) -> Bounds {
         && policy.write_under.is_empty();
     let hook = (!is_plainly_everything).then(|| hook(policy, kind, program));
     Bounds { access, denied, asked: policy.ask.clone(), hook }
+}
+
+/// What a policy says of what it does not name follows from what it names: whoever lists what may be
+/// used means nothing else.
+pub(crate) fn policy(view: PolicyView) -> Policy {
+    let base = if view.everything {
+        Base::Everything
+    } else if !view.allow_tool.is_empty() {
+        Base::Nothing
+    } else {
+        Base::AsConfigured
+    };
+    Policy {
+        base,
+        allow: view.allow_tool,
+        deny: view.deny_tool,
+        ask: view.ask_tool,
+        write_under: view.write_under,
+        ask_for: view.ask_for.map(|span| Millis::new(span.0)),
+    }
 }
 
 fn hook(policy: &Policy, kind: &str, program: &Path) -> Hook {

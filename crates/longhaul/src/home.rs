@@ -203,6 +203,12 @@ impl Home {
         self.path.join("config.toml")
     }
 
+    /// The agents that are hosted here.
+    #[must_use]
+    pub fn agents(&self) -> PathBuf {
+        self.path.join("agents.toml")
+    }
+
     /// What job tokens are made from.
     #[must_use]
     pub fn secret(&self) -> PathBuf {

@@ -69,6 +69,16 @@ pub fn conversation(job: &JobId, attempt: u32) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
+/// Bytes as hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a text takes what it is given");
+        hex
+    })
+}
+
 /// Makes a secret that nobody can guess.
 ///
 /// # Errors

@@ -79,7 +79,9 @@ pub(super) fn owe_question(
 fn owe_news(world: &mut World<'_>, id: &JobId, about: Option<&ApprovalId>) -> Result<(), Fault> {
     let job = world.job(id)?.clone();
     let sinks = job.spec.notify.iter().cloned().map(Destination::Sink);
-    let is_news = about.is_some() || !super::deaths::is_no_news(world, &job)?;
+    // The end of what a session asked for is told by its feed, and its principal has no inbox.
+    let is_fed = job.spec.hosted.is_some();
+    let is_news = about.is_some() || !(is_fed || super::deaths::is_no_news(world, &job)?);
     let inbox = (job.owner.is_some() && is_news).then_some(Destination::Inbox);
     let mut notices: Vec<Owed> = Vec::new();
     for to in inbox.into_iter().chain(sinks) {

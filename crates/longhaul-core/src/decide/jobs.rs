@@ -138,13 +138,13 @@ fn known_already(world: &mut World<'_>, submission: &Submission) -> Result<Optio
 
 /// Whether two asks are the same but for what the caller's terminal happened to hold.
 fn is_same_ask(job: &Job, submission: &Submission) -> bool {
+    // How an agent is run may have changed since; what was asked of it is the same.
+    if let (Some(asked), Some(known)) = (&submission.spec.hosted, &job.spec.hosted) {
+        return asked.is_same_ask(known) && submission.spec.timeout == job.spec.timeout;
+    }
     let mut asked = submission.spec.clone();
     if asked.environment.set == job.spec.environment.set {
         asked.environment = job.spec.environment.clone();
-    }
-    // A trace says where an ask came from, and nothing about what it is.
-    if let (Some(asked), Some(known)) = (&mut asked.hosted, &job.spec.hosted) {
-        asked.trace.clone_from(&known.trace);
     }
     asked == job.spec
 }

@@ -8,7 +8,6 @@ use crate::id::JobId;
 use crate::job::{AfterExit, CleanupState};
 use crate::limits;
 use crate::port::Table;
-use crate::task::TaskResult;
 use crate::time::{Millis, Timestamp};
 use crate::world::{Fault, World, job_ids};
 
@@ -34,7 +33,8 @@ pub(super) fn exited(
     mut exit: Exit,
 ) -> Result<Reply, Fault> {
     let now = world.now();
-    bound(&mut exit);
+    let is_hosted = world.job(id)?.spec.hosted.is_some();
+    bound(&mut exit, is_hosted);
     let never_began = matches!(exit.how, How::NeverStarted(_));
     let leftovers = exit.leftovers.clone();
     let end = exit.turn.as_deref().cloned();
@@ -69,7 +69,7 @@ pub(super) fn exited(
 }
 
 /// Keeps what a report brings within what a row may hold.
-fn bound(exit: &mut Exit) {
+fn bound(exit: &mut Exit, is_hosted: bool) {
     if let How::SpawnFailed(message) | How::Lost(message) | How::NeverStarted(Some(message)) =
         &mut exit.how
     {
@@ -79,7 +79,9 @@ fn bound(exit: &mut Exit) {
         if let Some(error) = error {
             *error = clip(error, limits::MESSAGE_BYTES_MAX);
         }
-        result.iter_mut().for_each(TaskResult::bound);
+        let most =
+            if is_hosted { limits::HOSTED_RESULT_BYTES_MAX } else { limits::RESULT_BYTES_MAX };
+        result.iter_mut().for_each(|result| result.bound(most));
     }
     exit.turn.iter_mut().for_each(|end| end.bound());
     exit.artifacts.truncate(limits::ARTIFACTS_MAX);

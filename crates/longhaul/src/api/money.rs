@@ -87,6 +87,10 @@ impl Visitor<'_> for Amount {
         dollars.to_string().parse().map_err(E::custom)
     }
 
+    fn visit_i64<E: Error>(self, dollars: i64) -> Result<Usd, E> {
+        dollars.to_string().parse().map_err(E::custom)
+    }
+
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -10,6 +10,7 @@ mod doubts;
 mod engine;
 mod feeds;
 mod handle;
+mod hosted;
 mod inbox;
 mod journal;
 mod limits;
@@ -35,6 +36,10 @@ pub use courier::{Courier, Tested, check_secret, check_url, shown_url};
 pub use doubts::Doubts;
 pub use feeds::{Feeds, Seat};
 pub use handle::{AskError, EngineHandle};
+pub use hosted::{
+    Agent, Entry, HostedAsk, Inventory, NoAgent, NotRegistered, NotSubmitted, Offered, POOL,
+    Prepared, Reference, Unfit, Work, is_name, is_version,
+};
 pub use journal::{InboxWatch, JobWatch, Journal, Watch};
 pub use mend::{inspect, repair};
 pub use options::{DaemonError, DaemonOptions};
@@ -96,6 +101,8 @@ pub struct Ports {
     pub courier: Courier,
     /// Functions of this process that are run as jobs.
     pub tasks: Tasks,
+    /// Agents that can be asked for.
+    pub inventory: Inventory,
     /// Worktrees that agents work in.
     pub worktrees: Worktrees,
     /// Where everything lies.
@@ -250,9 +257,11 @@ impl Daemon {
             stop: stop.clone(),
         };
         let (readers, spools) = (Readers::new(readers), Spools::new(home.clone()));
+        let tasks = Tasks::new(handle.clone(), readers.clone(), clock.clone());
         let ports = Ports {
+            inventory: Inventory::new(&home, handle.clone(), stored.clone(), tasks.clone())?,
             courier: courier(&handle, &readers, &spools, home.path(), &host, &config),
-            tasks: Tasks::new(handle.clone(), readers.clone(), clock.clone()),
+            tasks,
             engine: handle,
             journal,
             readers,

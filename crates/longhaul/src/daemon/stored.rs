@@ -7,15 +7,20 @@
 use super::readers::Readers;
 use super::stop::StopSwitch;
 use crate::clock::{Clock, wall_now};
-use crate::home::Home;
+use crate::home::{Home, make_private};
+use crate::ids;
 use longhaul_core::job::Job;
 use longhaul_core::limits;
 use longhaul_core::port::{Filter, Reader, Record, StoreError};
+use longhaul_core::spec::Blob;
 use longhaul_core::time::{Millis, Timestamp};
 use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, fstat, futimens};
 use rustix::io::Errno;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -61,6 +66,32 @@ impl Stored {
         let now = Timestamps { last_access: time(UTIME_OMIT), last_modification: time(UTIME_NOW) };
         futimens(&file, &now)?;
         Ok(u64::try_from(about.st_size).ok())
+    }
+
+    /// Stores content and names it by what it is. Blocks for the disk.
+    ///
+    /// # Errors
+    /// The file system's own; nothing is stored then.
+    pub fn put(&self, content: &[u8]) -> io::Result<Blob> {
+        let sha256 = ids::hex(&Sha256::digest(content));
+        let blob = Blob { sha256, size: content.len() as u64 };
+        if self.keep(&blob.sha256)? == Some(blob.size) {
+            return Ok(blob);
+        }
+        let folder = self.home.blobs();
+        make_private(&folder)?;
+        // Its own name each, so that two who store the same do not write into each other.
+        let draft = folder.join(format!("{DRAFT}{}", ids::job_id()?));
+        let file = File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
+        let written = (&file).write_all(content).and_then(|()| file.sync_all());
+        let named = written.and_then(|()| fs_err::rename(&draft, self.home.blob(&blob.sha256)));
+        if let Err(error) = named {
+            // What is left of it is swept one day.
+            let _ = fs_err::remove_file(&draft);
+            return Err(error);
+        }
+        File::open(&folder)?.sync_all()?;
+        Ok(blob)
     }
 
     /// Says that retention was looked at: this is a time to sweep, too.

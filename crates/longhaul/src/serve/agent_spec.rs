@@ -4,8 +4,9 @@
 
 use super::error::{Answer, Failure};
 use super::spec::{home_folder, plain_environment};
+pub(super) use crate::access::policy;
 use crate::access::{Bounds, bounds, is_roots};
-use crate::api::{self, After, AgentAsk, BudgetAsk, PolicyView, QuietView, Variables};
+use crate::api::{self, After, AgentAsk, BudgetAsk, QuietView, Variables};
 use crate::daemon::is_needed;
 use crate::project::{owner_in, project_of};
 use longhaul_agents::{Adapter, KINDS, Launch, Turn, Unkept, Unsuited, adapter};
@@ -14,7 +15,7 @@ use longhaul_core::command::Refused;
 use longhaul_core::role;
 use longhaul_core::spec::{BadSpec, Environment};
 use longhaul_core::time::Millis;
-use longhaul_core::turn::{Base, Budget, Park, Policy, ResumeRule};
+use longhaul_core::turn::{Budget, Park, Policy, ResumeRule};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -144,26 +145,6 @@ fn environment(base: Option<Variables>, set: Variables, launch: &Launch) -> Envi
     Environment(kept)
 }
 
-/// What a policy says of what it does not name follows from what it names: whoever lists what may be
-/// used means nothing else.
-pub(super) fn policy(view: PolicyView) -> Policy {
-    let base = if view.everything {
-        Base::Everything
-    } else if !view.allow_tool.is_empty() {
-        Base::Nothing
-    } else {
-        Base::AsConfigured
-    };
-    Policy {
-        base,
-        allow: view.allow_tool,
-        deny: view.deny_tool,
-        ask: view.ask_tool,
-        write_under: view.write_under,
-        ask_for: view.ask_for.map(|span| Millis::new(span.0)),
-    }
-}
-
 pub(super) const fn budget(ask: BudgetAsk) -> Budget {
     Budget { nano_usd_max: ask.usd_max.0, is_asked: ask.ask }
 }
@@ -209,7 +190,8 @@ fn bad(field: &'static str, problem: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Span;
+    use crate::api::{PolicyView, Span};
+    use longhaul_core::turn::Base;
 
     fn ask(kind: &str) -> AgentAsk {
         AgentAsk { kind: kind.to_owned(), cwd: Some("/".to_owned()), ..AgentAsk::default() }

@@ -100,6 +100,7 @@ fn kept(output: Output) -> TaskResult {
         text: output.text,
         structured: output.structured.map(|value| value.to_string()),
         is_cut: output.is_cut,
+        failure: None,
     }
 }
 
