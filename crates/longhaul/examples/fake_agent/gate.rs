@@ -57,7 +57,10 @@ fn hooks(kind: &str, asked: &Asked, tool: &str) -> Vec<Hook> {
                 file(&format!("{}/settings.json", at("CLAUDE_CONFIG_DIR", ".claude"))),
             ],
         ),
-        "qwen" => ("PreToolUse", vec![file(&format!("{home}/.qwen/settings.json"))]),
+        "qwen" => {
+            let system = std::env::var("QWEN_CODE_SYSTEM_SETTINGS_PATH").unwrap_or_default();
+            ("PreToolUse", vec![file(&format!("{home}/.qwen/settings.json")), file(&system)])
+        }
         "codex" if asked.trusts_hooks => {
             ("PreToolUse", vec![file(&format!("{}/hooks.json", at("CODEX_HOME", ".codex")))])
         }
@@ -74,10 +77,12 @@ fn hooks(kind: &str, asked: &Asked, tool: &str) -> Vec<Hook> {
     });
     let each = groups.filter_map(|group| group["hooks"].as_array()).flatten();
     let unit = if kind == "gemini" { 1 } else { 1_000 };
+    // It once counted milliseconds, and takes large numbers for such.
+    let is_old = |told: u64| kind == "qwen" && told >= 1_000;
     each.filter_map(|hook| {
         let command = hook["command"].as_str()?.to_owned();
-        let patience =
-            Duration::from_millis(hook["timeout"].as_u64().unwrap_or(60_000 / unit) * unit);
+        let told = hook["timeout"].as_u64().unwrap_or(60_000 / unit);
+        let patience = Duration::from_millis(if is_old(told) { told } else { told * unit });
         Some(Hook { command, patience })
     })
     .collect()

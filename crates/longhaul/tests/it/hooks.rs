@@ -117,7 +117,7 @@ fn a_no_is_told_to_the_agent_with_its_reason() {
 
 #[test]
 fn who_cannot_put_a_call_off_is_held_until_the_answer_comes() {
-    let stage = Stage::new("gemini", &["--ask-tool", "run_shell_command"]);
+    let stage = Stage::new("qwen", &["--ask-tool", "run_shell_command"]);
     let job = stage.turn("[[bash touch made]] [[done fine]]");
     let id = stage.asked()["id"].as_str().unwrap().to_owned();
     let held = stage.home.show(&job);
@@ -125,6 +125,7 @@ fn who_cannot_put_a_call_off_is_held_until_the_answer_comes() {
     stage.home.run(&["approvals", "--allow", &id]).ok();
     let ended = stage.home.until(&job, "ended");
     assert_eq!((&ended["outcome"]["kind"], &ended["attempt"]), (&json!("succeeded"), &json!(1)));
+    assert!(stage.home.work().join("made").exists(), "{:#?}", stage.fake.notes());
     assert_eq!(stage.decisions(&job), ["asked", "allowed"]);
 }
 
