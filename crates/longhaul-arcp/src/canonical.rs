@@ -1,5 +1,6 @@
-//! One text for what says the same, so that asking twice can be told from asking for something else:
-//! keys are sorted, and nothing said is the same as `null`.
+//! One text for what says the same, so that asking twice can be told from asking for something else.
+//! [arcp §7.2] The same key with the same parameters has the same answer, and with others none: keys
+//! are sorted, and nothing said is the same as `null`.
 
 use serde_json::Value;
 use serde_json::value::RawValue;

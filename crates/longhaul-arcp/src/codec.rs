@@ -77,12 +77,11 @@ fn read_into(text: &str, seen: &mut Unread) -> Result<Envelope, String> {
         return Err(format!("the frame is larger than {INBOUND_BYTES_MAX} bytes"));
     }
     check_depth(text)?;
-    let is_object = text.trim_start().starts_with('{');
-    let loose: Loose<'_> = match serde_json::from_str(text) {
-        Ok(loose) if is_object => loose,
-        Ok(_) => return Err("the frame is no JSON object".to_owned()),
-        Err(error) => return Err(format!("the frame cannot be read: {error}")),
-    };
+    if !text.trim_start().starts_with('{') {
+        return Err("the frame is no JSON object".to_owned());
+    }
+    let loose: Loose<'_> =
+        serde_json::from_str(text).map_err(|error| format!("the frame cannot be read: {error}"))?;
     // Whatever can be read of it is read first, so that the answer can say what it answers.
     let id = name(loose.id, "id");
     let kind = name(loose.kind, "type");
@@ -297,3 +296,6 @@ fn written(envelope: &Envelope, payload: impl Serialize) -> String {
     };
     serde_json::to_string(&written).expect("payloads are made of texts, numbers and maps by text")
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,8 +33,10 @@ pub struct Piece {
     pub is_last: bool,
 }
 
-/// Looks at an event before it is told. `body` is JSON text. Whether pieces come in order is not looked
-/// at here, and no cost is counted.
+/// Looks at an event before it is told. [arcp §8.2] The kinds of the protocol have their shapes, and
+/// whoever wants others brings a name of its own.
+///
+/// `body` is JSON text. Whether pieces come in order is not looked at here, and no cost is counted.
 pub fn check(kind: &str, body: &str) -> Result<Checked, Denial> {
     if kind.is_empty() || kind.len() > EVENT_KIND_BYTES_MAX {
         return Err(invalid(format!("an event's kind has 1 to {EVENT_KIND_BYTES_MAX} bytes")));

@@ -21,6 +21,11 @@ impl Seed {
         self.with(&[0]).with(sort.as_bytes())
     }
 
+    /// What stands for this seed where nothing needs to be read from it.
+    pub(crate) const fn mark(self) -> u128 {
+        self.0
+    }
+
     fn with(self, bytes: &[u8]) -> Self {
         const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
         Self(bytes.iter().fold(self.0, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME)))

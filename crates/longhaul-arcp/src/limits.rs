@@ -23,7 +23,7 @@ pub const ID_BYTES_MAX: usize = 256;
 pub const KEY_BYTES_MAX: usize = 1024;
 
 /// How long a connection may take until it is welcomed.
-pub const HANDSHAKE_MS_MAX: Millis = Millis::from_secs(10);
+pub const HANDSHAKE_MAX: Millis = Millis::from_secs(10);
 
 /// Attempts at a handshake on one connection. A refused token is not tried again at all.
 pub const HANDSHAKE_TRIES_MAX: u32 = 3;
@@ -36,7 +36,7 @@ pub const STRAY_FRAMES_MAX: u32 = 16;
 pub const OPEN_ASKS_MAX: usize = 256;
 
 /// Envelope ids that are remembered, so that a frame that is sent again is not done again.
-pub const SEEN_IDS_MAX: usize = 1024;
+pub const SEEN_IDS_MAX: usize = 256;
 
 /// Jobs of which a connection remembers that its peer was told of them.
 pub const KNOWN_JOBS_MAX: usize = 4096;

@@ -1,4 +1,4 @@
-//! Which trace a message belongs to. Some peers write the trace's id alone, others a whole
+//! Which trace a message belongs to. [arcp §11] It is passed on to whatever works for the job. Some peers write the trace's id alone, others a whole
 //! `traceparent`; we read both and write the id.
 
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Entries of the journal as numbered frames of a session. Frames are not kept: the same entry under
 //! the same number is the same text each time, so that what is told again is what was told.
 //!
-//! Nothing here fails: an entry that nobody understands still has its number, and a number that is left
-//! out is a gap, which ends the session for known clients.
+//! [arcp §8.3] Numbers have no gaps, so nothing here fails: an entry that nobody understands still has
+//! its number, and one that is left out ends the session for known clients.
 
 mod ended;
 mod facts;
@@ -195,6 +195,7 @@ impl Frames {
         }
     }
 
+    /// [arcp §8.1] The session, the job, the number, and what happened, with its kind.
     fn written(&self, event_seq: u64, job: Job<'_>, ts: &str, said: &Said<'_>) -> String {
         let (name, size) = match said {
             Said::Event { body, .. } => ("job.event", body.len()),

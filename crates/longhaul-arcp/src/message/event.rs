@@ -1,7 +1,7 @@
 //! What happens in a job, by kind. The protocol reserves ten kinds; others are passed on as they are.
 
 use super::job::{Constraints, LeaseMap};
-use super::{filled, filled_option};
+use super::{filled, filled_option, or_default};
 use crate::error::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -95,7 +95,7 @@ pub struct ToolError {
     /// The same in words.
     pub message: String,
     /// Whether the same can be tried again.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub retryable: bool,
     /// What else there is to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]

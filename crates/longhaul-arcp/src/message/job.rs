@@ -1,6 +1,6 @@
 //! What is said about a job, but for what happens in it.
 
-use super::{filled, filled_option};
+use super::{filled, filled_option, or_default};
 use crate::error::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -51,7 +51,7 @@ pub struct Accepted {
     /// The job.
     pub job_id: String,
     /// What it may do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub lease: LeaseMap,
     /// When it was accepted.
     pub accepted_at: String,
@@ -165,7 +165,7 @@ pub struct JobError {
     /// The same in words.
     pub message: String,
     /// Whether the same can be tried again.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub retryable: bool,
     /// What else there is to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -202,13 +202,13 @@ pub struct Subscribed {
     /// Its agent, with its version.
     pub agent: String,
     /// What it may do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub lease: LeaseMap,
     /// The newest number of this session so far.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub subscribed_from: u64,
     /// Whether what happened so far follows.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub replayed: bool,
     /// What bounds what it may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -158,3 +158,13 @@ fn filled_option<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Str
         text => Ok(text),
     }
 }
+
+/// Reads what may be missing, or `null` where it should have been left out.
+fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de> + Default,
+{
+    let value: Option<T> = serde::Deserialize::deserialize(from)?;
+    Ok(value.unwrap_or_default())
+}

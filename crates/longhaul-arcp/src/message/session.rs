@@ -1,7 +1,7 @@
 //! What is said about a session.
 
 use super::job::LeaseMap;
-use super::{filled, filled_option};
+use super::{filled, filled_option, or_default};
 use crate::error::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -50,10 +50,10 @@ pub struct Client {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Auth {
     /// Of which sort; `bearer` is the only one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub scheme: String,
     /// The proof.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub token: String,
 }
 
@@ -94,7 +94,7 @@ pub struct AgentEntry {
     /// Its name.
     pub name: String,
     /// Its versions; none if it has no versions.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub versions: Vec<String>,
     /// The version that its name alone means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,7 +156,7 @@ pub struct Welcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_interval_sec: Option<NonZeroU64>,
     /// What was agreed on, and the agents that can be asked for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub capabilities: Capabilities,
     /// When.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -290,21 +290,21 @@ pub struct JobEntry {
     /// Its state.
     pub status: String,
     /// What it may do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub lease: LeaseMap,
     /// The job that it was delegated by; `null` if it was by none.
     #[serde(default)]
     pub parent_job_id: Option<String>,
     /// When it was made.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub created_at: String,
     /// The same, where some clients look for it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub submitted_at: String,
     /// Its trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
     /// The newest number of it, in the session that asked for it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub last_event_seq: u64,
 }

@@ -113,6 +113,9 @@ pub struct Knock {
 /// A job is asked for.
 #[derive(Debug)]
 pub struct Submission {
+    /// The client's id for the message that asks. A client that does not know whether it arrived sends
+    /// the same message again, also on another connection of the session.
+    pub request_id: String,
     /// The agent.
     pub agent: AgentRef,
     /// What it is asked: one text for all that say the same.

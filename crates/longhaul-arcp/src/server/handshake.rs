@@ -8,12 +8,12 @@ use super::{Connection, State};
 use crate::codec::Unread;
 use crate::error::{Code, Denial};
 use crate::features::{Feature, Features};
-use crate::limits::{HANDSHAKE_MS_MAX, HANDSHAKE_TRIES_MAX, STRAY_FRAMES_MAX};
+use crate::limits::{HANDSHAKE_MAX, HANDSHAKE_TRIES_MAX, STRAY_FRAMES_MAX};
 use crate::message::{
     AgentList, Auth, Capabilities, Client, Envelope, Hello, Message, Resume, ResumeRequest, Welcome,
 };
 use crate::profile::Profile;
-use longhaul_core::time::Timestamp;
+use longhaul_core::time::{Millis, Timestamp};
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU64;
 
@@ -47,7 +47,7 @@ impl Knocking {
 
     /// When it has taken too long; never while it is we who are slow.
     pub(super) fn due_at(&self) -> Option<Timestamp> {
-        self.open.is_none().then(|| self.since.plus(HANDSHAKE_MS_MAX))
+        self.open.is_none().then(|| self.since.plus(HANDSHAKE_MAX))
     }
 }
 
@@ -148,6 +148,7 @@ impl Connection {
         let profile = opened.profile.or(self.config.profile).unwrap_or(knocked.guess);
         let beats = knocked.features.has(Feature::Heartbeat);
         let interval_secs = (self.config.heartbeat.get() / 1_000).max(1);
+        let interval = Millis::from_secs(interval_secs);
         let agents = (!opened.agents.is_empty()).then_some(AgentList::Entries(opened.agents));
         let speaks_json = |all: Vec<String>| all.iter().any(|name| name == "json");
         let encodings = knocked.encodings.is_some_and(speaks_json).then(|| vec!["json".to_owned()]);
@@ -173,7 +174,7 @@ impl Connection {
             acks: Acks { asked: opened.after, wanted: opened.after, ..Acks::default() },
             feed: VecDeque::new(),
             known: BTreeSet::new(),
-            pulse: beats.then(|| Pulse::new(self.config.heartbeat, now)),
+            pulse: beats.then(|| Pulse::new(interval, now)),
             is_leaving: false,
         }));
         self.send(&envelope);

@@ -121,14 +121,14 @@ impl Connection {
     }
 
     fn on_submit(&mut self, asker: Asker, submit: Submit, extensions: Option<Map<String, Value>>) {
-        let trace = asker.trace.clone();
-        match submission(submit, trace, extensions) {
+        match submission(submit, &asker, extensions) {
             Ok(submission) => self.ask(asker, What::Submit, Ask::Submit(Box::new(submission))),
             Err(denial) => self.answer_at_once(asker, What::Submit, denial),
         }
     }
 
-    /// The job is named on the envelope; some clients name it within.
+    /// [arcp §7.4] Whether this session may end the job, the runtime says. The job is named on the
+    /// envelope; some clients name it within.
     fn on_cancel(&mut self, asker: Asker, cancel: Cancel, job: Option<String>) {
         let job_id = match (job, cancel.job_id) {
             (Some(outer), Some(inner)) if outer != inner => {
@@ -142,6 +142,7 @@ impl Connection {
         self.ask(asker, what, Ask::Cancel(Cancelling { job_id, reason }));
     }
 
+    /// [arcp §6.6] A list is read and nothing more: no job is followed by being listed.
     fn on_list(&mut self, asker: Asker, list: ListJobs) {
         if !self.has(Feature::ListJobs) {
             return self.refuse(asker, not_agreed(Feature::ListJobs));
@@ -165,6 +166,7 @@ impl Connection {
         self.ask(asker, what, Ask::Subscribe(Subscribing { job_id, history_after }));
     }
 
+    /// [arcp §7.6] It has no answer.
     fn on_unsubscribe(&mut self, asker: Asker, job_id: String) {
         if self.has(Feature::Subscribe) {
             self.ask(asker, What::Unsubscribe, Ask::Unsubscribe { job_id });
@@ -218,7 +220,7 @@ impl Connection {
 /// whether the lease is over: both are the runtime's to say, in this order.
 fn submission(
     submit: Submit,
-    trace: Option<Trace>,
+    asker: &Asker,
     extensions: Option<Map<String, Value>>,
 ) -> Result<Submission, Denial> {
     let too_long = |key: &String| key.len() > KEY_BYTES_MAX;
@@ -227,12 +229,13 @@ fn submission(
     }
     let lease: LeaseMap = submit.lease_request.unwrap_or_default();
     Ok(Submission {
+        request_id: asker.id.clone(),
         agent: grammar::agent(&submit.agent)?,
         input: canonical::input(submit.input.as_deref()),
         lease: grammar::lease(&lease, &submit.lease_constraints.unwrap_or_default())?,
         key: submit.idempotency_key,
         runtime_secs_max: submit.max_runtime_sec.map(std::num::NonZero::get),
-        trace,
+        trace: asker.trace.clone(),
         extensions,
     })
 }
