@@ -3,6 +3,7 @@
 
 use crate::agent::AgentSpec;
 use crate::amounts::{Amount, Currency};
+use crate::delegation::{Delegation, DenialCode, OperationAsk};
 use crate::delivery::Settled;
 use crate::id::{
     ApprovalId, ConnectionId, DeliveryId, HostId, JobId, MailId, PresenceId, SessionId,
@@ -13,6 +14,7 @@ use crate::policy::ToolCall;
 use crate::session::Resume;
 use crate::sink::SinkKind;
 use crate::spec::{Environment, JobSpec};
+use crate::task::TaskResult;
 use crate::time::{Millis, Timestamp};
 use crate::token::TokenRole;
 use crate::turn::Taking;
@@ -167,6 +169,36 @@ pub enum Command {
         attempt: u32,
         /// What it would do.
         call: Box<ToolCall>,
+    },
+    /// Ask: may this attempt do this, under its job's lease? Gives [`Reply::Allowed`] or
+    /// [`Reply::Denied`]. Each answer is recorded.
+    AuthorizeOperation {
+        /// Which job, proven by its token.
+        job: JobId,
+        /// In which attempt.
+        attempt: u32,
+        /// What it would do.
+        ask: Box<OperationAsk>,
+    },
+    /// Ask: have another agent work under a part of this job's authority. Gives [`Reply::Submitted`]
+    /// or [`Reply::Denied`], which is recorded.
+    Delegate {
+        /// Which job, proven by its token.
+        parent: JobId,
+        /// In which attempt.
+        attempt: u32,
+        /// What is asked for.
+        ask: Box<Delegation>,
+    },
+    /// Report: what an attempt gives back, whole; the last one counts. Refused where it comes in
+    /// pieces.
+    GiveResult {
+        /// Which job.
+        job: JobId,
+        /// From which attempt.
+        attempt: u32,
+        /// The result.
+        result: TaskResult,
     },
     /// Ask: answer a question.
     Answer {
@@ -439,10 +471,12 @@ pub enum Reply {
     },
     /// So many tokens are good for nothing any more.
     Revoked(u32),
-    /// The tool call may run.
+    /// The tool call, or the operation, may be.
     Allowed,
-    /// The tool call may not run.
+    /// The tool call, or the operation, may not be.
     Denied {
+        /// Which no.
+        code: DenialCode,
         /// Why, for the agent.
         reason: String,
     },

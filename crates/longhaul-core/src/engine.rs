@@ -238,6 +238,9 @@ fn due_job(world: &mut World<'_>, id: &JobId) -> Result<(), StoreError> {
         if before != (job.state_name(), job.is_forced()) {
             decide::record_stopping(world, id)?;
         }
+        if before.0 == "queued" {
+            decide::settle(world, id)?;
+        }
         Ok(())
     })
 }

@@ -2,6 +2,7 @@
 //! rows that they changed.
 
 use crate::approval::Question;
+use crate::delegation::DenialCode;
 use crate::delivery::Settled;
 use crate::id::{ApprovalId, DeliveryId, JobId, MailId, SessionId};
 use crate::outcome::Outcome;
@@ -265,7 +266,28 @@ pub enum Fact {
         /// For how long.
         slept: Millis,
     },
-    /// A tool call was put to the turn's policy, or to the answer of a person.
+    /// An operation was put to the job's lease.
+    OperationDecided {
+        /// The capability that it needed.
+        capability: String,
+        /// What it was about.
+        target: String,
+        /// Why not; `None` if it was allowed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        denied: Option<DenialCode>,
+    },
+    /// Another agent was asked to work for the job.
+    Delegated {
+        /// The job's own name for it.
+        delegate: String,
+        /// The job that it is; none if it was denied.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        child: Option<JobId>,
+        /// Why not; `None` if it was allowed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        denied: Option<DenialCode>,
+    },
+    /// A tool call was put to the job's lease, to the turn's policy, or to the answer of a person.
     ToolDecided {
         /// The call, as the CLI names it.
         call: String,
@@ -273,6 +295,9 @@ pub enum Fact {
         tool: String,
         /// What was decided.
         decision: Decision,
+        /// Which no of the lease, if it was the lease that said no.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<DenialCode>,
         /// Why, unless it was allowed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -409,6 +434,8 @@ impl Fact {
             Self::AgentChanged { .. } => "agent_changed",
             Self::PoolChanged { .. } => "pool_changed",
             Self::Woke { .. } => "woke",
+            Self::OperationDecided { .. } => "operation_decided",
+            Self::Delegated { .. } => "delegated",
             Self::ToolDecided { .. } => "tool_decided",
             Self::QuestionAsked { .. } => "question_asked",
             Self::QuestionAnswered { .. } => "question_answered",

@@ -16,6 +16,7 @@ pub mod budget;
 pub mod command;
 pub mod credential;
 pub mod decide;
+pub mod delegation;
 pub mod delivery;
 mod dispatch;
 pub mod engine;

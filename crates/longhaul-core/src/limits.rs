@@ -322,3 +322,15 @@ pub const HOSTED_RESULT_BYTES_MAX: usize = 768 * 1_024;
 pub const PIECE_BYTES_MAX: u64 = 1_024 * 1_024;
 /// Bytes of all pieces of a result together, decoded.
 pub const PIECES_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
+/// How long after its lease a job may still be there: what it asks for in that time is denied.
+pub const LEASE_GRACE: Millis = Millis::new(500);
+/// How deep jobs may delegate to each other.
+pub const DELEGATION_DEPTH_MAX: u32 = 8;
+/// Delegated jobs of one job that go on.
+pub const DELEGATIONS_OPEN_MAX: u32 = 64;
+/// Delegated jobs that there may ever be below one job.
+pub const DELEGATIONS_BELOW_MAX: u32 = 1_000;
+/// Bytes of a delegated job's result that its parent is told; a larger one has to be looked for.
+pub const DELEGATED_RESULT_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes of what a tool call, or a delegation, says of itself to those who follow the job.
+pub const CALL_BYTES_MAX: usize = 256 * 1_024;

@@ -26,6 +26,10 @@ pub struct ToolCall {
     pub command: Option<String>,
     /// Absolute paths that it would write, as far as they can be told from its arguments.
     pub writes: Vec<String>,
+    /// Absolute paths that it would read, likewise.
+    pub reads: Vec<String>,
+    /// URLs that it would fetch, likewise.
+    pub fetches: Vec<String>,
     /// What it would do, shortened: JSON text.
     pub input: String,
 }

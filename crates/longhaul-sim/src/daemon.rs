@@ -408,6 +408,9 @@ const fn is_ask(command: &Command) -> bool {
         | Command::Follow { .. }
         | Command::Unfollow { .. }
         | Command::Tell { .. }
+        | Command::AuthorizeOperation { .. }
+        | Command::Delegate { .. }
+        | Command::GiveResult { .. }
         | Command::OpenSession { .. }
         | Command::ResumeSession(_)
         | Command::AcknowledgeFeed { .. }
@@ -459,6 +462,9 @@ const fn job_of(report: &Command) -> Option<&JobId> {
         | Command::Follow { .. }
         | Command::Unfollow { .. }
         | Command::Tell { .. }
+        | Command::AuthorizeOperation { .. }
+        | Command::Delegate { .. }
+        | Command::GiveResult { .. }
         | Command::DetachSession { .. }
         | Command::Answer { .. }
         | Command::Submit(_)

@@ -1,9 +1,10 @@
 //! Tool calls that ask, and people who answer. A question is told to its owner in the commit that asks
 //! it, and is nobody's news any more in the commit that answers it.
 
-use super::{clip, deliveries, turns};
+use super::{clip, deliveries, leases, turns};
 use crate::approval::{Approval, ApprovalState, Question};
 use crate::command::{Refused, Reply};
+use crate::delegation::DenialCode;
 use crate::event::{Decision, Fact};
 use crate::id::{ApprovalId, JobId};
 use crate::job::Job;
@@ -28,14 +29,17 @@ pub(super) fn authorize(
     // Who asks is alive.
     job.emitted += 1;
     let (policy, cwd) = rules(world, id)?;
+    if let Some(denial) = leases::check_call(world, id, call, &cwd)? {
+        return deny(world, id, call, Some(denial.code), denial.message);
+    }
     let known = ApprovalId::of(id, &format!("tool:{}", call.key));
     if let Some(known) = world.approval(&known)?.clone() {
         return again(world, id, call, known);
     }
     match policy::answer(&policy, call, &cwd) {
-        Answer::Allow => decided(world, id, call, Decision::Allowed, None, Reply::Allowed),
-        Answer::Unsaid => decided(world, id, call, Decision::Unsaid, None, Reply::Unsaid),
-        Answer::Deny(reason) => deny(world, id, call, reason),
+        Answer::Allow => decided(world, id, call, Decision::Allowed, None, None, Reply::Allowed),
+        Answer::Unsaid => decided(world, id, call, Decision::Unsaid, None, None, Reply::Unsaid),
+        Answer::Deny(reason) => deny(world, id, call, None, reason),
         Answer::Ask => {
             let question = Question::Tool {
                 call: clip(&call.call, limits::WORD_BYTES_MAX),
@@ -47,10 +51,10 @@ pub(super) fn authorize(
                 let reason = format!(
                     "this turn has asked more than its {most} questions, or has too many open"
                 );
-                return deny(world, id, call, reason);
+                return deny(world, id, call, None, reason);
             }
             put(world, id, &known, question)?;
-            decided(world, id, call, Decision::Asked, None, Reply::Asked(known))
+            decided(world, id, call, Decision::Asked, None, None, Reply::Asked(known))
         }
     }
 }
@@ -66,16 +70,16 @@ fn again(
         // Nothing new, however often it is asked.
         ApprovalState::Asked => Ok(Reply::Asked(known.id)),
         ApprovalState::Allowed { .. } => {
-            decided(world, id, call, Decision::Allowed, None, Reply::Allowed)
+            decided(world, id, call, Decision::Allowed, None, None, Reply::Allowed)
         }
         ApprovalState::Denied { by, reason, .. } => {
             let reason = match reason {
                 Some(reason) => format!("{by} said no: {reason}"),
                 None => format!("{by} said no"),
             };
-            deny(world, id, call, reason)
+            deny(world, id, call, None, reason)
         }
-        ApprovalState::Lapsed { because, .. } => deny(world, id, call, because),
+        ApprovalState::Lapsed { because, .. } => deny(world, id, call, None, because),
     }
 }
 
@@ -83,10 +87,13 @@ fn deny(
     world: &mut World<'_>,
     id: &JobId,
     call: &ToolCall,
+    code: Option<DenialCode>,
     reason: String,
 ) -> Result<Reply, Fault> {
     let reason = clip(&reason, limits::MESSAGE_BYTES_MAX);
-    decided(world, id, call, Decision::Denied, Some(reason.clone()), Reply::Denied { reason })
+    let said = code.unwrap_or(DenialCode::PermissionDenied);
+    let reply = Reply::Denied { code: said, reason: reason.clone() };
+    decided(world, id, call, Decision::Denied, code, Some(reason), reply)
 }
 
 fn decided(
@@ -94,6 +101,7 @@ fn decided(
     id: &JobId,
     call: &ToolCall,
     decision: Decision,
+    code: Option<DenialCode>,
     reason: Option<String>,
     reply: Reply,
 ) -> Result<Reply, Fault> {
@@ -104,11 +112,17 @@ fn decided(
         call: clip(&call.call, limits::WORD_BYTES_MAX),
         tool: clip(&call.tool, limits::WORD_BYTES_MAX),
         decision,
+        code,
         reason,
         input,
     };
     world.record(id, &fact)?;
     Ok(reply)
+}
+
+/// Where a job's current attempt runs.
+pub(super) fn cwd(world: &mut World<'_>, id: &JobId) -> Result<String, Fault> {
+    Ok(rules(world, id)?.1)
 }
 
 /// What the turn's current attempt may do, and where it runs: as it was told when it began.

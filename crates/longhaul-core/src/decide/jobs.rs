@@ -1,6 +1,6 @@
 //! What people ask of jobs: submit, cancel, remove; and what a job's end means for others.
 
-use super::{deliveries, record_stopping, sessions, turns};
+use super::{delegation, deliveries, record_stopping, sessions, turns};
 use crate::command::{Refused, Reply, Submission};
 use crate::event::Fact;
 use crate::id::JobId;
@@ -99,11 +99,13 @@ fn tell_asker(world: &mut World<'_>, submission: &Submission, known: &JobId) -> 
 fn check(submission: &Submission) -> Result<(), Refused> {
     submission.spec.check()?;
     submission.environment.check()?;
-    for (field, word) in [("key", &submission.key), ("owner", &submission.owner)] {
-        if let Some(word) = word {
-            spec::check_word(field, word)?;
-        }
-    }
+    // A key of several lines is one of ours: whose it is, and what they call it.
+    submission
+        .key
+        .iter()
+        .flat_map(|key| key.split('\n'))
+        .try_for_each(|line| spec::check_word("key", line))?;
+    submission.owner.as_deref().map_or(Ok(()), |owner| spec::check_word("owner", owner))?;
     submission.project.as_deref().map_or(Ok(()), spec::check_project)?;
     Ok(())
 }
@@ -243,6 +245,10 @@ pub(super) fn cancel_one(
         record_stopping(world, id)?;
     }
     settle(world, id)?;
+    if world.job(id)?.outcome().is_none() {
+        let why = "the job that delegated it was cancelled";
+        delegation::cancel_all(world, id, why, by_force)?;
+    }
     Ok(changed)
 }
 
@@ -274,6 +280,7 @@ pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
         *world.environment(&id)? = None;
         world.record(&id, &Fact::Ended { outcome: outcome.clone() })?;
         deliveries::owe(world, &id)?;
+        delegation::ended(world, &id)?;
         if is_turn {
             turns::settled(world, &id)?;
         }

@@ -4,6 +4,7 @@
 mod agents;
 mod approvals;
 mod deaths;
+mod delegation;
 mod deliveries;
 mod health;
 mod jobs;
@@ -77,6 +78,15 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
         Command::ReadMail { mail, turn } => mail::read(world, &mail, turn.as_ref()),
         Command::Authorize { job, attempt, call } => {
             approvals::authorize(world, &job, attempt, &call)
+        }
+        Command::AuthorizeOperation { job, attempt, ask } => {
+            leases::authorize(world, &job, attempt, &ask)
+        }
+        Command::Delegate { parent, attempt, ask } => {
+            delegation::delegate(world, &parent, attempt, *ask)
+        }
+        Command::GiveResult { job, attempt, result } => {
+            telling::give_result(world, &job, attempt, result)
         }
         Command::Answer { approval, is_allowed, reason, by } => {
             approvals::answer(world, &approval, is_allowed, reason, by)

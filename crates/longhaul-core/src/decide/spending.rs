@@ -1,7 +1,8 @@
 //! What turns cost, against what they and their agents may cost.
 
-use super::{record_stopping, turns};
+use super::{leases, record_stopping, turns};
 use crate::agent::Agent;
+use crate::amounts::{Amount, Currency};
 use crate::budget::{Allowance, Reach, in_usd};
 use crate::event::Fact;
 use crate::id::JobId;
@@ -90,6 +91,10 @@ pub(super) fn spend(world: &mut World<'_>, id: &JobId, used: &Used) -> Result<()
     });
     if has_just_answered {
         super::quotas::answered(world, id)?;
+    }
+    if let Some(nano_usd) = more.nano_usd {
+        let text = leases::charge(world, id, &Currency::usd(), Amount::from_nano_usd(nano_usd))?;
+        world.record_told(id, text.into_iter().collect())?;
     }
     for spending in allowances(world.job(id)?, agent.as_ref()) {
         if spending.reach() >= Reach::Near {

@@ -1,11 +1,53 @@
 //! What attempts tell those who follow their jobs.
 
 use crate::command::{Entry, Piece, Refused, Reply};
+use crate::event::Fact;
 use crate::id::JobId;
 use crate::job::{Job, ResultStream};
 use crate::limits;
 use crate::port::Phase;
+use crate::task::TaskResult;
 use crate::world::{Fault, World};
+use serde_json::Value;
+
+/// An event in words that clients know, as the journal keeps it.
+pub(super) fn text_of(name: &str, body: Value) -> String {
+    let fact = Fact::Told { name: name.to_owned(), body };
+    serde_json::to_string(&fact).expect("facts are plain trees with text keys")
+}
+
+/// Tells an event of our own about a job.
+pub(super) fn tell_one(
+    world: &mut World<'_>,
+    id: &JobId,
+    name: &str,
+    body: Value,
+) -> Result<(), Fault> {
+    world.record_told(id, vec![text_of(name, body)])
+}
+
+/// Takes what an attempt gives back. The last that it says before its end counts.
+pub(super) fn give_result(
+    world: &mut World<'_>,
+    id: &JobId,
+    attempt: u32,
+    result: TaskResult,
+) -> Result<Reply, Fault> {
+    let job = world.job(id)?;
+    job.fence(attempt)?;
+    job.emitted += 1;
+    if let Some(stream) = &job.stream {
+        let why = format!("`{}` has pieces; a result comes whole or in pieces", stream.id);
+        return Err(Refused::BadPiece(why).into());
+    }
+    let structured = result.structured.as_ref().map_or(0, String::len);
+    if result.text.len().max(structured) > limits::RESULT_BYTES_MAX {
+        let limit = limits::RESULT_BYTES_MAX as u64;
+        return Err(Refused::TooMany { what: "bytes in a result", limit }.into());
+    }
+    job.result = Some(result);
+    Ok(Reply::Done)
+}
 
 /// Takes up what an attempt tells: all of it, or nothing.
 pub(super) fn tell(

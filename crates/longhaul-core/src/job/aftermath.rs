@@ -102,7 +102,7 @@ pub enum Purge {
 impl Cleanup {
     /// When time alone will change it.
     pub(super) fn due_at(&self) -> Option<Timestamp> {
-        if let CleanupState::Pending { again_at, .. } = self.state {
+        if let Some(again_at) = self.pending_at() {
             return Some(again_at);
         }
         match (&self.state, &self.purge) {
@@ -111,6 +111,14 @@ impl Cleanup {
             }
             (_, Purge::Wanted { again_at, .. }) => Some(*again_at),
             _ => None,
+        }
+    }
+
+    /// The same as far as erasing is concerned.
+    pub(super) const fn pending_at(&self) -> Option<Timestamp> {
+        match self.state {
+            CleanupState::Pending { again_at, .. } => Some(again_at),
+            CleanupState::None | CleanupState::Done | CleanupState::Stuck => None,
         }
     }
 
@@ -190,7 +198,9 @@ impl Job {
             };
             return Err(Refused::NotCleaned { job: self.id.clone(), owes });
         }
+        let open = self.delegations.open;
         let owes = match self.cleanup.notices.free_at() {
+            _ if self.is_needed() => Some(format!("{open} job(s) that it delegated go on")),
             None => Some(format!("{} notice(s) about it wait", self.cleanup.notices.open)),
             Some(at) if at > now => {
                 Some(format!("a sink was told of it; it may go in {}", at.since(now)))
@@ -230,7 +240,9 @@ impl Job {
 
     /// Whether retention may take it before its own time is over.
     pub fn is_purgeable(&self, now: Timestamp) -> bool {
-        self.is_kept_for_notices() && self.cleanup.notices.free_at().is_some_and(|at| at <= now)
+        !self.is_needed()
+            && self.is_kept_for_notices()
+            && self.cleanup.notices.free_at().is_some_and(|at| at <= now)
     }
 
     /// Whether retention may take it but for those who are to be told of it.

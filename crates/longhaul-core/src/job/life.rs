@@ -38,6 +38,7 @@ impl Job {
         self.attempt += 1;
         self.host = Some(place.host.clone());
         self.boot = Some(place.boot.clone());
+        self.result = None;
         self.state = JobState::Starting { give_up_at: now.plus(limits::START_MAX) };
         if self.attempts.len() == limits::ATTEMPTS_KEPT_MAX {
             self.attempts.remove(0);
@@ -82,19 +83,6 @@ impl Job {
         }
         self.launches = 0;
         Ok(())
-    }
-
-    /// When an attempt that began at `at` has run for long enough, or its CLI has said so.
-    fn stop_at(&self, at: Timestamp) -> Option<Timestamp> {
-        let slept = self.current().and_then(|current| current.slept.as_ref());
-        let awake = |from: Timestamp, span: Millis| {
-            let slept = slept.filter(|slept| from < slept.until);
-            from.plus(span).plus(slept.map_or(Millis::ZERO, |slept| slept.span))
-        };
-        let timeout = self.spec.timeout.map(|timeout| awake(at, timeout));
-        let answered_at = self.turn.as_ref().and_then(|turn| turn.answered_at);
-        let linger = answered_at.map(|at| awake(at, limits::LINGER_MAX));
-        timeout.into_iter().chain(linger).min()
     }
 
     /// Asks for its end. Gives whether anything changed: asking again changes nothing, except that
@@ -156,37 +144,6 @@ impl Job {
         let outcome = Outcome::because(Ending::TimedOut, Reason::Stall, Some(message));
         self.stop(Then::End(outcome), false, now);
         Ok(true)
-    }
-
-    /// Its hour has come: lets it be ready, stops it, or stops it harder. Gives whether anything
-    /// changed; does nothing when called early.
-    pub fn on_due(&mut self, now: Timestamp) -> bool {
-        if self.due_at().is_none_or(|at| at > now) {
-            return false;
-        }
-        let has_answered = self.has_answered();
-        match &mut self.state {
-            JobState::Queued { is_due, .. } => *is_due = true,
-            JobState::Starting { .. } => {
-                let again_at = now.plus(limits::STOP_AGAIN);
-                self.state = JobState::Stopping { then: Then::Again, by_force: false, again_at };
-            }
-            // Whatever hour it is: what has answered has not taken too long.
-            JobState::Running { .. } if has_answered => {
-                self.stop(Then::Answered, false, now);
-            }
-            JobState::Running { .. } => {
-                let message = self.spec.timeout.map(|most| format!("ran for {most}"));
-                let outcome = Outcome::because(Ending::TimedOut, Reason::Runtime, message);
-                self.stop(Then::End(outcome), false, now);
-            }
-            JobState::Stopping { then, by_force, again_at } => {
-                *by_force = *then != Then::Again;
-                *again_at = now.plus(limits::STOP_AGAIN);
-            }
-            JobState::Ended { .. } => self.cleanup.on_due(self.id.as_str(), now),
-        }
-        true
     }
 
     /// Its attempt is over, by evidence. Gives what follows. Refuses `Stale` for another attempt or
@@ -365,14 +322,10 @@ impl Job {
         current.leftovers = exit.leftovers;
         current.warnings = exit.warnings;
         self.artifacts = exit.artifacts;
-        self.result = match exit.how {
-            How::Returned { result, .. } => result,
-            How::Exited(_)
-            | How::Signaled(_)
-            | How::SpawnFailed(_)
-            | How::NeverStarted(_)
-            | How::Lost(_) => None,
-        };
+        // What a process gave back is known already.
+        if let How::Returned { result, .. } = exit.how {
+            self.result = result;
+        }
     }
 
     /// Refuses what is not about the attempt that is now going on.

@@ -13,9 +13,10 @@
 //! imperative, reports are past participles. A method that gives `Err` has changed nothing.
 //! A turn may also wait where it would have ended: for the end of a vendor's limit, or for an answer.
 //! [`life`] holds the verbs up to the end, [`turning`] those that only turns have, [`aftermath`] what
-//! follows the end.
+//! follows the end, [`hours`] what time alone changes.
 
 mod aftermath;
+mod hours;
 mod life;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use turning::{Limit, PutOff};
 
 use crate::amounts::Account;
 use crate::command::{Artifact, Submission, Want};
+use crate::delegation::Delegations;
 use crate::event::Leftovers;
 use crate::feed::Span;
 use crate::id::{HostId, JobId, SessionId};
@@ -117,6 +119,9 @@ pub struct Job {
     /// What it may still spend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
+    /// The jobs that it has delegated.
+    #[serde(default, skip_serializing_if = "Delegations::is_nothing")]
+    pub delegations: Delegations,
     /// The result that it tells in pieces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<ResultStream>,
@@ -326,6 +331,7 @@ impl Job {
             told_at: 0,
             tellings: 0,
             account,
+            delegations: Delegations::default(),
             stream: None,
             turn: is_turn.then(TurnState::default),
             cleanup: Cleanup::default(),
@@ -426,19 +432,6 @@ impl Job {
         }
     }
 
-    /// When time alone will change it.
-    pub fn due_at(&self) -> Option<Timestamp> {
-        match &self.state {
-            // An answer ends this wait, and no hour.
-            JobState::Queued { because: Waiting::Approval, .. } => None,
-            JobState::Queued { not_before, is_due, .. } => (!is_due).then_some(*not_before),
-            JobState::Starting { give_up_at } => Some(*give_up_at),
-            JobState::Running { stop_at } => *stop_at,
-            JobState::Stopping { again_at, .. } => Some(*again_at),
-            JobState::Ended { .. } => self.cleanup.due_at(),
-        }
-    }
-
     /// Before when it may not start, if it waits for its hour.
     pub const fn waits_until(&self) -> Option<Timestamp> {
         match self.state {
@@ -475,23 +468,5 @@ impl Job {
     /// Bytes its kept attempts left on disk, as far as is known.
     pub fn bytes(&self) -> u64 {
         self.attempts.iter().map(|attempt| attempt.stdout_bytes + attempt.stderr_bytes).sum()
-    }
-
-    /// Moves every deadline of the attempt by how long the machine slept: a closed lid is neither
-    /// running time nor a reason to kill.
-    pub fn woke(&mut self, slept: Millis, now: Timestamp) {
-        // Its process may run already, and have begun before the sleep: its start will say.
-        if let Some(current) = self.attempts.last_mut().filter(|last| last.started_at.is_none()) {
-            let known = current.slept.as_ref().map_or(Millis::ZERO, |slept| slept.span);
-            current.slept = Some(Slept { span: known.plus(slept), until: now });
-        }
-        match &mut self.state {
-            JobState::Starting { give_up_at: at }
-            | JobState::Running { stop_at: Some(at) }
-            | JobState::Stopping { again_at: at, .. } => *at = at.plus(slept),
-            JobState::Queued { .. }
-            | JobState::Running { stop_at: None }
-            | JobState::Ended { .. } => {}
-        }
     }
 }

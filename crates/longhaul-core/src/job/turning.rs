@@ -112,8 +112,8 @@ impl Job {
             exit.stopped == Some(StoppedBy::Asked)
                 || matches!(exit.how, How::Lost(_))
                 || outcome.kind == Ending::Cancelled
-                // What is spent is spent, however it ended.
-                || outcome.reason == Some(Reason::Budget)
+                // What is spent is spent, and what is over is over, however it ended.
+                || matches!(outcome.reason, Some(Reason::Budget | Reason::Lease))
         };
         let cancelled = || {
             let intent = self.cancel.as_ref()?;

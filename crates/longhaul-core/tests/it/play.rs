@@ -278,7 +278,7 @@ impl Stage {
             Ok(Reply::Claimed(taken)) if taken.is_empty() => Some("took nothing".to_owned()),
             Ok(Reply::Settled(0)) => Some("settled nothing".to_owned()),
             Ok(Reply::Allowed) => Some("may".to_owned()),
-            Ok(Reply::Denied { reason }) => Some(format!("may not: {reason}")),
+            Ok(Reply::Denied { reason, .. }) => Some(format!("may not: {reason}")),
             Ok(Reply::Asked(_)) => Some("asks".to_owned()),
             Ok(Reply::Unsaid) => Some("as it likes".to_owned()),
             _ => None,

@@ -168,7 +168,11 @@ impl Story {
             Fact::Ended { .. } => self.seq > 0 && self.ended.is_none(),
             Fact::CleanupFailed { .. } => self.ended.is_some(),
             Fact::CleanupStuck => self.ended.is_some() && !self.stuck,
-            Fact::Emitted { .. } | Fact::Told { .. } => is_active,
+            Fact::Emitted { .. } | Fact::OperationDecided { .. } | Fact::Delegated { .. } => {
+                is_active
+            }
+            // What a job delegated may end while the job waits to be tried again.
+            Fact::Told { .. } => self.seq > 0 && self.ended.is_none(),
             Fact::Followed { .. } => self.seq > 0,
             Fact::Conversation { .. }
             | Fact::ConversationMismatch { .. }
@@ -259,6 +263,8 @@ impl Story {
             | Fact::CleanupFailed { .. }
             | Fact::Emitted { .. }
             | Fact::Told { .. }
+            | Fact::OperationDecided { .. }
+            | Fact::Delegated { .. }
             | Fact::Followed { .. }
             | Fact::TokensChanged { .. }
             | Fact::NoticesOwed { .. }

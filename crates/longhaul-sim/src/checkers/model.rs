@@ -112,6 +112,9 @@ impl<'a> Model<'a> {
             | Command::DetachSession { .. }
             | Command::AddToken { .. }
             | Command::RevokeTokens { .. }
+            | Command::AuthorizeOperation { .. }
+            | Command::Delegate { .. }
+            | Command::GiveResult { .. }
             | Command::Tell { .. } => {
                 unreachable!("lives of sessions have laws of their own")
             }

@@ -221,6 +221,7 @@ fn named(command: &Command) -> Option<Vec<&JobId>> {
         | Command::CheckMail { .. }
         | Command::ReadMail { .. }
         | Command::Authorize { .. }
+        | Command::Delegate { .. }
         | Command::Answer { .. } => None,
         Command::Ingest(taking) => Some(vec![&taking.job]),
         Command::SetPool { .. }
@@ -249,6 +250,8 @@ fn named(command: &Command) -> Option<Vec<&JobId>> {
         | Command::Follow { job, .. }
         | Command::Unfollow { job, .. }
         | Command::Tell { job, .. }
+        | Command::AuthorizeOperation { job, .. }
+        | Command::GiveResult { job, .. }
         | Command::Emit { job, .. }
         | Command::Started { job, .. }
         | Command::Exited { job, .. }

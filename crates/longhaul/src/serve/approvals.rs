@@ -83,7 +83,8 @@ fn command(job: JobId, ask: AuthorizeAsk) -> Command {
         hex_of(format!("{tool}\0{input}").as_bytes())
     };
     let input = clip(&input, limits::TOOL_INPUT_BYTES_MAX);
-    let call = ToolCall { call, key, tool, command, writes, input };
+    let (reads, fetches) = (Vec::new(), Vec::new());
+    let call = ToolCall { call, key, tool, command, writes, reads, fetches, input };
     Command::Authorize { job, attempt, call: Box::new(call) }
 }
 
@@ -92,7 +93,7 @@ fn answer(reply: Reply) -> Answer<AuthorizeAnswer> {
     Ok(match reply {
         Reply::Allowed => plain(ToolDecision::Allowed),
         Reply::Unsaid => plain(ToolDecision::Unsaid),
-        Reply::Denied { reason } => {
+        Reply::Denied { reason, code: _ } => {
             AuthorizeAnswer { reason: Some(reason), ..plain(ToolDecision::Denied) }
         }
         Reply::Asked(id) => {
