@@ -3,6 +3,7 @@
 use super::{Entry, Object, Said, ended};
 use crate::error::Code;
 use crate::profile::Profile;
+use longhaul_core::delegation::DenialCode;
 use longhaul_core::event::{Decision, Fact};
 use longhaul_core::time::Timestamp;
 
@@ -36,8 +37,8 @@ pub(super) fn said<'a>(entry: &Entry<'_>, profile: Profile, kind: &str) -> Said<
         Fact::BudgetWarned { nano_usd, nano_usd_max, .. } => {
             status("budget_warned", Some(&spent(nano_usd, nano_usd_max)))
         }
-        Fact::ToolDecided { call, tool, decision: Decision::Denied, reason, .. } => {
-            denied(&call, &tool, reason.as_deref())
+        Fact::ToolDecided { call, tool, decision: Decision::Denied, code, reason, .. } => {
+            denied(&call, &tool, code, reason.as_deref())
         }
         // Exhaustive on purpose would mean a decision for every fact there will ever be, and this one
         // is right for all of them.
@@ -55,10 +56,12 @@ fn spent(nano_usd: u64, nano_usd_max: u64) -> String {
 }
 
 /// [arcp §9.3] A refused operation is told as the result of the call that it was asked for in.
-fn denied<'a>(call: &str, tool: &str, reason: Option<&str>) -> Said<'a> {
+fn denied<'a>(call: &str, tool: &str, code: Option<DenialCode>, reason: Option<&str>) -> Said<'a> {
+    let code = code.map(DenialCode::told).and_then(|told| Code::named(&told));
+    let code = code.unwrap_or(Code::PermissionDenied);
     let words = format!("`{tool}` was refused");
     let error = Object::new()
-        .text("code", Some(Code::PermissionDenied.name()))
+        .text("code", Some(code.name()))
         .text("message", Some(reason.unwrap_or(&words)))
         .raw("retryable", Some("false"))
         .end();

@@ -112,6 +112,7 @@ fn what_became_of_a_job_is_a_status() {
             call: "c1".to_owned(),
             tool: "Bash".to_owned(),
             decision: longhaul_core::event::Decision::Denied,
+            code: None,
             reason: None,
             input: None,
         },
