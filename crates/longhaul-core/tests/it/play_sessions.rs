@@ -163,6 +163,13 @@ impl Home {
         self.row(job(number).as_str()).expect("it is there")
     }
 
+    /// What the journal says of a job.
+    pub(crate) fn journal(&self, number: u32) -> Vec<serde_json::Value> {
+        let mut reader = self.store.reader().expect("memory");
+        let found = reader.entries(job(number).as_str(), 1, 99_999).expect("memory");
+        found.iter().map(|event| serde_json::from_str(&event.body).expect("it is JSON")).collect()
+    }
+
     /// All that a session was told and can be told again: `number job what`.
     pub(crate) fn told(&self, number: u32) -> Vec<String> {
         let mut reader = self.store.reader().expect("memory");
