@@ -38,7 +38,7 @@ impl Masks {
         // A value within another must not leave the other's rest.
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         values.dedup();
-        Self(values.into_iter().map(Mask::new).collect())
+        Self(values.into_iter().map(|value| Mask::new(value)).collect())
     }
 
     /// The JSON of an event without them. What says none costs a search for each.
@@ -72,10 +72,10 @@ impl Masks {
 }
 
 impl Mask {
-    fn new(value: &String) -> Self {
-        let encoded = Value::String(value.clone()).to_string();
+    fn new(value: &str) -> Self {
+        let encoded = Value::String(value.to_owned()).to_string();
         let inner = encoded.trim_start_matches('"').trim_end_matches('"').as_bytes();
-        Self { value: value.clone(), finder: Finder::new(inner).into_owned() }
+        Self { value: value.to_owned(), finder: Finder::new(inner).into_owned() }
     }
 }
 
