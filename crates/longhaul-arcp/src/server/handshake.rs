@@ -171,7 +171,7 @@ impl Connection {
             seen: Seen::default(),
             open: VecDeque::new(),
             late: VecDeque::new(),
-            acks: Acks { asked: opened.after, wanted: opened.after, ..Acks::default() },
+            acks: Acks::default(),
             feed: VecDeque::new(),
             known: BTreeSet::new(),
             pulse: beats.then(|| Pulse::new(interval, now)),

@@ -36,6 +36,10 @@ use handshake::Knocking;
 use longhaul_core::time::{Millis, Timestamp};
 use pulse::Beat;
 use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Entries that a queue of a silent connection has room for.
+const ROOM_KEPT: usize = 16;
 
 /// What is the same for all connections of a runtime.
 #[derive(Clone, Debug)]
@@ -54,7 +58,7 @@ pub struct Config {
 /// connection has come in as arguments.
 #[derive(Debug)]
 pub struct Connection {
-    config: Config,
+    config: Arc<Config>,
     ids: Seed,
     /// Ids and asks that were given.
     count: u64,
@@ -74,9 +78,9 @@ enum State {
 impl Connection {
     /// A transport is there; nothing was said yet. `name` tells this connection from all others, ever:
     /// the ids of its frames follow from it.
-    pub fn new(config: Config, name: &str, now: Timestamp) -> Self {
+    pub fn new(config: impl Into<Arc<Config>>, name: &str, now: Timestamp) -> Self {
         Self {
-            config,
+            config: config.into(),
             ids: Seed::new(name),
             count: 0,
             state: State::Knocking(Knocking::new(now)),
@@ -147,9 +151,10 @@ impl Connection {
                 let beat = attached.pulse.as_ref().map_or(Beat::Wait, |pulse| pulse.beat(now));
                 match beat {
                     Beat::Wait => {}
+                    // Whom we do not listen to cannot be heard, and who does not read needs no ping:
+                    // what becomes of it is for whoever writes to it to say.
+                    Beat::Ping | Beat::Lost if !self.wants_message() => self.put_off(now),
                     Beat::Ping => self.ping(now),
-                    // Whom we do not listen to cannot be heard.
-                    Beat::Lost if !self.wants_message() => self.ping(now),
                     Beat::Lost => self.lose(),
                 }
             }
@@ -169,8 +174,10 @@ impl Connection {
     /// What is to be done next; nothing if all of it was taken.
     pub fn poll(&mut self) -> Option<Output> {
         let output = self.outbox.pop_front();
-        if let Some(Output::Send(text)) = &output {
-            self.outbox_bytes -= text.len();
+        match &output {
+            Some(Output::Send(text)) => self.outbox_bytes -= text.len(),
+            Some(Output::Ask(..) | Output::Follow { .. } | Output::Close(_)) => {}
+            None => self.rest(),
         }
         output
     }
@@ -244,6 +251,26 @@ impl Connection {
         envelope.job_id = Some(job_id);
         envelope.trace = trace;
         self.send(&envelope);
+    }
+
+    /// Gives back the room that a burst took: most connections are silent most of the time.
+    fn rest(&mut self) {
+        if self.outbox.capacity() > ROOM_KEPT {
+            self.outbox.shrink_to(ROOM_KEPT);
+        }
+        if let State::Attached(attached) = &mut self.state {
+            attached.feed.shrink_to(ROOM_KEPT.max(attached.feed.len()));
+            attached.open.shrink_to(ROOM_KEPT.max(attached.open.len()));
+        }
+    }
+
+    fn put_off(&mut self, now: Timestamp) {
+        if let State::Attached(attached) = &mut self.state
+            && let Some(pulse) = &mut attached.pulse
+        {
+            pulse.heard(now);
+            pulse.pinged(now);
+        }
     }
 
     fn ping(&mut self, now: Timestamp) {
