@@ -53,6 +53,10 @@ pub const PAGE_ENTRIES: u64 = 100;
 /// Silent intervals after which a peer is taken for dead.
 pub const SILENT_INTERVALS_MAX: u64 = 2;
 
+/// Asks of a client that what is said about an unknown job waits for, so that it is not taken for the
+/// answer to one of them.
+pub const MISTAKEN_ASKS_MAX: u64 = 512;
+
 /// Refused cancellations that wait until no submission is open.
 pub const LATE_REPLIES_MAX: usize = 64;
 

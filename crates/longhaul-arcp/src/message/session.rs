@@ -27,6 +27,9 @@ pub struct Hello {
     /// How far such a client has come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_event_seq: Option<u64>,
+    /// The session, where such a client names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
 }
 
 /// Who a client says that it is. Proves nothing.

@@ -4,7 +4,7 @@ use super::ask::{Answered, AskId, Fed};
 use super::pulse::Pulse;
 use super::seen::Seen;
 use crate::features::Features;
-use crate::limits::KNOWN_JOBS_MAX;
+use crate::limits::{KNOWN_JOBS_MAX, MISTAKEN_ASKS_MAX};
 use crate::profile::Profile;
 use crate::trace::Trace;
 use std::collections::{BTreeSet, VecDeque};
@@ -19,16 +19,24 @@ pub(super) struct Attached {
     /// What was asked and not answered, in the order in which the client asked.
     pub(super) open: VecDeque<Request>,
     /// Errors about jobs that no submission may be taken for.
-    pub(super) late: VecDeque<Request>,
+    pub(super) late: VecDeque<Held<Request>>,
     pub(super) acks: Acks,
     /// Frames that were read and may not be sent yet.
-    pub(super) feed: VecDeque<Fed>,
+    pub(super) feed: VecDeque<Held<Fed>>,
     /// Jobs that the client was told of.
     pub(super) known: BTreeSet<String>,
     /// None if no signs of life were agreed on.
     pub(super) pulse: Option<Pulse>,
     /// Whether the client has said that it leaves.
     pub(super) is_leaving: bool,
+}
+
+/// Something that waits, and what had been asked when it began to. What is asked later is not waited
+/// for, or a client that never stops asking would never hear of it.
+#[derive(Debug)]
+pub(super) struct Held<T> {
+    pub(super) what: T,
+    pub(super) newest: AskId,
 }
 
 /// Something that the client asked for.
@@ -73,9 +81,18 @@ pub(super) struct Acks {
 }
 
 impl Attached {
-    /// Whether a submission waits for its answer.
-    pub(super) fn has_open_submission(&self) -> bool {
-        self.open.iter().any(|request| matches!(request.what, What::Submit))
+    /// Whether a submission that was asked up to this ask waits for its answer.
+    fn has_open_submission(&self, newest: AskId) -> bool {
+        let is_it = |request: &Request| matches!(request.what, What::Submit);
+        self.open
+            .iter()
+            .any(|request| is_it(request) && request.ask.is_none_or(|ask| ask <= newest))
+    }
+
+    /// Whether the client could take what is said about a job that it does not know for the answer to a
+    /// submission. Nobody waits for its answers for ever.
+    pub(super) fn could_mistake<T>(&self, held: &Held<T>) -> bool {
+        self.has_open_submission(AskId(held.newest.0.saturating_add(MISTAKEN_ASKS_MAX)))
     }
 
     fn is_about_to_follow(&self, job: &str) -> bool {
@@ -84,12 +101,19 @@ impl Attached {
     }
 
     /// Whether this frame may be sent now. A job's frames come after the client was told of the job.
-    pub(super) fn may_send(&self, fed: &Fed) -> bool {
+    pub(super) fn may_send(&self, held: &Held<Fed>) -> bool {
+        let fed = &held.what;
         if self.is_about_to_follow(&fed.job_id) {
             return false;
         }
+        if self.known.contains(&fed.job_id) {
+            return true;
+        }
+        if fed.accepted.is_some() {
+            return !self.could_mistake(held);
+        }
         // Which job a submission that is not answered yet is about, nobody here can know.
-        self.known.contains(&fed.job_id) || !self.has_open_submission()
+        !self.has_open_submission(held.newest)
     }
 
     /// The client was told of a job.

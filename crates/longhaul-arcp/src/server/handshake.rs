@@ -67,7 +67,7 @@ impl Connection {
             return self.stray();
         }
         let wish = match envelope.message {
-            Message::Hello(hello) => from_hello(envelope.id.clone(), *hello),
+            Message::Hello(hello) => from_hello(envelope.id.clone(), envelope.session_id, *hello),
             Message::Resume(resume) => {
                 from_resume(envelope.id.clone(), envelope.session_id, *resume)
             }
@@ -193,14 +193,13 @@ fn token(auth: Option<Auth>) -> Result<String, Denial> {
     }
 }
 
-fn from_hello(id: String, hello: Hello) -> Result<Wish, Denial> {
+fn from_hello(id: String, session_id: Option<String>, hello: Hello) -> Result<Wish, Denial> {
     let resume = match (hello.resume, hello.resume_token, hello.last_event_seq) {
         (Some(resume), ..) => Some(resume),
-        (None, Some(resume_token), last) => Some(ResumeRequest {
-            session_id: None,
-            resume_token,
-            last_event_seq: last.unwrap_or(0),
-        }),
+        (None, Some(resume_token), last) => {
+            let session_id = hello.session_id.or(session_id);
+            Some(ResumeRequest { session_id, resume_token, last_event_seq: last.unwrap_or(0) })
+        }
         (None, None, _) => None,
     };
     let (client, token) = (hello.client, Some(token(hello.auth)?));

@@ -31,7 +31,7 @@ use crate::limits::{OPEN_ASKS_MAX, OUTBOUND_BYTES_MAX, OUTBOX_BYTES_MAX};
 use crate::message::{Envelope, Message, Ping, Runtime};
 use crate::profile::Profile;
 use crate::trace::Trace;
-use attached::Attached;
+use attached::{Attached, Held};
 use handshake::Knocking;
 use longhaul_core::time::{Millis, Timestamp};
 use pulse::Beat;
@@ -131,8 +131,9 @@ impl Connection {
     /// [`Output::Follow`] said.
     pub fn on_feed(&mut self, frames: impl IntoIterator<Item = Fed>, now: Timestamp) {
         self.now = now;
+        let newest = AskId(self.count);
         if let State::Attached(attached) = &mut self.state {
-            attached.feed.extend(frames);
+            attached.feed.extend(frames.into_iter().map(|what| Held { what, newest }));
         }
         self.pump(now);
     }

@@ -1,7 +1,7 @@
 //! How requests are answered: in the order in which they came, for clients rely on it.
 
-use super::ask::{Answer, Close, Fed, Listed, Submitted};
-use super::attached::{Request, What};
+use super::ask::{Answer, AskId, Close, Fed, Listed, Submitted};
+use super::attached::{Held, Request, What};
 use super::{Connection, State};
 use crate::error::{Code, Denial};
 use crate::limits::{LATE_REPLIES_MAX, REASON_BYTES_MAX};
@@ -22,18 +22,19 @@ impl Connection {
                 self.reply(request, now);
                 continue;
             }
-            if !attached.has_open_submission()
-                && let Some(request) = attached.late.pop_front()
+            let late = attached.late.front();
+            if late.is_some_and(|late| !attached.could_mistake(late))
+                && let Some(late) = attached.late.pop_front()
             {
-                self.reply_about_job(request, now);
+                self.reply_about_job(late.what, now);
                 continue;
             }
-            let Some(first) = attached.feed.front() else { return };
-            if !attached.may_send(first) {
+            let first = attached.feed.front();
+            if !first.is_some_and(|first| attached.may_send(first)) {
                 return;
             }
-            if let Some(fed) = attached.feed.pop_front() {
-                self.forward(fed);
+            if let Some(held) = attached.feed.pop_front() {
+                self.forward(held.what);
             }
         }
     }
@@ -105,11 +106,12 @@ impl Connection {
         }
         // A client that has a submission open would take an error about a job that it does not know for
         // the answer to that.
+        let held = Held { what: request, newest: AskId(self.count) };
         let State::Attached(attached) = &mut self.state else { return };
-        if attached.has_open_submission() && attached.late.len() < LATE_REPLIES_MAX {
-            attached.late.push_back(request);
+        if attached.could_mistake(&held) && attached.late.len() < LATE_REPLIES_MAX {
+            attached.late.push_back(held);
         } else {
-            self.reply_about_job(request, now);
+            self.reply_about_job(held.what, now);
         }
     }
 

@@ -199,6 +199,37 @@ fn a_delegated_job_is_accepted_before_its_first_frame_and_after_open_submissions
 }
 
 #[test]
+fn who_never_stops_asking_hears_of_its_jobs_all_the_same() {
+    let mut rig = Rig::welcomed();
+    rig.say("job.submit", json!({"agent": "echo"}));
+    assert_eq!(rig.feed(&[(1, "job_old")]), [""; 0]);
+    rig.say("job.submit", json!({"agent": "echo"}));
+    assert_eq!(kinds(&rig.answer(accepted("job_1"))), ["job.accepted", "fed"]);
+    assert_eq!(rig.asks.len(), 1, "the second is not answered yet");
+
+    let mut fed = Fed {
+        event_seq: 2,
+        job_id: "job_child".to_owned(),
+        is_last: false,
+        accepted: Some(Box::new(acceptance("job_child"))),
+        text: r#"{"type":"fed","event_seq":2}"#.to_owned(),
+    };
+    rig.connection.on_feed([fed.clone()], rig.now);
+    for number in 0.. {
+        rig.say("job.submit", json!({"agent": "echo"}));
+        let frames = rig.answer(accepted(&format!("job_{number}")));
+        if frames.len() > 1 {
+            assert_eq!(kinds(&frames), ["job.accepted", "job.accepted", "fed"]);
+            break;
+        }
+        assert!(number < 1_000, "a delegated job waits for ever");
+    }
+    fed.event_seq = 3;
+    rig.connection.on_feed([fed], rig.now);
+    assert_eq!(kinds(&rig.drain()), ["fed"], "its job is known");
+}
+
+#[test]
 fn a_cancellation_is_acknowledged_and_names_its_job_in_either_place() {
     let mut rig = Rig::welcomed();
     for (payload, more) in [
