@@ -63,7 +63,7 @@ fn denied<'a>(call: &str, tool: &str, code: Option<DenialCode>, reason: Option<&
     let error = Object::new()
         .text("code", Some(code.name()))
         .text("message", Some(reason.unwrap_or(&words)))
-        .raw("retryable", Some("false"))
+        .raw("retryable", Some(if code.is_retryable() { "true" } else { "false" }))
         .end();
     let call = if call.is_empty() { tool } else { call };
     let body = Object::new().text("call_id", Some(call)).raw("error", Some(&error)).end();
