@@ -2,14 +2,10 @@
 //! programs, reports from the drivers of the outside world; every report carries its attempt.
 
 use crate::agent::AgentSpec;
-use crate::amounts::{Amount, Currency};
-use crate::delegation::{Delegation, DenialCode, OperationAsk};
+use crate::delegation::{Delegation, OperationAsk};
 use crate::delivery::Settled;
-use crate::id::{
-    ApprovalId, ConnectionId, DeliveryId, HostId, JobId, MailId, PresenceId, SessionId,
-};
+use crate::id::{ApprovalId, ConnectionId, DeliveryId, JobId, MailId, PresenceId, SessionId};
 use crate::mail::Letter;
-use crate::outcome::Ending;
 use crate::policy::ToolCall;
 use crate::session::Resume;
 use crate::sink::SinkKind;
@@ -20,8 +16,17 @@ use crate::token::TokenRole;
 use crate::turn::Taking;
 use std::collections::BTreeSet;
 
+mod entry;
+mod place;
+mod reply;
+mod want;
+
 pub use crate::exit::{Artifact, Exit, How, StoppedBy};
 pub use crate::refused::Refused;
+pub use entry::{Entry, Piece};
+pub use place::{Place, Retention};
+pub use reply::Reply;
+pub use want::{Deliver, Want};
 
 /// A job as it is handed in. The asker makes the id, which makes asking twice harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -413,172 +418,4 @@ pub enum Command {
         /// What went wrong, if something did.
         failure: Option<String>,
     },
-}
-
-/// One thing that an attempt tells those who follow its job: checked, and as text, by whoever hands it
-/// in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The journal's entry: a [`Fact::Told`](crate::event::Fact::Told) as JSON text.
-    pub text: String,
-    /// What it costs.
-    pub charge: Option<(Currency, Amount)>,
-    /// The piece of a result that it is.
-    pub piece: Option<Piece>,
-}
-
-/// A piece of a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// The result's name, the same in every piece.
-    pub result: String,
-    /// Its number, from zero and without gaps.
-    pub seq: u64,
-    /// Its length in bytes, decoded.
-    pub bytes: u64,
-    /// Whether it is the last.
-    pub is_last: bool,
-}
-
-/// What the engine answers to a command it accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// The jobs, in order; `true` for those that this command made (`false`: known by key or id).
-    Submitted(Vec<(JobId, bool)>),
-    /// Done; or true already.
-    Done,
-    /// These notices were given to the presence, each with the number of its try.
-    Claimed(Vec<(DeliveryId, u32)>),
-    /// So many notices were settled.
-    Settled(u32),
-    /// The messages, one for each mailbox.
-    Mailed(Vec<MailId>),
-    /// The messages that were handed out, oldest first.
-    Handed(Vec<MailId>),
-    /// The session has its connection.
-    Attached {
-        /// The newest number that it was given.
-        newest: u64,
-        /// The connection that this one takes the place of.
-        displaced: Option<ConnectionId>,
-    },
-    /// The job is followed, or was already.
-    Followed {
-        /// The session's newest number before anything of the job is told again.
-        newest: u64,
-        /// How many numbers what is told again has.
-        replayed: u64,
-    },
-    /// So many tokens are good for nothing any more.
-    Revoked(u32),
-    /// The tool call, or the operation, may be.
-    Allowed,
-    /// The tool call, or the operation, may not be.
-    Denied {
-        /// Which no.
-        code: DenialCode,
-        /// Why, for the agent.
-        reason: String,
-    },
-    /// A person is asked about the tool call.
-    Asked(ApprovalId),
-    /// The policy has no opinion on the tool call: the CLI goes by its own rules.
-    Unsaid,
-    /// These jobs, and how many of them this command changed.
-    Cancelled {
-        /// How many are being ended or have ended by it.
-        changed: u32,
-    },
-}
-
-/// What a row would have true in the outside world. Drivers are idempotent per attempt, so a want
-/// may be told twice; the engine asks again every few seconds, so one may be lost.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Want {
-    /// The attempt shall run: launch it unless evidence shows that it was.
-    Start(JobId, u32),
-    /// Somebody shall watch the attempt and report how it ends.
-    Watch(JobId, u32),
-    /// The attempt belongs to an earlier boot of this machine: report what its record says, and
-    /// `Lost` if there is none.
-    Conclude(JobId, u32),
-    /// The launch takes too long: bar it if nothing has begun and report `NeverStarted`; report
-    /// `Started` if it has begun after all. Kills nothing.
-    CallOff(JobId, u32),
-    /// The attempt shall end; killed if `by_force`. Report the end only with proof.
-    Stop {
-        /// Which job.
-        job: JobId,
-        /// Which attempt.
-        attempt: u32,
-        /// Killed rather than asked.
-        by_force: bool,
-    },
-    /// Secrets and copies in the folders of all its attempts (1 to this number) shall be gone.
-    Clean(JobId, u32),
-    /// All its files shall be gone (attempts 1 to this number).
-    Purge(JobId, u32),
-}
-
-impl Want {
-    /// The job that it is about.
-    pub const fn job(&self) -> &JobId {
-        match self {
-            Self::Start(job, _)
-            | Self::Watch(job, _)
-            | Self::Conclude(job, _)
-            | Self::CallOff(job, _)
-            | Self::Stop { job, .. }
-            | Self::Clean(job, _)
-            | Self::Purge(job, _) => job,
-        }
-    }
-}
-
-/// What the courier of a host would have true: this try of this notice is told to its sink, and how
-/// that went is reported once. Told twice it is one try; lost, it is wanted again.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Deliver {
-    /// Which notice, to which sink.
-    pub delivery: DeliveryId,
-    /// Which try.
-    pub number: u32,
-}
-
-/// The engine's place: which host it is, in which boot of the machine, and what the home's rules are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// This host.
-    pub host: HostId,
-    /// This boot of the machine, as the kernel names it.
-    pub boot: String,
-    /// Slots of the pool `default` when it is first made.
-    pub default_slots: u32,
-    /// How long ended jobs are kept, and how many.
-    pub retention: Retention,
-    /// How long an owner is away before others of a project may have its notices; never if `None`.
-    pub adopt_after: Option<Millis>,
-}
-
-/// How long ended jobs are kept. The first rule that is met removes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Succeeded and cancelled jobs, after they ended.
-    pub keep: Millis,
-    /// Failed, timed out and lost jobs, after they ended.
-    pub keep_failed: Millis,
-    /// More ended jobs than this: the oldest go.
-    pub jobs_max: u64,
-    /// More bytes of output than this in ended jobs: the oldest go.
-    pub bytes_max: u64,
-}
-
-impl Retention {
-    /// How long a job that ended like this is kept.
-    pub const fn keep_for(&self, kind: Ending) -> Millis {
-        match kind {
-            Ending::Succeeded | Ending::Cancelled => self.keep,
-            Ending::Failed | Ending::TimedOut | Ending::Lost => self.keep_failed,
-        }
-    }
 }

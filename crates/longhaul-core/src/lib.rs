@@ -47,6 +47,7 @@ pub mod schedule;
 pub mod session;
 pub mod sink;
 pub mod spec;
+mod table;
 pub mod task;
 pub mod time;
 pub mod token;

@@ -91,6 +91,13 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
         Command::Answer { approval, is_allowed, reason, by } => {
             approvals::answer(world, &approval, is_allowed, reason, by)
         }
+        command => decide_session(world, command),
+    }
+}
+
+/// Decides what is asked about sessions and tokens.
+fn decide_session(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
+    match command {
         Command::OpenSession { .. } => sessions::open(world, command),
         Command::ResumeSession(ask) => sessions::resume(world, &ask),
         Command::AcknowledgeFeed { session, connection, seq } => {
@@ -108,6 +115,13 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
             tokens::add(world, sha256, principal, role)
         }
         Command::RevokeTokens { principal } => tokens::revoke(world, &principal),
+        command => decide_report(world, command),
+    }
+}
+
+/// Decides what is reported of the outside world.
+fn decide_report(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
+    match command {
         Command::Tell { job, attempt, entries } => telling::tell(world, &job, attempt, entries),
         Command::Ingest(taking) => turns::ingest(world, *taking),
         Command::Lively { job, attempt } => health::lively(world, &job, attempt),
@@ -135,6 +149,7 @@ pub fn decide(world: &mut World<'_>, command: Command) -> Result<Reply, Fault> {
         Command::Quiet { job, attempt, span } => health::quiet(world, &job, attempt, span),
         Command::Cleaned { job, failure } => reports::cleaned(world, &job, failure.as_deref()),
         Command::Purged { job, failure } => reports::purged(world, &job, failure.as_deref()),
+        command => unreachable!("{command:?} was decided before"),
     }
 }
 

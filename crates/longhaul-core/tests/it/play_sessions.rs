@@ -9,6 +9,7 @@ use longhaul_core::feed::{FeedRow, Told};
 use longhaul_core::hosted::Hosted;
 use longhaul_core::id::{ConnectionId, HostId, JobId, SessionId};
 use longhaul_core::job::Job;
+use longhaul_core::limits;
 use longhaul_core::port::{Record, Store, Table};
 use longhaul_core::session::{Resume, Session};
 use longhaul_core::spec::{Environment, JobSpec};
@@ -29,7 +30,7 @@ pub(crate) fn connection(number: u32) -> ConnectionId {
 }
 
 /// How long sessions can be resumed here.
-pub(crate) const WINDOW: Millis = Millis::from_secs(600);
+pub(crate) const WINDOW: Millis = limits::SESSION_WINDOW_DEFAULT;
 
 /// A home, and its clock.
 pub(crate) struct Home {
@@ -185,7 +186,8 @@ impl Home {
                         let found = reader.entries(job.as_str(), seq + place, 1).expect("memory");
                         let body: serde_json::Value =
                             serde_json::from_str(&found[0].body).expect("it is JSON");
-                        let what = body["body"]["message"].as_str().or(body["kind"].as_str());
+                        let what =
+                            body["body"]["message"].as_str().or_else(|| body["kind"].as_str());
                         let job = job.as_str().trim_start_matches("job_").trim_start_matches('0');
                         format!("{} {job} {}", run.first + place, what.unwrap_or_default())
                     }

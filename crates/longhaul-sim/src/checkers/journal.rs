@@ -187,13 +187,11 @@ impl Story {
             Fact::ToolDecided { .. } | Fact::QuestionAsked { .. } => {
                 self.may_ask(fact, is_active, job)
             }
-            Fact::NoticesOwed { about, .. } => {
-                self.ended.is_some() == about.is_none() && self.tales.may_follow(fact)
-            }
-            Fact::NoticeFailed { .. }
+            Fact::NoticesOwed { .. }
+            | Fact::NoticeFailed { .. }
             | Fact::NoticeSettled { .. }
             | Fact::NoticeDead { .. }
-            | Fact::NoticeOwedAgain { .. } => self.tales.may_follow(fact),
+            | Fact::NoticeOwedAgain { .. } => self.may_notify(fact),
             Fact::SinkAdded { .. }
             | Fact::SinkRemoved { .. }
             | Fact::MailReturned { .. }
@@ -202,6 +200,15 @@ impl Story {
             | Fact::TokensChanged { .. }
             | Fact::Woke { .. } => false,
         }
+    }
+
+    /// Whether this can be said of a notice about it.
+    fn may_notify(&self, fact: &Fact) -> bool {
+        let is_in_time = match fact {
+            Fact::NoticesOwed { about, .. } => self.ended.is_some() == about.is_none(),
+            _ => true,
+        };
+        is_in_time && self.tales.may_follow(fact)
     }
 
     /// Whether a task that was lost may be run again after this pause.
@@ -239,21 +246,19 @@ impl Story {
                 (self.state, self.called_off) = ("stopping", because.is_none());
             }
             Fact::AttemptEnded { outcome, .. } => {
-                self.is_open = false;
-                self.last = Some(outcome.clone());
+                (self.is_open, self.last) = (false, Some(outcome.clone()));
             }
             Fact::Retrying { not_before, failures } => {
-                (self.not_before, self.failures) = (Some(*not_before), *failures);
-                self.launches = 0;
-                self.state = "queued";
+                (self.failures, self.launches) = (*failures, 0);
+                self.waits(*not_before);
             }
             Fact::Relaunching { not_before, launches, .. } => {
-                (self.not_before, self.launches) = (Some(*not_before), *launches);
-                self.state = "queued";
+                self.launches = *launches;
+                self.waits(*not_before);
             }
             Fact::Rerunning { not_before, reruns } => {
-                (self.not_before, self.reruns) = (Some(*not_before), *reruns);
-                self.state = "queued";
+                self.reruns = *reruns;
+                self.waits(*not_before);
             }
             Fact::Ended { outcome } => {
                 (self.state, self.ended) = ("ended", Some(outcome.clone()));
@@ -291,6 +296,12 @@ impl Story {
             | Fact::QuestionAnswered { .. }
             | Fact::Woke { .. } => {}
         }
+    }
+
+    /// Another attempt follows, not before this.
+    fn waits(&mut self, not_before: Timestamp) {
+        self.not_before = Some(not_before);
+        self.state = "queued";
     }
 
     /// Whether the fold so far is the row.

@@ -49,7 +49,7 @@ pub enum DaemonError {
     Newer(String),
     /// The store cannot be used: the system refused.
     #[error("{0}")]
-    Store(String),
+    StoreFailed(String),
     /// The system refused.
     #[error("`{}` cannot be used: {source}", path.display())]
     Io {
@@ -70,7 +70,7 @@ impl DaemonError {
             Self::Config(_) => "bad_config",
             Self::Damaged(_) => "store_damaged",
             Self::Newer(_) => "newer_database",
-            Self::Store(_) => "store_failed",
+            Self::StoreFailed(_) => "store_failed",
             Self::Io { .. } => "unavailable",
         }
     }
@@ -83,7 +83,7 @@ impl DaemonError {
             Self::Damaged(_) => Some("`longhaul doctor --fix` puts it aside and saves what it can"),
             Self::Newer(_) => Some("run the longhaul that made it, or put back a backup beside it"),
             Self::Home(error) => error.hint(),
-            Self::Config(_) | Self::Store(_) | Self::Io { .. } => None,
+            Self::Config(_) | Self::StoreFailed(_) | Self::Io { .. } => None,
         }
     }
 
@@ -98,7 +98,7 @@ impl From<StoreError> for DaemonError {
             StoreError::Corrupt(_) => Self::Damaged(error.to_string()),
             StoreError::Newer(_) => Self::Newer(error.to_string()),
             StoreError::Conflict | StoreError::Full(_) | StoreError::Failed(_) => {
-                Self::Store(error.to_string())
+                Self::StoreFailed(error.to_string())
             }
         }
     }
