@@ -29,6 +29,9 @@ pub struct Step {
     pub wants: Vec<Want>,
     /// What the tasks among them want: of whoever runs tasks, for they are no processes.
     pub tasks: Vec<Want>,
+    /// Of the tasks among them those of hosted agents that this step gave their slot. Who finds one
+    /// starting that it was not given here does not know whether it has begun.
+    pub placed: Vec<Job>,
     /// What the deliveries that changed want.
     pub deliver: Vec<Deliver>,
     /// Jobs that changed.
@@ -49,9 +52,10 @@ impl Step {
         replies: Vec<Result<Reply, Refused>>,
         next_due: Option<Timestamp>,
     ) -> Self {
-        let Committed { head, wants, deliver, changed, inboxes, fed, next_due: _ } = committed;
-        let JobWants { processes, tasks } = wants;
-        Self { replies, wants: processes, tasks, deliver, changed, inboxes, fed, head, next_due }
+        let Committed { head, wants, placed, deliver, changed, inboxes, fed, next_due: _ } =
+            committed;
+        let JobWants { processes: wants, tasks, .. } = wants;
+        Self { replies, wants, tasks, placed, deliver, changed, inboxes, fed, head, next_due }
     }
 }
 
@@ -114,7 +118,7 @@ impl Engine {
         deliver.sort();
         deliver.dedup();
         let next_due = if more { Some(now) } else { committed.next_due };
-        let JobWants { processes, tasks } = wants;
+        let JobWants { processes, tasks, .. } = wants;
         Ok(Step { wants: processes, tasks, deliver, ..Step::of(committed, Vec::new(), next_due) })
     }
 

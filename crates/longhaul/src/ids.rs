@@ -46,6 +46,14 @@ pub fn mail_id() -> io::Result<MailId> {
     MailId::parse(&text).map_err(io::Error::other)
 }
 
+/// Makes the name of a result that is told in pieces.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn result_id() -> io::Result<String> {
+    Ok(format!("res_{}", fresh()?))
+}
+
 /// Makes the id of a notice that only tries a sink out.
 ///
 /// # Errors

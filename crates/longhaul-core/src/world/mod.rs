@@ -354,7 +354,10 @@ impl<'tx> World<'tx> {
         let next_due = self.tx.next_due(&self.place.host)?;
         self.tx.commit()?;
         let (head, inboxes) = (self.head, self.inboxes);
-        Ok(Committed { head, wants, deliver, changed, inboxes, fed, next_due })
+        // Nobody looks at a slot after the commit.
+        let mut taken = |id: &JobId| self.rows.jobs.slots.get_mut(id.as_str())?.current.take();
+        let placed = wants.placed.iter().filter_map(&mut taken).collect();
+        Ok(Committed { head, wants, placed, deliver, changed, inboxes, fed, next_due })
     }
 }
 
@@ -365,6 +368,8 @@ pub(crate) struct JobWants {
     pub(crate) processes: Vec<Want>,
     /// Of tasks.
     pub(crate) tasks: Vec<Want>,
+    /// Hosted tasks that this step gave their slot.
+    placed: Vec<JobId>,
 }
 
 impl JobWants {
@@ -385,6 +390,11 @@ impl JobWants {
         if !is_watched {
             self.of(job, place);
         }
+        let is_new = before.is_none_or(|before| before.attempt != job.attempt);
+        let is_begun_here = job.spec.task.is_some() && job.spec.hosted.is_some();
+        if is_new && is_begun_here && matches!(job.state, JobState::Starting { .. }) {
+            self.placed.push(job.id.clone());
+        }
     }
 }
 
@@ -394,6 +404,8 @@ pub struct Committed {
     pub head: Position,
     /// What the changed jobs want.
     pub(crate) wants: JobWants,
+    /// Hosted tasks that this step gave their slot.
+    pub(crate) placed: Vec<Job>,
     /// What the changed deliveries want.
     pub deliver: Vec<Deliver>,
     /// Jobs that changed.

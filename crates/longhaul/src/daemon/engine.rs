@@ -10,6 +10,7 @@ use super::journal::Journal;
 use super::readers::unreadable;
 use super::stop::StopSwitch;
 use super::stored::Stored;
+use super::tasks::Placed;
 use crate::clock::Clock;
 use longhaul_core::command::{Command, Deliver, Refused, Reply, Want};
 use longhaul_core::engine::{Engine, RECONCILE_EVERY, Step};
@@ -46,6 +47,8 @@ pub(super) struct EngineParts {
     pub(super) board: Arc<Board<Want>>,
     /// What the driver of tasks takes up.
     pub(super) tasks: Arc<Board<Want>>,
+    /// The rows of tasks that were just placed, for that driver.
+    pub(super) placed: Placed,
     /// What the courier takes up.
     pub(super) letters: Arc<Board<Deliver>>,
     pub(super) stored: Stored,
@@ -276,6 +279,8 @@ impl Work {
         self.parts.journal.publish(step.head, &step.changed, &step.inboxes);
         self.parts.feeds.publish(&step.fed);
         self.parts.board.pin(step.wants);
+        // The rows before the wants that they are for.
+        self.parts.placed.put(step.placed);
         self.parts.tasks.pin(step.tasks);
         self.parts.letters.pin(step.deliver);
     }

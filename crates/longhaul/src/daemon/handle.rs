@@ -70,8 +70,17 @@ impl EngineHandle {
         if let Command::Submit(_) = &command {
             self.disk.check()?;
         }
+        self.ask_in_order(vec![command]).await
+    }
+
+    /// Asks several things in one commit, and gives the answer to the last. Each is decided by itself:
+    /// one that is refused keeps none of the others back.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub async fn ask_in_order(&self, commands: Vec<Command>) -> Result<Reply, AskError> {
         let (answer, answered) = oneshot::channel();
-        self.inbox.ask(command, answer).map_err(|why| match why {
+        self.inbox.ask(commands, answer).map_err(|why| match why {
             NotTaken::Full => AskError::Unavailable {
                 code: "busy",
                 message: "too many requests wait already".to_owned(),

@@ -69,8 +69,8 @@ pub(super) enum NotTaken {
 }
 
 impl Inbox {
-    /// Puts an ask at the end of the queue.
-    pub(super) fn ask(&self, command: Command, answer: Answer) -> Result<(), NotTaken> {
+    /// Puts what is asked in one commit at the end of the queue. The answer is that to the last.
+    pub(super) fn ask(&self, commands: Vec<Command>, answer: Answer) -> Result<(), NotTaken> {
         let mut waiting = self.lock();
         if waiting.closed {
             return Err(NotTaken::Closed);
@@ -78,7 +78,7 @@ impl Inbox {
         if waiting.asks.len() >= ASKS_MAX {
             return Err(NotTaken::Full);
         }
-        waiting.asks.push_back(Entry { commands: vec![command], answer: Some(answer) });
+        waiting.asks.push_back(Entry { commands, answer: Some(answer) });
         // Whoever is woken while this is locked goes to sleep again at once.
         drop(waiting);
         self.arrived.notify_one();
@@ -164,8 +164,13 @@ impl Room {
     }
 }
 
+/// How much a command writes, counted in jobs: an entry of a journal counts as one.
 fn jobs_of(command: &Command) -> usize {
-    if let Command::Submit(jobs) = command { jobs.len() } else { 0 }
+    match command {
+        Command::Submit(jobs) => jobs.len(),
+        Command::Tell { entries, .. } => entries.len(),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -182,7 +187,7 @@ mod tests {
     }
 
     fn ask(inbox: &Inbox, number: u64) -> Result<(), NotTaken> {
-        inbox.ask(named(number), oneshot::channel().0)
+        inbox.ask(vec![named(number)], oneshot::channel().0)
     }
 
     #[test]

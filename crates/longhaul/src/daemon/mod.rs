@@ -49,7 +49,7 @@ pub use spools::{Growth, Spools, Stream};
 pub use stop::StopSwitch;
 pub(crate) use stored::DRAFT;
 pub use stored::Stored;
-pub use tasks::{Body, CLOSURE, Closure, Returned, Run, StopCause, TaskToken, Tasks};
+pub use tasks::{Body, CLOSURE, Closure, Returned, Run, StopCause, TaskToken, Tasks, Voice};
 pub use tokens::Tokens;
 pub use turns::is_needed;
 pub use worktrees::{Ignored, Reaped, Worktree, Worktrees};
@@ -60,7 +60,7 @@ use self::engine::{EngineParts, EngineThread};
 use self::inbox::Inbox;
 use self::lock::HomeLock;
 use self::supervisor::{Site, Supervisor};
-use self::tasks::TaskDriver;
+use self::tasks::{Placed, TaskDriver};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::home::Home;
@@ -242,6 +242,7 @@ impl Daemon {
             stop.clone(),
         );
         let place = place(&config, host.clone(), boot);
+        let placed = Placed::default();
         let stored = Stored::new(home.clone(), config.blob_grace);
         let parts = EngineParts {
             engine: Engine::new(place),
@@ -251,13 +252,14 @@ impl Daemon {
             feeds: feeds.clone(),
             board: Arc::clone(&boards.processes),
             tasks: Arc::clone(&boards.tasks),
+            placed: placed.clone(),
             letters: Arc::clone(&boards.letters),
             stored: stored.clone(),
             clock: clock.clone(),
             stop: stop.clone(),
         };
         let (readers, spools) = (Readers::new(readers), Spools::new(home.clone()));
-        let tasks = Tasks::new(handle.clone(), readers.clone(), clock.clone());
+        let tasks = Tasks::new(handle.clone(), readers.clone(), clock.clone(), placed);
         let ports = Ports {
             inventory: Inventory::new(&home, handle.clone(), stored.clone(), tasks.clone())?,
             courier: courier(&handle, &readers, &spools, home.path(), &host, &config),

@@ -36,6 +36,7 @@ mod body;
 mod core_loop;
 mod durable;
 mod handle;
+pub mod hosting;
 mod jobs;
 mod options;
 mod refused;

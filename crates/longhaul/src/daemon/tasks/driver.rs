@@ -1,7 +1,7 @@
 //! Makes the wants of tasks true.
 
 use super::registry::Stage;
-use super::{Body, CLOSURE, Closure, Returned, Run, StopCause, Tasks, emission};
+use super::{Body, CLOSURE, Closure, Returned, Run, StopCause, Tasks, Voice, emission};
 use crate::daemon::board::Board;
 use crate::daemon::handle::AskError;
 use crate::daemon::stop::StopSwitch;
@@ -56,7 +56,7 @@ impl TaskDriver {
 }
 
 /// Where to find the body of a job.
-enum Found {
+pub(super) enum Found {
     Kind(Body),
     Closure(Closure),
 }
@@ -64,8 +64,9 @@ enum Found {
 impl Tasks {
     /// Acts on one want; told twice it is one.
     fn act(&self, want: Want) {
+        let placed = self.shared.placed.take(want.job());
         match want {
-            Want::Start(job, attempt) => self.start(job, attempt),
+            Want::Start(job, attempt) => self.start(job, attempt, placed),
             Want::Watch(job, attempt) | Want::Conclude(job, attempt) => {
                 if !self.say_again(&job, attempt) {
                     self.report(gone(job, attempt, self.shared.clock.now()));
@@ -76,9 +77,9 @@ impl Tasks {
                     self.report(never(job, attempt, None, self.shared.clock.now()));
                 }
             }
-            Want::Stop { job, attempt, by_force: _ } => {
+            Want::Stop { job, attempt, by_force } => {
                 let tasks = self.clone();
-                tokio::spawn(async move { tasks.stop(&job, attempt).await });
+                tokio::spawn(async move { tasks.stop(&job, attempt, by_force).await });
             }
             // Nothing of a task lies on the disk.
             Want::Clean(job, _) => self.report(Command::Cleaned { job, failure: None }),
@@ -89,12 +90,12 @@ impl Tasks {
         }
     }
 
-    fn report(&self, report: Command) {
+    pub(super) fn report(&self, report: Command) {
         self.shared.engine.report(vec![report]);
     }
 
     /// Whether the attempt is this process's; says again what it came to, if it is over.
-    fn say_again(&self, job: &JobId, attempt: u32) -> bool {
+    pub(super) fn say_again(&self, job: &JobId, attempt: u32) -> bool {
         let mut registry = self.registry();
         let Some(entry) = registry.entry(job, attempt) else { return false };
         if let Stage::Over(_) = entry.stage {
@@ -104,22 +105,36 @@ impl Tasks {
         true
     }
 
-    fn start(&self, job: JobId, attempt: u32) {
+    fn start(&self, job: JobId, attempt: u32, placed: Option<Job>) {
         let mut registry = self.registry();
         if registry.is_ending {
-            // It never began; the next process starts it.
+            // It never began; the next process starts it. Of a hosted one it must hear so from us.
+            drop(registry);
+            if placed.is_some() {
+                self.report(never(job, attempt, None, self.now()));
+            }
             return;
         }
-        if registry.enter(&job, attempt).is_some() {
+        if registry.enter(&job, attempt).is_none() {
             drop(registry);
-            let tasks = self.clone();
-            tokio::spawn(async move { tasks.attempt(&job, attempt).await });
+            return self.start_again(&job, attempt);
         }
+        drop(registry);
+        let tasks = self.clone();
+        match placed {
+            Some(row) => tokio::spawn(async move { tasks.host(row, attempt).await }),
+            None => tokio::spawn(async move { tasks.attempt(&job, attempt).await }),
+        };
     }
 
     /// One attempt, from its start to the commit of its end.
     async fn attempt(&self, job: &JobId, attempt: u32) {
         let Ok(Some(row)) = self.row(job).await else { return self.leave(job, attempt) };
+        if row.spec.hosted.is_some() {
+            // An earlier process gave it its slot, and may have begun it.
+            self.report(gone(job.clone(), attempt, self.now()));
+            return self.leave(job, attempt);
+        }
         let Some(found) = self.find(&row) else {
             let now = self.shared.clock.now();
             let kind = row.spec.command.first().cloned().unwrap_or_default();
@@ -150,22 +165,25 @@ impl Tasks {
             Some(_) => Returned { error: Some("stopped before it began".into()), result: None },
             None => body(found, run).await,
         };
-        self.over(job, attempt, returned);
+        self.over(job, attempt, returned, Vec::new());
         self.conclude(job, attempt).await;
     }
 
-    fn begin(&self, row: &Job, attempt: u32) -> Option<Run> {
+    pub(super) fn begin(&self, row: &Job, attempt: u32) -> Option<Run> {
         let task = row.spec.task.as_ref()?;
         let mut registry = self.registry();
         let entry = registry.entry(&row.id, attempt)?;
         entry.stage = Stage::Runs;
         let token = entry.token.clone();
         let (job, name, owner) = (row.id.clone(), row.spec.name.clone(), row.owner.clone());
-        let input = task.input.clone();
-        Some(Run { job, name, attempt, owner, input, token, tasks: self.clone() })
+        let hosted = row.spec.hosted.clone();
+        let input = hosted.as_ref().map_or(&task.input, |hosted| &hosted.input).clone();
+        let voice = || Voice::new(job.clone(), attempt, self.shared.engine.clone());
+        let (voice, tasks) = (hosted.is_some().then(voice), self.clone());
+        Some(Run { job, name, attempt, owner, input, token, hosted, voice, tasks })
     }
 
-    fn find(&self, row: &Job) -> Option<Found> {
+    pub(super) fn find(&self, row: &Job) -> Option<Found> {
         let task = row.spec.task.as_ref()?;
         let mut registry = self.registry();
         if task.kind == CLOSURE {
@@ -175,9 +193,14 @@ impl Tasks {
     }
 
     /// The body is gone: keeps what it came to until that is committed.
-    fn over(&self, job: &JobId, attempt: u32, returned: Returned) {
+    pub(super) fn over(&self, job: &JobId, attempt: u32, returned: Returned, first: Vec<Command>) {
         let mut registry = self.registry();
         let Some(entry) = registry.entry(job, attempt) else { return };
+        if let Stage::Over(_) = entry.stage {
+            // It was given up on before.
+            return;
+        }
+        entry.first = first;
         let cause = entry.token.cause();
         let was_interrupted = cause == Some(StopCause::Shutdown) && returned.error.is_some();
         let Returned { error, result } = returned;
@@ -198,13 +221,16 @@ impl Tasks {
     }
 
     /// Reports what the body came to, and lets go of it once that is committed.
-    async fn conclude(&self, job: &JobId, attempt: u32) {
-        let exit = match self.registry().entry(job, attempt).map(|entry| &entry.stage) {
-            Some(Stage::Over(exit)) => (**exit).clone(),
-            Some(Stage::Begins | Stage::Runs) | None => return,
+    pub(super) async fn conclude(&self, job: &JobId, attempt: u32) {
+        let (mut reports, exit) = match self.registry().entry(job, attempt) {
+            Some(entry) => match &entry.stage {
+                Stage::Over(exit) => (entry.first.clone(), (**exit).clone()),
+                Stage::Begins | Stage::Runs => return,
+            },
+            None => return,
         };
-        let exited = Command::Exited { job: job.clone(), attempt, exit };
-        match self.shared.engine.ask(exited).await {
+        reports.push(Command::Exited { job: job.clone(), attempt, exit });
+        match self.shared.engine.ask_in_order(reports).await {
             // Refused: it is known already.
             Ok(_) | Err(AskError::Refused(_)) => self.leave(job, attempt),
             // Reconciling asks for it again.
@@ -212,8 +238,14 @@ impl Tasks {
         }
     }
 
-    async fn stop(&self, job: &JobId, attempt: u32) {
+    async fn stop(&self, job: &JobId, attempt: u32, by_force: bool) {
         let row = self.row(job).await;
+        let is_hosted =
+            row.as_ref().is_ok_and(|row| row.as_ref().is_some_and(|row| row.spec.hosted.is_some()));
+        if by_force && is_hosted {
+            let cause = cause(row.as_ref().ok().and_then(Option::as_ref));
+            self.end_body(job, attempt, cause).await;
+        }
         if let Some(entry) = self.registry().entry(job, attempt)
             && !matches!(entry.stage, Stage::Over(_))
         {
@@ -233,7 +265,7 @@ impl Tasks {
         });
     }
 
-    fn leave(&self, job: &JobId, attempt: u32) {
+    pub(super) fn leave(&self, job: &JobId, attempt: u32) {
         self.registry().leave(job, attempt);
         self.shared.gone.notify_waiters();
     }
@@ -250,21 +282,22 @@ impl Tasks {
 
 /// Runs a body; what it panics with is its error.
 async fn body(found: Found, run: Run) -> Returned {
-    // Also what a body does before its first await may panic.
-    let work = async move {
-        match found {
-            Found::Kind(body) => body(run).await,
-            Found::Closure(closure) => closure(run).await,
-        }
-    };
-    match AssertUnwindSafe(work).catch_unwind().await {
+    match AssertUnwindSafe(call(found, run)).catch_unwind().await {
         Ok(returned) => returned,
         Err(panic) => Returned { error: Some(panicked(&*panic)), result: None },
     }
 }
 
+/// Calls a body inside: also what it does before its first await may panic.
+pub(super) async fn call(found: Found, run: Run) -> Returned {
+    match found {
+        Found::Kind(body) => body(run).await,
+        Found::Closure(closure) => closure(run).await,
+    }
+}
+
 /// What a panic said.
-fn panicked(panic: &(dyn Any + Send)) -> String {
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panicked: {}", words.unwrap_or("without words"))
@@ -282,11 +315,11 @@ fn cause(row: Option<&Job>) -> StopCause {
     }
 }
 
-fn gone(job: JobId, attempt: u32, now: Timestamp) -> Command {
+pub(super) fn gone(job: JobId, attempt: u32, now: Timestamp) -> Command {
     let how = How::Lost("the process that ran it is gone".to_owned());
     Command::Exited { job, attempt, exit: Exit::bare(how, None, now) }
 }
 
-fn never(job: JobId, attempt: u32, because: Option<String>, now: Timestamp) -> Command {
+pub(super) fn never(job: JobId, attempt: u32, because: Option<String>, now: Timestamp) -> Command {
     Command::Exited { job, attempt, exit: Exit::bare(How::NeverStarted(because), None, now) }
 }

@@ -3,14 +3,19 @@
 //!
 //! A body runs only once its start is committed, and what it came to is kept until that is committed
 //! too. So a task that a process finds *starting* never began, and one that it finds *running*
-//! without running it is over: its process is gone.
+//! without running it is over: its process is gone. Bodies of hosted agents are run at less cost, and
+//! what is told of them is worth less: see [`hosted`].
 
 mod driver;
+mod hosted;
 mod registry;
 mod token;
+mod voice;
 
 pub(super) use driver::TaskDriver;
+pub(super) use hosted::Placed;
 pub use token::{StopCause, TaskToken};
+pub use voice::Voice;
 
 use self::registry::{Entry, Registry, Stage};
 use super::handle::{AskError, EngineHandle};
@@ -18,9 +23,11 @@ use super::readers::Readers;
 use crate::clock::Clock;
 use futures_util::future::BoxFuture;
 use longhaul_core::command::Command;
+use longhaul_core::hosted::Hosted;
 use longhaul_core::id::JobId;
 use longhaul_core::limits;
 use longhaul_core::task::TaskResult;
+use longhaul_core::time::Timestamp;
 use serde_json::{Value, json};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,6 +68,10 @@ pub struct Run {
     pub input: String,
     /// Says that it shall stop.
     pub token: TaskToken,
+    /// What was asked for, if it is a hosted agent's.
+    pub hosted: Option<Box<Hosted>>,
+    /// Where its events go, if it is a hosted agent's.
+    pub voice: Option<Voice>,
     tasks: Tasks,
 }
 
@@ -77,12 +88,22 @@ struct Shared {
     engine: EngineHandle,
     readers: Readers,
     clock: Clock,
+    placed: Placed,
 }
 
 impl Tasks {
-    pub(super) fn new(engine: EngineHandle, readers: Readers, clock: Clock) -> Self {
-        let registry = Mutex::default();
-        Self { shared: Arc::new(Shared { registry, gone: Notify::new(), engine, readers, clock }) }
+    pub(super) fn new(
+        engine: EngineHandle,
+        readers: Readers,
+        clock: Clock,
+        placed: Placed,
+    ) -> Self {
+        let (registry, gone) = (Mutex::default(), Notify::new());
+        Self { shared: Arc::new(Shared { registry, gone, engine, readers, clock, placed }) }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

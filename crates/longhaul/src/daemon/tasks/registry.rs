@@ -1,7 +1,7 @@
 //! What this process can run and what it does run.
 
 use super::{Body, Closure, TaskToken};
-use longhaul_core::command::Exit;
+use longhaul_core::command::{Command, Exit};
 use longhaul_core::id::JobId;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub(super) struct Entry {
     pub(super) told_at: Option<u64>,
     /// Whether the last details were not reported.
     pub(super) is_untold: bool,
+    /// What is to be reported before its end.
+    pub(super) first: Vec<Command>,
 }
 
 /// How far an attempt is.
@@ -58,6 +60,7 @@ impl Registry {
             details: None,
             told_at: None,
             is_untold: false,
+            first: Vec::new(),
         };
         self.running.insert(job.clone(), entry);
         Some(token)

@@ -17,11 +17,12 @@ pub enum StopCause {
 #[derive(Clone, Debug)]
 pub struct TaskToken {
     cause: watch::Sender<Option<StopCause>>,
+    is_ended: watch::Sender<bool>,
 }
 
 impl Default for TaskToken {
     fn default() -> Self {
-        Self { cause: watch::Sender::new(None) }
+        Self { cause: watch::Sender::new(None), is_ended: watch::Sender::new(false) }
     }
 }
 
@@ -38,6 +39,18 @@ impl TaskToken {
         let stopped = cause.wait_for(Option::is_some).await;
         // This token holds the sender, so waiting cannot fail.
         stopped.ok().and_then(|cause| cause.clone()).unwrap_or(StopCause::Shutdown)
+    }
+
+    /// Waits until it is ended, whatever it does.
+    pub(super) async fn ended(&self) {
+        let mut is_ended = self.is_ended.subscribe();
+        // This token holds the sender, so waiting cannot fail.
+        let _ended = is_ended.wait_for(|is_ended| *is_ended).await;
+    }
+
+    /// Its time to end by itself is over.
+    pub(super) fn end(&self) {
+        self.is_ended.send_replace(true);
     }
 
     /// The first cause counts.

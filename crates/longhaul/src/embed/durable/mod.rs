@@ -143,6 +143,15 @@ impl Jobs {
     }
 }
 
+impl Jobs {
+    /// Makes functions of this program known as hosted agents; `None` in the ephemeral mode, which has no
+    /// sessions.
+    #[must_use]
+    pub fn hosting(&self) -> Option<super::hosting::Hosting> {
+        self.durable.as_ref().map(|durable| super::hosting::Hosting::of(&durable.ports))
+    }
+}
+
 impl Durable {
     fn state(&self) -> MutexGuard<'_, State> {
         // Each change is one entry, so a panic elsewhere leaves it whole.
