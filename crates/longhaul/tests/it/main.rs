@@ -80,6 +80,8 @@ mod hold_turns;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod hosted_agents;
+#[cfg(test)]
 mod inbox;
 #[cfg(test)]
 mod mending;
