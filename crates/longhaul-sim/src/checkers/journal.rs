@@ -154,13 +154,7 @@ impl Story {
                     && is_backoff(pause, job.spec.retry.delay, *failures, limits::RETRY_DELAY_MAX)
             }
             Fact::Relaunching { not_before, launches, .. } => {
-                let first = limits::RETRY_DELAY_DEFAULT;
-                let pause = not_before.since(at);
-                is_active
-                    && !self.started
-                    && *launches == self.launches + 1
-                    && *launches < limits::LAUNCHES_MAX
-                    && is_backoff(pause, first, *launches, limits::START_MAX)
+                is_active && self.may_relaunch(not_before.since(at), *launches)
             }
             Fact::Rerunning { not_before, reruns } => {
                 is_active && self.may_rerun(not_before.since(at), *reruns, job)
@@ -211,6 +205,14 @@ impl Story {
         is_in_time && self.tales.may_follow(fact)
     }
 
+    /// Whether what could not be begun may be tried again after this pause.
+    fn may_relaunch(&self, pause: Millis, launches: u32) -> bool {
+        !self.started
+            && launches == self.launches + 1
+            && launches < limits::LAUNCHES_MAX
+            && is_backoff(pause, limits::RETRY_DELAY_DEFAULT, launches, limits::START_MAX)
+    }
+
     /// Whether a task that was lost may be run again after this pause.
     fn may_rerun(&self, pause: Millis, reruns: u32, job: &Job) -> bool {
         !self.cancelled
@@ -229,11 +231,7 @@ impl Story {
         self.tales.take(fact);
         match fact {
             Fact::Created { .. } => self.state = "queued",
-            Fact::Starting { attempt } => {
-                self.attempt = *attempt;
-                (self.started, self.called_off, self.is_open) = (false, false, true);
-                self.state = "starting";
-            }
+            Fact::Starting { attempt } => self.begins(*attempt),
             Fact::Started { .. } => {
                 self.started = true;
                 self.launches = 0;
@@ -296,6 +294,12 @@ impl Story {
             | Fact::QuestionAnswered { .. }
             | Fact::Woke { .. } => {}
         }
+    }
+
+    fn begins(&mut self, attempt: u32) {
+        self.attempt = attempt;
+        (self.started, self.called_off, self.is_open) = (false, false, true);
+        self.state = "starting";
     }
 
     /// Another attempt follows, not before this.

@@ -100,10 +100,8 @@ impl<'a> Model<'a> {
             | Command::Authorize { .. }
             | Command::Answer { .. }
             | Command::Ingest(_)
-            | Command::Lively { .. } => {
-                unreachable!("lives of agents have laws of their own")
-            }
-            Command::OpenSession { .. }
+            | Command::Lively { .. }
+            | Command::OpenSession { .. }
             | Command::ResumeSession(_)
             | Command::AcknowledgeFeed { .. }
             | Command::Follow { .. }
@@ -116,7 +114,7 @@ impl<'a> Model<'a> {
             | Command::Delegate { .. }
             | Command::GiveResult { .. }
             | Command::Tell { .. } => {
-                unreachable!("lives of sessions have laws of their own")
+                unreachable!("lives of agents and of sessions have laws of their own")
             }
             Command::KindUp { .. } => Ok(Reply::Done),
             Command::Woke { slept } => {
