@@ -173,6 +173,7 @@ fn code_of(refused: &Refused) -> Code {
         | Refused::NotPresent(_)
         | Refused::AlreadyTaken { .. }
         | Refused::StaleDelivery(_)
+        | Refused::StaleCredential(_)
         | Refused::Stale(_)
         | Refused::Repeat => Code::InternalError,
     }

@@ -2,9 +2,12 @@
 //! programs, reports from the drivers of the outside world; every report carries its attempt.
 
 use crate::agent::AgentSpec;
+use crate::credential::Made;
 use crate::delegation::{Delegation, OperationAsk};
 use crate::delivery::Settled;
-use crate::id::{ApprovalId, ConnectionId, DeliveryId, JobId, MailId, PresenceId, SessionId};
+use crate::id::{
+    ApprovalId, ConnectionId, CredentialId, DeliveryId, JobId, MailId, PresenceId, SessionId,
+};
 use crate::mail::Letter;
 use crate::policy::ToolCall;
 use crate::session::Resume;
@@ -283,6 +286,46 @@ pub enum Command {
     RevokeTokens {
         /// Whose.
         principal: String,
+    },
+    /// Ask: make others that take the place of an open job's credentials. Gives [`Reply::Tried`].
+    RotateCredentials(JobId),
+    /// Ask: try at once to revoke credentials that could not be revoked. Gives [`Reply::Tried`].
+    RetryRevoking,
+    /// Report: a credential was made.
+    Minted {
+        /// Which.
+        credential: CredentialId,
+        /// In which try.
+        number: u32,
+        /// What was made.
+        made: Box<Made>,
+    },
+    /// Report: a credential was not made, as far as was heard.
+    MintFailed {
+        /// Which.
+        credential: CredentialId,
+        /// In which try.
+        number: u32,
+        /// What went wrong.
+        problem: String,
+        /// Whether another try would come to the same.
+        is_final: bool,
+    },
+    /// Report: a credential is good for nothing any more.
+    Revoked {
+        /// Which.
+        credential: CredentialId,
+        /// In which try.
+        number: u32,
+    },
+    /// Report: a credential was not revoked, as far as was heard.
+    RevokeFailed {
+        /// Which.
+        credential: CredentialId,
+        /// In which try.
+        number: u32,
+        /// What went wrong.
+        problem: String,
     },
     /// Report: a connection is gone; its session can be resumed for a while.
     DetachSession {

@@ -2,6 +2,7 @@
 //! then tell. Reconciling is the same question asked of every active row.
 
 use crate::command::{Command, Deliver, Place, Refused, Reply, Want};
+use crate::credential::{Credential, Issue};
 use crate::decide::{self, decide};
 use crate::delivery::Delivery;
 use crate::dispatch::dispatch;
@@ -11,7 +12,8 @@ use crate::limits;
 use crate::port::{Position, Record, Store, StoreError, Table};
 use crate::schedule;
 use crate::time::{Millis, Timestamp};
-use crate::world::{Committed, Fault, JobWants, World, approval_ids, delivery_ids, job_ids};
+use crate::world::{Committed, Fault, JobWants, World, approval_ids, credential_ids};
+use crate::world::{delivery_ids, job_ids};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Decides for one host. Holds no state of its own: everything durable is a row.
@@ -34,6 +36,8 @@ pub struct Step {
     pub placed: Vec<Job>,
     /// What the deliveries that changed want.
     pub deliver: Vec<Deliver>,
+    /// What the credentials that changed want.
+    pub issue: Vec<Issue>,
     /// Jobs that changed.
     pub changed: BTreeSet<JobId>,
     /// Owners' lanes and projects' pools in which there may be something to take.
@@ -52,10 +56,22 @@ impl Step {
         replies: Vec<Result<Reply, Refused>>,
         next_due: Option<Timestamp>,
     ) -> Self {
-        let Committed { head, wants, placed, deliver, changed, inboxes, fed, next_due: _ } =
+        let Committed { head, wants, placed, deliver, issue, changed, inboxes, fed, next_due: _ } =
             committed;
         let JobWants { processes: wants, tasks, .. } = wants;
-        Self { replies, wants, tasks, placed, deliver, changed, inboxes, fed, head, next_due }
+        Self {
+            replies,
+            wants,
+            tasks,
+            placed,
+            deliver,
+            issue,
+            changed,
+            inboxes,
+            fed,
+            head,
+            next_due,
+        }
     }
 }
 
@@ -104,7 +120,7 @@ impl Engine {
         }
         take_up(&mut world)?;
         let more = settle_down(&mut world)?;
-        let (mut wants, mut deliver) = self.active_wants(&mut world)?;
+        let Active { mut wants, mut deliver, mut issue } = self.active_wants(&mut world)?;
         let mut committed = world.commit()?;
         for (active, changed) in [
             (&mut wants.processes, &mut committed.wants.processes),
@@ -117,9 +133,13 @@ impl Engine {
         deliver.append(&mut committed.deliver);
         deliver.sort();
         deliver.dedup();
+        issue.append(&mut committed.issue);
+        issue.sort();
+        issue.dedup();
         let next_due = if more { Some(now) } else { committed.next_due };
         let JobWants { processes, tasks, .. } = wants;
-        Ok(Step { wants: processes, tasks, deliver, ..Step::of(committed, Vec::new(), next_due) })
+        let step = Step::of(committed, Vec::new(), next_due);
+        Ok(Step { wants: processes, tasks, deliver, issue, ..step })
     }
 
     /// Lets the oldest ended jobs go while there are more of them, or more bytes, than are kept.
@@ -139,10 +159,10 @@ impl Engine {
         Ok((Step::of(committed, Vec::new(), next_due), more))
     }
 
-    fn active_wants(&self, world: &mut World<'_>) -> Result<(JobWants, Vec<Deliver>), StoreError> {
+    fn active_wants(&self, world: &mut World<'_>) -> Result<Active, StoreError> {
         let host = &self.place.host;
-        let (mut wants, mut deliver) = (JobWants::default(), Vec::new());
-        for table in [Table::Job, Table::Delivery] {
+        let mut active = Active::default();
+        for table in [Table::Job, Table::Delivery, Table::Credential] {
             let mut after = String::new();
             loop {
                 let ids = world.scan()?.active_on(table, host, &after, limits::STEP_DUE_MAX)?;
@@ -151,16 +171,26 @@ impl Engine {
                 for id in &ids {
                     // Read past the world: thousands of rows that do not change need no slot in it.
                     let Some(row) = world.scan()?.load(table, id)? else { continue };
-                    if table == Table::Job {
-                        wants.of(&Job::from_row(&row)?, &self.place);
-                    } else {
-                        deliver.extend(Delivery::from_row(&row)?.wants(host));
+                    match table {
+                        Table::Job => active.wants.of(&Job::from_row(&row)?, &self.place),
+                        Table::Delivery => {
+                            active.deliver.extend(Delivery::from_row(&row)?.wants(host));
+                        }
+                        _ => active.issue.extend(Credential::from_row(&row)?.wants(host)),
                     }
                 }
             }
         }
-        Ok((wants, deliver))
+        Ok(active)
     }
+}
+
+/// What the active rows of a host want.
+#[derive(Default)]
+struct Active {
+    wants: JobWants,
+    deliver: Vec<Deliver>,
+    issue: Vec<Issue>,
 }
 
 /// All that follows in a step from what was decided. Gives whether another step should follow at once.
@@ -211,6 +241,11 @@ fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
                     due(world, "approval", |world| decide::due_approval(world, &id))?;
                 }
             }
+            Table::Credential => {
+                for id in credential_ids(vec![id])? {
+                    due(world, "credential", |world| decide::due_credential(world, &id))?;
+                }
+            }
             Table::Session => due(world, "session", |world| decide::due_session(world, &id))?,
             Table::Agent => due(world, "agent", |world| decide::due_agent(world, &id))?,
             Table::Environment
@@ -222,7 +257,6 @@ fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
             | Table::Input
             | Table::Intake
             | Table::Feed
-            | Table::Credential
             | Table::Token => {
                 let message = format!("table {}: {id} is due", table.name());
                 return Err(StoreError::Corrupt(message));
@@ -242,7 +276,7 @@ fn due_job(world: &mut World<'_>, id: &JobId) -> Result<(), StoreError> {
         if before != (job.state_name(), job.is_forced()) {
             decide::record_stopping(world, id)?;
         }
-        if before.0 == "queued" {
+        if matches!(before.0, "preparing" | "queued") {
             decide::settle(world, id)?;
         }
         Ok(())

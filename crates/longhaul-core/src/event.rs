@@ -4,7 +4,7 @@
 use crate::approval::Question;
 use crate::delegation::DenialCode;
 use crate::delivery::Settled;
-use crate::id::{ApprovalId, DeliveryId, JobId, MailId, SessionId};
+use crate::id::{ApprovalId, CredentialId, DeliveryId, JobId, MailId, SessionId};
 use crate::outcome::Outcome;
 use crate::port::Position;
 use crate::time::{Millis, Timestamp};
@@ -166,6 +166,50 @@ pub enum Fact {
         session: SessionId,
         /// Whose it is.
         principal: String,
+    },
+    /// A credential was made for the job.
+    CredentialMinted {
+        /// Which.
+        credential: CredentialId,
+        /// By which issuer.
+        issuer: String,
+    },
+    /// A credential could not be made.
+    CredentialFailed {
+        /// Which.
+        credential: CredentialId,
+        /// By which issuer.
+        issuer: String,
+        /// What went wrong.
+        problem: String,
+        /// When it is tried again; `None` if that was the last try.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again_at: Option<Timestamp>,
+    },
+    /// Another credential took the place of one.
+    CredentialRotated {
+        /// The new one.
+        credential: CredentialId,
+        /// The one that is being revoked for it.
+        replaces: CredentialId,
+        /// By which issuer.
+        issuer: String,
+    },
+    /// A credential is good for nothing any more.
+    CredentialRevoked {
+        /// Which.
+        credential: CredentialId,
+        /// By which issuer.
+        issuer: String,
+    },
+    /// A credential could not be revoked; a person must look.
+    CredentialStuck {
+        /// Which.
+        credential: CredentialId,
+        /// By which issuer.
+        issuer: String,
+        /// What went wrong last.
+        problem: String,
     },
     /// Tokens of a principal were added or revoked.
     TokensChanged {
@@ -374,6 +418,10 @@ impl Fact {
                 | Self::NoticeDead { .. }
                 | Self::QuestionAsked { .. }
                 | Self::QuestionAnswered { .. }
+                | Self::CredentialMinted { .. }
+                | Self::CredentialRotated { .. }
+                | Self::CredentialRevoked { .. }
+                | Self::CredentialStuck { .. }
         )
     }
 
@@ -420,6 +468,11 @@ impl Fact {
             Self::Emitted { .. } => "emitted",
             Self::Told { .. } => "told",
             Self::Followed { .. } => "followed",
+            Self::CredentialMinted { .. } => "credential_minted",
+            Self::CredentialFailed { .. } => "credential_failed",
+            Self::CredentialRotated { .. } => "credential_rotated",
+            Self::CredentialRevoked { .. } => "credential_revoked",
+            Self::CredentialStuck { .. } => "credential_stuck",
             Self::TokensChanged { .. } => "tokens_changed",
             Self::Conversation { .. } => "conversation",
             Self::ConversationMismatch { .. } => "conversation_mismatch",

@@ -28,6 +28,9 @@ pub struct Hosted {
     /// How many jobs are above it.
     #[serde(default)]
     pub depth: u32,
+    /// Issuers of each of which it is given a credential of its own before it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<String>,
     /// The client's own fields, as JSON text, that are passed on as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<String>,

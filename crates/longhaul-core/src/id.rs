@@ -143,6 +143,13 @@ impl DeliveryId {
     }
 }
 
+impl CredentialId {
+    /// The id of the credential of `issuer` that is the `generation`th to be made for `job`.
+    pub fn of(job: &JobId, issuer: &str, generation: u32) -> Self {
+        Self(follows(Self::PREFIX, job.as_str(), &[issuer, &generation.to_string()]))
+    }
+}
+
 impl MailId {
     /// The id of the message to `mailbox` that comes of the letter with this id.
     pub fn to_mailbox(letter: &Self, mailbox: &str) -> Self {

@@ -334,3 +334,37 @@ pub const DELEGATIONS_BELOW_MAX: u32 = 1_000;
 pub const DELEGATED_RESULT_BYTES_MAX: usize = 64 * 1_024;
 /// Bytes of what a tool call, or a delegation, says of itself to those who follow the job.
 pub const CALL_BYTES_MAX: usize = 256 * 1_024;
+
+/// Issuers that one job may name.
+pub const CREDENTIALS_PER_JOB_MAX: usize = 16;
+/// How long a job waits for its credentials before it fails.
+pub const PREPARING_MAX: Millis = Millis::from_secs(60);
+/// How long a driver may take over one try at minting or revoking. What it has not heard the end of by
+/// then failed, as far as it knows.
+pub const ISSUE_MAX: Millis = Millis::from_secs(20);
+/// How long nothing may be heard of such a try before it is wanted again.
+pub const ISSUE_SILENCE_MAX: Millis = Millis::from_secs(30);
+/// How long a try at minting that was given up may still come to something: longer than a try may take.
+pub const MINT_DOUBT_MAX: Millis = Millis::from_secs(60);
+/// Tries at minting a credential before its job fails.
+pub const MINT_TRIES_MAX: u32 = 4;
+/// First delay between tries at minting; doubles from there.
+pub const MINT_DELAY: Millis = Millis::from_secs(1);
+/// No delay between tries at minting grows beyond this.
+pub const MINT_DELAY_MAX: Millis = Millis::from_secs(15);
+/// Tries at revoking a credential before it is left for a person to see: about a day of them.
+pub const REVOKE_TRIES_MAX: u32 = 36;
+/// First delay between tries at revoking; doubles from there.
+pub const REVOKE_DELAY: Millis = Millis::from_secs(1);
+/// No delay between tries at revoking grows beyond this.
+pub const REVOKE_DELAY_MAX: Millis = Millis::from_secs(3_600);
+/// The shortest span after which another credential may take one's place.
+pub const ROTATE_AFTER_MIN: Millis = Millis::from_secs(60);
+/// After how long that is tried again where it came to nothing.
+pub const ROTATE_AGAIN: Millis = Millis::from_secs(300);
+/// How long a credential stays good after another has taken its place.
+pub const ROTATION_GRACE: Millis = Millis::from_secs(30);
+/// Bytes of a credential, sealed, and of what clients are shown of it, each.
+pub const CREDENTIAL_BYTES_MAX: usize = 16 * 1_024;
+/// Credentials that one command tries to revoke again.
+pub const CREDENTIALS_AT_ONCE: u32 = 256;

@@ -69,6 +69,8 @@ pub enum Reason {
     Budget,
     /// The authority that it was given has expired.
     Lease,
+    /// The credentials that it needs could not be made.
+    Credentials,
     /// It met a limit of the vendor, and may not wait for its end.
     RateLimit,
     /// Its conversation could not be resumed.

@@ -257,8 +257,8 @@ pub trait Tx {
     fn occupied(&mut self, pool: &str) -> Result<u32, StoreError>;
     /// The oldest job (by `seq`) of a lane that is not `Ended`.
     fn lane_head(&mut self, lane: &str) -> Result<Option<String>, StoreError>;
-    /// Ids of a host's `Active` jobs or deliveries after `after` (all if empty), by id. Other tables
-    /// have none.
+    /// Ids of a host's `Active` jobs, deliveries or credentials after `after` (all if empty), by id.
+    /// Other tables have none.
     fn active_on(
         &mut self,
         table: Table,

@@ -1,6 +1,6 @@
 //! What the domain refuses. Every refusal has a code that programs branch on.
 
-use crate::id::{ApprovalId, DeliveryId, JobId, MailId, PresenceId, SessionId};
+use crate::id::{ApprovalId, CredentialId, DeliveryId, JobId, MailId, PresenceId, SessionId};
 use crate::outcome::Outcome;
 use crate::spec::BadSpec;
 use crate::turn::Offsets;
@@ -180,6 +180,9 @@ pub enum Refused {
     /// The report is about an earlier try of a delivery.
     #[error("the report is about an earlier try of {0}")]
     StaleDelivery(DeliveryId),
+    /// The report is about an earlier try of a credential.
+    #[error("the report is about an earlier try of {0}")]
+    StaleCredential(CredentialId),
     /// The report is about an attempt that is over or not the current one.
     #[error("the report is about an earlier attempt of {0}")]
     Stale(JobId),
@@ -225,7 +228,10 @@ impl Refused {
             Self::TokenTaken => "token_taken",
             Self::BadPiece(_) => "bad_piece",
             Self::BadCharge(_) => "bad_charge",
-            Self::Stale(_) | Self::StaleDelivery(_) | Self::StaleConnection(_) => "stale",
+            Self::Stale(_)
+            | Self::StaleDelivery(_)
+            | Self::StaleCredential(_)
+            | Self::StaleConnection(_) => "stale",
             Self::Repeat => "repeat",
         }
     }

@@ -127,6 +127,10 @@ pub struct Surroundings {
 
 /// What a job that has no slot waits for, in words; `None` for a job that does not wait.
 pub fn waits_for(job: &Job, around: &Surroundings, now: Timestamp) -> Option<String> {
+    if job.is_preparing() {
+        let issuers = job.issuers().join("`, `");
+        return Some(format!("its credentials, which `{issuers}` makes"));
+    }
     let JobState::Queued { not_before, because, .. } = &job.state else { return None };
     let text = match job.phase() {
         Phase::Blocked => {

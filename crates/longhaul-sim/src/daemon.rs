@@ -417,8 +417,14 @@ const fn is_ask(command: &Command) -> bool {
         | Command::CloseSession { .. }
         | Command::AddToken { .. }
         | Command::RevokeTokens { .. }
+        | Command::RotateCredentials(_)
+        | Command::RetryRevoking
         | Command::Answer { .. } => true,
-        Command::DetachSession { .. } => false,
+        Command::DetachSession { .. }
+        | Command::Minted { .. }
+        | Command::MintFailed { .. }
+        | Command::Revoked { .. }
+        | Command::RevokeFailed { .. } => false,
         Command::Present { .. }
         | Command::Absent(_)
         | Command::Sent { .. }
@@ -459,6 +465,12 @@ const fn job_of(report: &Command) -> Option<&JobId> {
         | Command::CloseSession { .. }
         | Command::AddToken { .. }
         | Command::RevokeTokens { .. }
+        | Command::RotateCredentials(_)
+        | Command::RetryRevoking
+        | Command::Minted { .. }
+        | Command::MintFailed { .. }
+        | Command::Revoked { .. }
+        | Command::RevokeFailed { .. }
         | Command::Follow { .. }
         | Command::Unfollow { .. }
         | Command::Tell { .. }

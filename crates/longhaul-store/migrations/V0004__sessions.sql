@@ -77,11 +77,20 @@ CREATE TABLE credential (
     ended_at  INTEGER,
     bytes     INTEGER NOT NULL CHECK (bytes >= 0),
     labels    TEXT CHECK (labels IS NULL OR json_valid(labels)),
-    body      TEXT NOT NULL CHECK (json_valid(body))
+    body      TEXT NOT NULL CHECK (json_valid(body)),
+    CHECK (phase <> 'active' OR host IS NOT NULL),
+    CHECK (state = 'active' OR json_extract(body, '$.sealed') IS NULL)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX credential_due ON credential (due_at, id, host) WHERE due_at IS NOT NULL;
 CREATE INDEX credential_parent ON credential (parent, id) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX credential_key ON credential (key) WHERE key IS NOT NULL;
+CREATE INDEX credential_active ON credential (host, id) WHERE phase = 'active';
+
+CREATE TRIGGER credential_revoked BEFORE UPDATE ON credential
+WHEN OLD.state = 'revoked' AND NEW.state <> 'revoked'
+BEGIN
+    SELECT RAISE(ABORT, 'what is revoked stays revoked');
+END;
 
 CREATE TABLE token (
     id        TEXT PRIMARY KEY,

@@ -15,6 +15,7 @@ pub(crate) fn check_row(table: Table, before: Option<&Row>, row: &Row) -> Result
         Table::Mail => check_mail(before, row),
         Table::Session => check_session(before, row),
         Table::Feed => check_run(row),
+        Table::Credential => check_credential(before, row),
         Table::Environment
         | Table::Dependency
         | Table::Pool
@@ -28,7 +29,6 @@ pub(crate) fn check_row(table: Table, before: Option<&Row>, row: &Row) -> Result
         | Table::Intake
         | Table::Approval
         | Table::Quota
-        | Table::Credential
         | Table::Token => Ok(()),
     }
 }
@@ -85,6 +85,21 @@ fn check_run(row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
+fn check_credential(before: Option<&Row>, row: &Row) -> Result<(), StoreError> {
+    let refused = |rule| Err(broken(Table::Credential, row, rule));
+    if row.phase == Phase::Active && row.host.is_none() {
+        return refused("what is active has a host");
+    }
+    if before.is_some_and(|before| before.state == REVOKED) && row.state != REVOKED {
+        return refused("what is revoked stays revoked");
+    }
+    let body: serde_json::Value = serde_json::from_str(&row.body).unwrap_or_default();
+    if row.state != GOOD && body.get("sealed").is_some_and(|sealed| !sealed.is_null()) {
+        return refused("only what is good has a value");
+    }
+    Ok(())
+}
+
 /// Refuses an hour in a table that no step asks for one: it would never be kept.
 pub(crate) fn check_hour(table: Table, row: &Row) -> Result<(), StoreError> {
     if row.due_at.is_none() || Table::TIMED.contains(&table) {
@@ -93,6 +108,10 @@ pub(crate) fn check_hour(table: Table, row: &Row) -> Result<(), StoreError> {
     Err(broken(table, row, "nothing in its table is ever due"))
 }
 
+/// The state of a credential that is good for nothing any more.
+const REVOKED: &str = "revoked";
+/// The state of a credential that is good.
+const GOOD: &str = "active";
 /// The outcomes of a message.
 const READ: &str = "read";
 const RETURNED: &str = "returned";

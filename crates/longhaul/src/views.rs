@@ -264,6 +264,7 @@ pub const fn time(at: Timestamp) -> Time {
 /// Where a job is in its life, as it is shown.
 pub const fn state(job: &Job) -> State {
     match job.state {
+        JobState::Preparing { .. } => State::Preparing,
         JobState::Queued { .. } => State::Queued,
         JobState::Starting { .. } => State::Starting,
         JobState::Running { .. } => State::Running,
@@ -317,6 +318,7 @@ pub fn reason_name(reason: Reason) -> String {
         Reason::Oom => "oom",
         Reason::Spawn => "spawn",
         Reason::Dependency => "dependency",
+        Reason::Credentials => "credentials",
         Reason::HostLost => "host_lost",
         Reason::Budget => "budget",
         Reason::Lease => "lease",

@@ -14,6 +14,8 @@ pub enum Reply {
     Claimed(Vec<(DeliveryId, u32)>),
     /// So many notices were settled.
     Settled(u32),
+    /// So many credentials are being made, or revoked.
+    Tried(u32),
     /// The messages, one for each mailbox.
     Mailed(Vec<MailId>),
     /// The messages that were handed out, oldest first.

@@ -1,6 +1,6 @@
 //! What people ask of jobs: submit, cancel, remove; and what a job's end means for others.
 
-use super::{delegation, deliveries, record_stopping, sessions, turns};
+use super::{credentials, delegation, deliveries, record_stopping, sessions, turns};
 use crate::command::{Refused, Reply, Submission};
 use crate::event::Fact;
 use crate::id::JobId;
@@ -82,6 +82,7 @@ pub(super) fn submit_one(
     } else {
         let stored = StoredEnvironment { job: id.clone(), environment };
         *world.environment(&id)? = Some(stored);
+        credentials::begin(world, &id)?;
     }
     Ok((id, true))
 }
@@ -107,6 +108,8 @@ fn check(submission: &Submission) -> Result<(), Refused> {
         .try_for_each(|line| spec::check_word("key", line))?;
     submission.owner.as_deref().map_or(Ok(()), |owner| spec::check_word("owner", owner))?;
     submission.project.as_deref().map_or(Ok(()), spec::check_project)?;
+    let hosted = submission.spec.hosted.as_deref();
+    hosted.map_or(Ok(()), |hosted| credentials::check(&hosted.credentials))?;
     Ok(())
 }
 
@@ -278,6 +281,7 @@ pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
             *world.dependency(&id, &on)? = None;
         }
         *world.environment(&id)? = None;
+        credentials::end(world, &id)?;
         world.record(&id, &Fact::Ended { outcome: outcome.clone() })?;
         deliveries::owe(world, &id)?;
         delegation::ended(world, &id)?;

@@ -3,6 +3,7 @@
 
 mod agents;
 mod approvals;
+mod credentials;
 mod deaths;
 mod delegation;
 mod deliveries;
@@ -27,6 +28,7 @@ mod turns;
 
 pub(crate) use agents::due_agent;
 pub(crate) use approvals::due_approval;
+pub(crate) use credentials::due_credential;
 pub(crate) use deliveries::{claim_for_courier, due_delivery, give_up, let_go};
 pub(crate) use jobs::{abandon, settle};
 pub(crate) use mail::forget_mail;
@@ -110,6 +112,18 @@ fn decide_session(world: &mut World<'_>, command: Command) -> Result<Reply, Faul
         }
         Command::DetachSession { session, connection } => {
             sessions::detach(world, &session, &connection)
+        }
+        Command::RotateCredentials(job) => credentials::rotate(world, &job),
+        Command::RetryRevoking => credentials::retry_revoking(world),
+        Command::Minted { credential, number, made } => {
+            credentials::minted(world, &credential, number, *made)
+        }
+        Command::MintFailed { credential, number, problem, is_final } => {
+            credentials::mint_failed(world, &credential, number, &problem, is_final)
+        }
+        Command::Revoked { credential, number } => credentials::revoked(world, &credential, number),
+        Command::RevokeFailed { credential, number, problem } => {
+            credentials::revoke_failed(world, &credential, number, &problem)
         }
         Command::AddToken { sha256, principal, role } => {
             tokens::add(world, sha256, principal, role)

@@ -85,7 +85,8 @@ fn waits_for(job: &Job) -> String {
         JobState::Queued { because: Waiting::RateLimited | Waiting::Parked, .. } => {
             format!("the end of a limit of the vendor, for its turn {}", job.id)
         }
-        JobState::Queued { .. }
+        JobState::Preparing { .. }
+        | JobState::Queued { .. }
         | JobState::Starting { .. }
         | JobState::Running { .. }
         | JobState::Stopping { .. }

@@ -9,6 +9,9 @@ impl Job {
     /// When time alone will change it.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.state {
+            JobState::Preparing { give_up_at } => {
+                self.gone_at().into_iter().chain([*give_up_at]).min()
+            }
             // An answer ends this wait, and no hour.
             JobState::Queued { because: Waiting::Approval, .. } => self.gone_at(),
             JobState::Queued { not_before, is_due, .. } => {
@@ -70,8 +73,12 @@ impl Job {
         let has_answered = self.has_answered();
         let is_gone = self.is_gone(now);
         match &mut self.state {
-            JobState::Queued { .. } if is_gone => {
+            JobState::Preparing { .. } | JobState::Queued { .. } if is_gone => {
                 self.state = JobState::Ended { outcome: self.gone(), at: now };
+            }
+            JobState::Preparing { .. } => {
+                let message = format!("they were not made within {}", limits::PREPARING_MAX);
+                self.credentials_failed(message, now);
             }
             JobState::Queued { is_due, .. } => *is_due = true,
             JobState::Starting { .. } => {
@@ -116,7 +123,8 @@ impl Job {
             JobState::Starting { give_up_at: at } | JobState::Stopping { again_at: at, .. } => {
                 *at = at.plus(slept);
             }
-            JobState::Queued { .. }
+            JobState::Preparing { .. }
+            | JobState::Queued { .. }
             | JobState::Running { stop_at: None }
             | JobState::Ended { .. } => {}
         }

@@ -102,7 +102,7 @@ impl Job {
         let outcome =
             Outcome { message: intent.reason.clone(), ..Outcome::plain(Ending::Cancelled) };
         let changed = match &mut self.state {
-            JobState::Queued { .. } => {
+            JobState::Preparing { .. } | JobState::Queued { .. } => {
                 self.state = JobState::Ended { outcome, at: now };
                 true
             }
@@ -217,7 +217,9 @@ impl Job {
 
     /// A job it waits for will never succeed: ends it, if it has not begun.
     pub fn dependency_failed(&mut self, message: String, now: Timestamp) -> bool {
-        let JobState::Queued { .. } = self.state else { return false };
+        let (JobState::Preparing { .. } | JobState::Queued { .. }) = self.state else {
+            return false;
+        };
         let outcome = Outcome::because(Ending::Failed, Reason::Dependency, Some(message));
         self.state = JobState::Ended { outcome, at: now };
         true
@@ -227,7 +229,8 @@ impl Job {
     fn judge(&self, exit: &Exit, process: &Outcome) -> Option<Outcome> {
         let then = match &self.state {
             JobState::Stopping { then, .. } => Some(then),
-            JobState::Queued { .. }
+            JobState::Preparing { .. }
+            | JobState::Queued { .. }
             | JobState::Starting { .. }
             | JobState::Running { .. }
             | JobState::Ended { .. } => None,

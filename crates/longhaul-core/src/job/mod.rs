@@ -1,6 +1,8 @@
 //! The job machine: one unit of supervised work, for ever identified.
 //!
 //! ```text
+//!  Preparing (only what needs credentials) ──minted──► Queued; due, cancel: Ended
+//!
 //!           place          started          exited
 //!  Queued ────────► Starting ─────► Running ───────► Ended
 //!   ▲  │ cancel        │ due, cancel   │ due, cancel,   ▲
@@ -13,11 +15,12 @@
 //! imperative, reports are past participles. A method that gives `Err` has changed nothing.
 //! A turn may also wait where it would have ended: for the end of a vendor's limit, or for an answer.
 //! [`life`] holds the verbs up to the end, [`turning`] those that only turns have, [`aftermath`] what
-//! follows the end, [`hours`] what time alone changes.
+//! follows the end, [`hours`] what time alone changes, [`preparing`] what comes before the queue.
 
 mod aftermath;
 mod hours;
 mod life;
+mod preparing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -159,6 +162,11 @@ pub struct ResultStream {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum JobState {
+    /// Its credentials are being made.
+    Preparing {
+        /// When it fails for want of them.
+        give_up_at: Timestamp,
+    },
     /// Waits: for jobs, its lane, its hour, or a slot.
     Queued {
         /// Before when it may not start.
@@ -293,8 +301,7 @@ impl Job {
         let is_turn = spec.turn.is_some();
         let budget = spec.hosted.as_ref().and_then(|hosted| hosted.lease.budget());
         let account = budget.map(|budget| Account::new(budget.clone()));
-        let earliest = now.plus(spec.delay);
-        let not_before = spec.at.map_or(earliest, |at| at.max(earliest));
+        let state = preparing::first_state(&spec, now);
         Self {
             id: submission.id,
             seq,
@@ -304,11 +311,7 @@ impl Job {
             project: submission.project,
             parent: submission.parent,
             retry_of: submission.retry_of,
-            state: JobState::Queued {
-                not_before,
-                is_due: not_before <= now,
-                because: Waiting::New,
-            },
+            state,
             attempt: 0,
             failures: 0,
             launches: 0,
@@ -347,7 +350,8 @@ impl Job {
     pub const fn outcome(&self) -> Option<&Outcome> {
         match &self.state {
             JobState::Ended { outcome, .. } => Some(outcome),
-            JobState::Queued { .. }
+            JobState::Preparing { .. }
+            | JobState::Queued { .. }
             | JobState::Starting { .. }
             | JobState::Running { .. }
             | JobState::Stopping { .. } => None,
@@ -358,7 +362,8 @@ impl Job {
     pub const fn ended_at(&self) -> Option<Timestamp> {
         match &self.state {
             JobState::Ended { at, .. } => Some(*at),
-            JobState::Queued { .. }
+            JobState::Preparing { .. }
+            | JobState::Queued { .. }
             | JobState::Starting { .. }
             | JobState::Running { .. }
             | JobState::Stopping { .. } => None,
@@ -384,6 +389,7 @@ impl Job {
     /// What people call its state.
     pub const fn state_name(&self) -> &'static str {
         match self.state {
+            JobState::Preparing { .. } => "preparing",
             JobState::Queued { .. } => "queued",
             JobState::Starting { .. } => "starting",
             JobState::Running { .. } => "running",
@@ -400,6 +406,8 @@ impl Job {
     /// How it stands towards the scheduler.
     pub const fn phase(&self) -> Phase {
         match self.state {
+            // To the scheduler there is no difference: something has to come first.
+            JobState::Preparing { .. } => Phase::Blocked,
             JobState::Queued { .. } if self.blocked_on > 0 => Phase::Blocked,
             JobState::Queued { .. } if self.behind => Phase::Behind,
             JobState::Queued { is_due: false, .. } => Phase::Delayed,
@@ -436,7 +444,8 @@ impl Job {
     pub const fn waits_until(&self) -> Option<Timestamp> {
         match self.state {
             JobState::Queued { not_before, .. } => Some(not_before),
-            JobState::Starting { .. }
+            JobState::Preparing { .. }
+            | JobState::Starting { .. }
             | JobState::Running { .. }
             | JobState::Stopping { .. }
             | JobState::Ended { .. } => None,
@@ -449,7 +458,7 @@ impl Job {
         // Whoever does not run a task knows that it is gone; which boot ran it says nothing more.
         let is_this_boot = self.spec.task.is_some() || self.boot.as_deref() == Some(boot);
         match &self.state {
-            JobState::Queued { .. } => Vec::new(),
+            JobState::Preparing { .. } | JobState::Queued { .. } => Vec::new(),
             JobState::Starting { .. } | JobState::Running { .. } | JobState::Stopping { .. }
                 if !is_this_boot =>
             {

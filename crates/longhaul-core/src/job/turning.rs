@@ -103,6 +103,7 @@ impl Job {
         let then = match &self.state {
             JobState::Stopping { then: Then::End(outcome), .. } => Some(outcome.clone()),
             JobState::Stopping { then: Then::Answered | Then::Again, .. }
+            | JobState::Preparing { .. }
             | JobState::Queued { .. }
             | JobState::Starting { .. }
             | JobState::Running { .. }
@@ -170,6 +171,7 @@ impl Job {
                 | Reason::Oom
                 | Reason::Spawn
                 | Reason::Dependency
+                | Reason::Credentials
                 | Reason::HostLost
                 | Reason::RateLimit
                 | Reason::NoResult,

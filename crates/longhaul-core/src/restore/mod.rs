@@ -75,6 +75,8 @@ pub fn restore(remains: Remains) -> Restored {
     restored.gone = dependencies.iter().filter(is_gone).map(|found| found.on.clone()).collect();
     let is_open = |job: &JobId| read.jobs.get(job).is_some_and(|job| job.outcome().is_none());
     read.environments.retain(|environment| is_open(&environment.job));
+    let is_of_no_use = |of: &&mut Credential| !is_open(&of.job);
+    read.credentials.iter_mut().filter(is_of_no_use).for_each(|found| found.abandon(until));
     restored.pools_made = missing_pools(&mut read);
 
     let mut jobs: Vec<&Job> = read.jobs.values().collect();
@@ -263,7 +265,7 @@ fn dependencies(read: &mut Read) -> Vec<Dependency> {
     }
     let mut all = Vec::new();
     for job in read.jobs.values_mut() {
-        let is_queued = matches!(job.state, JobState::Queued { .. });
+        let is_queued = matches!(job.state, JobState::Preparing { .. } | JobState::Queued { .. });
         if !is_queued || job.blocked_on == 0 {
             continue;
         }

@@ -8,6 +8,7 @@ mod sessions;
 mod tables;
 
 use crate::command::{Deliver, Place, Refused, Want};
+use crate::credential::{CredentialState, Issue};
 use crate::delivery::{Delivery, Destination, inbox_lane, project_pool};
 use crate::event::{Fact, NewEvent};
 use crate::id::{
@@ -167,6 +168,11 @@ impl<'tx> World<'tx> {
         let most = limits::DELIVERIES_PER_JOB_MAX;
         for delivery in self.scan()?.children(Table::Delivery, id.as_str(), most)? {
             *self.rows.deliveries.change(&mut *self.tx, &delivery)? = None;
+        }
+        for credential in self.scan()?.children(Table::Credential, id.as_str(), u32::MAX)? {
+            let slot = self.rows.credentials.change(&mut *self.tx, &credential)?;
+            // What is good for something still is revoked without its job.
+            slot.take_if(|credential| credential.state == CredentialState::Revoked);
         }
         // Both at once: its key is free for the next command, and an entry that this step made
         // about it must not be written after its others are gone.
@@ -351,13 +357,17 @@ impl<'tx> World<'tx> {
                 self.inboxes.insert(project_pool(delivery.project.as_deref()));
             }
         }
+        let changed_credentials =
+            self.rows.credentials.slots.values().filter(|slot| slot.current != slot.at_begin);
+        let credentials = changed_credentials.filter_map(|slot| slot.current.as_ref());
+        let issue = credentials.filter_map(|one| one.wants(&self.place.host)).collect();
         let next_due = self.tx.next_due(&self.place.host)?;
         self.tx.commit()?;
         let (head, inboxes) = (self.head, self.inboxes);
         // Nobody looks at a slot after the commit.
         let mut taken = |id: &JobId| self.rows.jobs.slots.get_mut(id.as_str())?.current.take();
         let placed = wants.placed.iter().filter_map(&mut taken).collect();
-        Ok(Committed { head, wants, placed, deliver, changed, inboxes, fed, next_due })
+        Ok(Committed { head, wants, placed, deliver, issue, changed, inboxes, fed, next_due })
     }
 }
 
@@ -408,6 +418,8 @@ pub struct Committed {
     pub(crate) placed: Vec<Job>,
     /// What the changed deliveries want.
     pub deliver: Vec<Deliver>,
+    /// What the changed credentials want.
+    pub issue: Vec<Issue>,
     /// Jobs that changed.
     pub changed: BTreeSet<JobId>,
     /// Owners' lanes and projects' pools in which there may be something to take.

@@ -5,6 +5,7 @@ mod after_the_end;
 mod agents;
 mod agents_bounds;
 mod approvals;
+mod credentials;
 mod deaths;
 mod delegation;
 mod delegation_money;

@@ -343,9 +343,10 @@ fn describe(job: &Job) -> String {
         JobState::Queued { because: Waiting::Approval, is_due: false, .. } => "asking".to_owned(),
         JobState::Queued { .. } => job.phase().name().to_owned(),
         JobState::Stopping { by_force: true, .. } => "stopping by force".to_owned(),
-        JobState::Starting { .. } | JobState::Running { .. } | JobState::Stopping { .. } => {
-            job.state_name().to_owned()
-        }
+        JobState::Preparing { .. }
+        | JobState::Starting { .. }
+        | JobState::Running { .. }
+        | JobState::Stopping { .. } => job.state_name().to_owned(),
         JobState::Ended { outcome, .. } => {
             let reason = outcome.reason.map(|reason| format!("/{reason:?}").to_lowercase());
             let kind = outcome.kind.name();

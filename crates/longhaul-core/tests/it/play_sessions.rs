@@ -62,6 +62,10 @@ impl Home {
         self.engine.step(&mut self.store, batch, self.now).expect("memory is sound")
     }
 
+    pub(crate) fn reconcile(&mut self) -> Step {
+        self.engine.reconcile(&mut self.store, self.now).expect("memory is sound")
+    }
+
     pub(crate) fn ask(&mut self, command: Command) -> Result<Reply, Refused> {
         self.batch(vec![command]).replies.remove(0)
     }

@@ -191,6 +191,11 @@ impl Story {
             | Fact::MailReturned { .. }
             | Fact::AgentChanged { .. }
             | Fact::PoolChanged { .. }
+            | Fact::CredentialMinted { .. }
+            | Fact::CredentialFailed { .. }
+            | Fact::CredentialRotated { .. }
+            | Fact::CredentialRevoked { .. }
+            | Fact::CredentialStuck { .. }
             | Fact::TokensChanged { .. }
             | Fact::Woke { .. } => false,
         }
@@ -269,6 +274,11 @@ impl Story {
             | Fact::OperationDecided { .. }
             | Fact::Delegated { .. }
             | Fact::Followed { .. }
+            | Fact::CredentialMinted { .. }
+            | Fact::CredentialFailed { .. }
+            | Fact::CredentialRotated { .. }
+            | Fact::CredentialRevoked { .. }
+            | Fact::CredentialStuck { .. }
             | Fact::TokensChanged { .. }
             | Fact::NoticesOwed { .. }
             | Fact::NoticeFailed { .. }

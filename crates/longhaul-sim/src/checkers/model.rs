@@ -110,6 +110,12 @@ impl<'a> Model<'a> {
             | Command::DetachSession { .. }
             | Command::AddToken { .. }
             | Command::RevokeTokens { .. }
+            | Command::RotateCredentials(_)
+            | Command::RetryRevoking
+            | Command::Minted { .. }
+            | Command::MintFailed { .. }
+            | Command::Revoked { .. }
+            | Command::RevokeFailed { .. }
             | Command::AuthorizeOperation { .. }
             | Command::Delegate { .. }
             | Command::GiveResult { .. }

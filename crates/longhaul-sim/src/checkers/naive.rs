@@ -10,6 +10,7 @@ use longhaul_core::time::Timestamp;
 /// How it stands towards the scheduler.
 pub(super) fn phase(job: &Job) -> Phase {
     match &job.state {
+        JobState::Preparing { .. } => Phase::Blocked,
         JobState::Queued { is_due, .. } => {
             if job.blocked_on > 0 {
                 Phase::Blocked
@@ -31,6 +32,7 @@ pub(super) fn phase(job: &Job) -> Phase {
 /// When time alone changes it.
 pub(super) fn due(job: &Job) -> Option<Timestamp> {
     match &job.state {
+        JobState::Preparing { give_up_at } => Some(*give_up_at),
         JobState::Queued { is_due: true, .. } => None,
         JobState::Queued { not_before, .. } => Some(*not_before),
         JobState::Starting { give_up_at } => Some(*give_up_at),
@@ -59,7 +61,7 @@ pub(super) fn wants(job: &Job, place: &Place) -> Option<Want> {
     }
     let is_other_boot = job.boot.as_deref() != Some(place.boot.as_str());
     let want = match &job.state {
-        JobState::Queued { .. } => return None,
+        JobState::Preparing { .. } | JobState::Queued { .. } => return None,
         JobState::Ended { .. } => match (&job.cleanup.state, &job.cleanup.purge) {
             (CleanupState::Pending { is_trying: true, .. }, _) => Want::Clean(id, attempt),
             (CleanupState::Pending { .. }, _) => return None,

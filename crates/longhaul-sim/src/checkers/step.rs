@@ -152,7 +152,8 @@ fn hours(seen: &Seen<'_>) -> Result<(), Broken> {
                 // One that is kept for no time at all may be on its way already.
                 (found, found.map(|_| at))
             }
-            JobState::Queued { .. }
+            JobState::Preparing { .. }
+            | JobState::Queued { .. }
             | JobState::Starting { .. }
             | JobState::Running { .. }
             | JobState::Stopping { .. }
@@ -222,6 +223,11 @@ fn named(command: &Command) -> Option<Vec<&JobId>> {
         | Command::ReadMail { .. }
         | Command::Authorize { .. }
         | Command::Delegate { .. }
+        | Command::RetryRevoking
+        | Command::Minted { .. }
+        | Command::MintFailed { .. }
+        | Command::Revoked { .. }
+        | Command::RevokeFailed { .. }
         | Command::Answer { .. } => None,
         Command::Ingest(taking) => Some(vec![&taking.job]),
         Command::SetPool { .. }
@@ -247,6 +253,7 @@ fn named(command: &Command) -> Option<Vec<&JobId>> {
         | Command::DeliveryFailed { .. } => Some(Vec::new()),
         Command::Cancel { job, .. }
         | Command::Purge(job)
+        | Command::RotateCredentials(job)
         | Command::Follow { job, .. }
         | Command::Unfollow { job, .. }
         | Command::Tell { job, .. }

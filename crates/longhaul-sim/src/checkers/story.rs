@@ -75,7 +75,7 @@ impl<'a> Told<'a> {
 
     pub(super) fn of(job: &'a Job) -> Self {
         let is = match &job.state {
-            JobState::Queued { .. } => Is::Queued,
+            JobState::Preparing { .. } | JobState::Queued { .. } => Is::Queued,
             JobState::Starting { .. } => Is::Starting,
             JobState::Running { .. } => Is::Running,
             JobState::Stopping { then, by_force, .. } => {

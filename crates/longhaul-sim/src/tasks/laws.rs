@@ -108,7 +108,8 @@ impl Life {
             let is_active = job.is_some_and(|job| {
                 let is_running = match job.state {
                     JobState::Running { .. } | JobState::Stopping { .. } => true,
-                    JobState::Queued { .. }
+                    JobState::Preparing { .. }
+                    | JobState::Queued { .. }
                     | JobState::Starting { .. }
                     | JobState::Ended { .. } => false,
                 };

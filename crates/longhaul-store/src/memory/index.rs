@@ -37,6 +37,8 @@ pub(super) struct Index {
     pub(super) ended_bytes: u64,
     /// How many jobs are in each state.
     pub(super) states: BTreeMap<String, u64>,
+    /// Host and id of credentials that are active.
+    pub(super) active_credentials: BTreeSet<(String, String)>,
     /// Deliveries alone.
     pub(super) deliveries: DeliveryIndex,
     /// Messages alone.
@@ -57,6 +59,9 @@ impl Index {
             Table::Job => self.change_job(before, after),
             Table::Delivery => self.deliveries.change(before, after),
             Table::Mail => self.mail.change(before, after),
+            Table::Credential => swap_set(&mut self.active_credentials, before, after, |row| {
+                Some((row.host.clone().filter(|_| row.phase == Phase::Active)?, row.id.clone()))
+            }),
             Table::Environment
             | Table::Dependency
             | Table::Pool
@@ -72,7 +77,6 @@ impl Index {
             | Table::Quota
             | Table::Session
             | Table::Feed
-            | Table::Credential
             | Table::Token => {}
         }
     }

@@ -170,6 +170,7 @@ impl Tx for MemoryTx<'_> {
         let active = match table {
             Table::Job => &index.active_on_host,
             Table::Delivery => &index.deliveries.active_on_host,
+            Table::Credential => &index.active_credentials,
             Table::Environment
             | Table::Dependency
             | Table::Pool
@@ -186,7 +187,6 @@ impl Tx for MemoryTx<'_> {
             | Table::Quota
             | Table::Session
             | Table::Feed
-            | Table::Credential
             | Table::Token => return Ok(Vec::new()),
         };
         let active = active.range(from..);

@@ -104,6 +104,7 @@ fn each_scan_of_a_step_uses_the_index_made_for_it() {
         (sql::LANE_HEAD, "job_lane_open"),
         (sql::active_on(Table::Job), "COVERING INDEX job_active_host"),
         (sql::active_on(Table::Delivery), "COVERING INDEX delivery_active_host"),
+        (sql::active_on(Table::Credential), "COVERING INDEX credential_active"),
         (sql::due(Table::Delivery), "COVERING INDEX delivery_due"),
         (sql::NEXT_DUES, "COVERING INDEX delivery_due"),
         (sql::children(Table::Delivery), "COVERING INDEX delivery_parent"),

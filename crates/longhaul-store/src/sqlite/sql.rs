@@ -142,7 +142,7 @@ pub(super) const NEXT_DUES: &str = concat!(
     next_due!("credential")
 );
 
-/// Of jobs and deliveries, which have an index for it.
+/// Of jobs, deliveries and credentials, which have an index for it.
 pub(super) const fn active_on(table: Table) -> &'static str {
     for_table!(
         table,

@@ -171,7 +171,7 @@ impl Tx for SqliteTx<'_> {
         after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
-        if !matches!(table, Table::Job | Table::Delivery) {
+        if !matches!(table, Table::Job | Table::Delivery | Table::Credential) {
             return Ok(Vec::new());
         }
         all(self.prepare(sql::active_on(table))?, params![host.as_str(), after, limit], single)

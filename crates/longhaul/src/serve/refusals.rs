@@ -40,6 +40,7 @@ pub(super) fn status(refused: &Refused) -> StatusCode {
         | Refused::TokenTaken
         | Refused::StaleConnection(_)
         | Refused::StaleDelivery(_)
+        | Refused::StaleCredential(_)
         | Refused::Stale(_)
         | Refused::Repeat => StatusCode::CONFLICT,
     }
@@ -97,6 +98,7 @@ pub(super) fn hint(refused: &Refused) -> Option<String> {
         | Refused::BadPiece(_)
         | Refused::BadCharge(_)
         | Refused::StaleDelivery(_)
+        | Refused::StaleCredential(_)
         | Refused::Stale(_)
         | Refused::AlreadyTaken { .. }
         | Refused::Repeat => return None,

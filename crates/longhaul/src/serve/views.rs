@@ -18,7 +18,7 @@ pub(super) use crate::views::{event, origin, spec, state, time};
 /// A job as it is shown, with what it waits for but without attempts and history.
 pub(super) async fn show(ports: &Shared, job: Job) -> Answer<JobView> {
     let now = ports.clock.now();
-    let waiting_for = if matches!(job.state, JobState::Queued { .. }) {
+    let waiting_for = if matches!(job.state, JobState::Preparing { .. } | JobState::Queued { .. }) {
         let looked_at = job.clone();
         let around = ports.readers.read(move |reader| around(reader, &looked_at)).await?;
         waits_for(&job, &around, now)

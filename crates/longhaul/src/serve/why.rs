@@ -56,6 +56,13 @@ fn sentences(job: &Job, around: &Surroundings, now: Timestamp) -> Vec<String> {
 fn state(job: &Job, around: &Surroundings, now: Timestamp) -> Vec<String> {
     let number = job.attempt;
     match &job.state {
+        JobState::Preparing { .. } => {
+            let submitted = time(job.submitted_at);
+            let what = waits_for(job, around, now);
+            what.map(|what| format!("It was submitted at {submitted}, and waits for {what}."))
+                .into_iter()
+                .collect()
+        }
         JobState::Queued { not_before, is_due, because } => {
             let mut why = Vec::new();
             if let Some(what) = waits_for(job, around, now) {
@@ -171,7 +178,8 @@ fn next(job: &Job) -> Option<String> {
         JobState::Ended { .. } => {
             Some(format!("Of {max} retries it had used {failures} when it ended."))
         }
-        JobState::Queued { .. }
+        JobState::Preparing { .. }
+        | JobState::Queued { .. }
         | JobState::Starting { .. }
         | JobState::Running { .. }
         | JobState::Stopping { .. } => (max > 0).then(|| {

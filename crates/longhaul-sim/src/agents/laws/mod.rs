@@ -172,7 +172,7 @@ impl<'a> Seen<'a> {
 const fn is_active(job: &Job) -> bool {
     match job.state {
         JobState::Starting { .. } | JobState::Running { .. } | JobState::Stopping { .. } => true,
-        JobState::Queued { .. } | JobState::Ended { .. } => false,
+        JobState::Preparing { .. } | JobState::Queued { .. } | JobState::Ended { .. } => false,
     }
 }
 
@@ -198,6 +198,7 @@ const fn reason_name(reason: longhaul_core::outcome::Reason) -> &'static str {
         R::HostLost => "ended: host lost",
         R::Budget => "ended: budget",
         R::Lease => "ended: lease",
+        R::Credentials => "ended: credentials",
         R::RateLimit => "ended: rate limit",
         R::ResumeFailed => "ended: resume failed",
         R::NoResult => "ended: no result",

@@ -122,7 +122,9 @@ impl Durable {
         let is_settled = delivery.as_ref().is_some_and(|delivery| !delivery.is_open());
         let verdict = verdict(job);
         let standing = match &job.state {
-            JobState::Queued { .. } | JobState::Starting { .. } => Standing::Queued,
+            JobState::Preparing { .. } | JobState::Queued { .. } | JobState::Starting { .. } => {
+                Standing::Queued
+            }
             JobState::Running { .. } => Standing::Running,
             JobState::Stopping { .. } => Standing::Stopping,
             JobState::Ended { .. } => Standing::Ended,
