@@ -167,6 +167,11 @@ impl Credential {
         matches!(self.state, CredentialState::Active { .. })
     }
 
+    /// Whether it is being made.
+    pub const fn is_minting(&self) -> bool {
+        matches!(self.state, CredentialState::Minting { .. })
+    }
+
     /// Whether nothing is done about it any more.
     pub const fn is_over(&self) -> bool {
         matches!(self.state, CredentialState::Revoked | CredentialState::Stuck)

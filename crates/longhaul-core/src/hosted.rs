@@ -65,10 +65,20 @@ impl Hosted {
         Ok(())
     }
 
-    /// Whether two asks are the same. Neither their traces nor what was sent along with them say what
-    /// they are, and the order of an object's fields means nothing.
+    /// Whether two asks are the same. Neither their traces, nor what was sent along with them, nor
+    /// what the session that asks could be given say what they are, and the order of an object's fields means nothing.
     pub fn is_same_ask(&self, other: &Self) -> bool {
-        let Self { agent, version, input, lease, trace: _, delegate, depth, extensions: _ } = self;
+        let Self {
+            agent,
+            version,
+            input,
+            lease,
+            delegate,
+            depth,
+            trace: _,
+            credentials: _,
+            extensions: _,
+        } = self;
         (agent, version, delegate) == (&other.agent, &other.version, &other.delegate)
             && (lease, depth) == (&other.lease, &other.depth)
             && is_same_json(input, &other.input)

@@ -123,9 +123,10 @@ impl Credential {
 
     /// Its job is gone, or has ended without it: it is to be revoked when somebody looks.
     pub(crate) fn abandon(&mut self, now: Timestamp) {
-        let is_minting = matches!(self.state, CredentialState::Minting { .. });
-        if is_minting || self.is_active() {
-            self.doubtful_until = is_minting.then(|| now.plus(limits::MINT_DOUBT_MAX));
+        if self.is_minting() || self.is_active() {
+            if self.is_minting() {
+                self.doubtful_until = Some(now.plus(limits::MINT_DOUBT_MAX));
+            }
             self.state = CredentialState::Revoking { again_at: now, is_trying: false };
             (self.host, self.sealed, self.tries) = (None, None, 0);
             self.number += 1;

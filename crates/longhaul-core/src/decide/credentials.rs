@@ -204,8 +204,7 @@ fn replace(world: &mut World<'_>, id: &CredentialId) -> Result<bool, Fault> {
     let old = world.credential(id)?.clone();
     let Some(old) = old.filter(Credential::is_active) else { return Ok(false) };
     let newest = CredentialId::of(&old.job, &old.issuer, old.latest);
-    let is_being_made = |newest: &Credential| newest.replaces.as_ref() == Some(id);
-    if newest != *id && world.credential(&newest)?.as_ref().is_some_and(is_being_made) {
+    if newest != *id && world.credential(&newest)?.as_ref().is_some_and(Credential::is_minting) {
         return Ok(false);
     }
     let next = world.credential(id)?.as_mut().map(|old| old.rotate(&host, now));

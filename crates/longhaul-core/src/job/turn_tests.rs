@@ -108,6 +108,7 @@ fn ends() -> Vec<(&'static str, Exit)> {
 
 fn name(job: &Job) -> String {
     match &job.state {
+        JobState::Preparing { .. } => "preparing".to_owned(),
         JobState::Queued { because: Waiting::RateLimited, .. } => "parked".to_owned(),
         JobState::Queued { because: Waiting::Approval, .. } => "asks".to_owned(),
         JobState::Queued { because, .. } => format!("{because:?}").to_lowercase(),
