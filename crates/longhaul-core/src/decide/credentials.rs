@@ -2,7 +2,7 @@
 
 use super::settle;
 use super::telling::tell_one;
-use crate::command::{Refused, Reply};
+use crate::command::{Refused, Reply, Submission};
 use crate::credential::{AfterMintFailed, Credential, Made};
 use crate::event::Fact;
 use crate::id::{CredentialId, JobId};
@@ -19,6 +19,22 @@ pub(super) fn check(issuers: &[String]) -> Result<(), Refused> {
         return Err(Refused::TooMany { what: "credentials of a job", limit });
     }
     Ok(issuers.iter().try_for_each(|issuer| check_word("issuer", issuer))?)
+}
+
+/// What a session agrees on that its jobs are given credentials for.
+const FEATURE: &str = "provisioned_credentials";
+
+/// Who asks through a session that does not know of credentials gets a job without any.
+pub(super) fn provide(world: &mut World<'_>, asked: &mut Submission) -> Result<(), Fault> {
+    let (Some(hosted), Some(session)) = (&mut asked.spec.hosted, &asked.session) else {
+        return Ok(());
+    };
+    if !hosted.credentials.is_empty() {
+        let session = world.find_session(session)?;
+        let is_agreed = session.is_some_and(|session| session.features.contains(FEATURE));
+        hosted.credentials.retain(|_| is_agreed);
+    }
+    Ok(())
 }
 
 /// Has made what a new job needs: one credential of each issuer that it names.

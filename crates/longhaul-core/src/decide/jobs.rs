@@ -44,9 +44,10 @@ pub(super) fn submit(world: &mut World<'_>, jobs: Vec<Submission>) -> Result<Rep
 /// Accepts one job. Gives whether it was not known before.
 pub(super) fn submit_one(
     world: &mut World<'_>,
-    submission: Submission,
+    mut submission: Submission,
 ) -> Result<(JobId, bool), Fault> {
     check(&submission)?;
+    credentials::provide(world, &mut submission)?;
     if let Some(known) = known_already(world, &submission)? {
         tell_asker(world, &submission, &known)?;
         return Ok((known, false));

@@ -189,6 +189,17 @@ fn what_was_under_way_is_wanted_again_after_a_restart() {
 }
 
 #[test]
+fn who_does_not_know_of_credentials_gets_a_job_without() {
+    let mut home = Home::new();
+    home.open_with(1, "alice", &["ack"]);
+    let step = home.batch(vec![Command::Submit(vec![needs(1, &["a"])])]);
+    assert_eq!((step.issue, step.wants.len()), (vec![], 1));
+    // Asking once more is the same ask.
+    let again = home.ask(Command::Submit(vec![needs(1, &["a"])]));
+    assert_eq!(again, Ok(Reply::Submitted(vec![(job(1), false)])));
+}
+
+#[test]
 fn a_job_names_a_few_issuers_in_words() {
     let mut home = Home::new();
     home.open(1, "alice");

@@ -77,12 +77,16 @@ impl Home {
 
     /// Opens session `number` of a principal on the connection of the same number.
     pub(crate) fn open(&mut self, number: u32, principal: &str) {
+        self.open_with(number, principal, &["ack", "provisioned_credentials"]);
+    }
+
+    pub(crate) fn open_with(&mut self, number: u32, principal: &str, features: &[&str]) {
         let opened = self.ask(Command::OpenSession {
             session: session(number),
             principal: principal.into(),
             is_operator: principal == "root",
             client: "test".into(),
-            features: BTreeSet::from(["ack".to_owned()]),
+            features: features.iter().map(|&feature| feature.to_owned()).collect(),
             token_sha256: format!("token {number}"),
             window: WINDOW,
             connection: connection(number),

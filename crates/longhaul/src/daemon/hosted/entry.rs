@@ -46,7 +46,7 @@ pub struct Entry {
     pub pool: Option<String>,
     /// The most that a job of it may be granted; whatever is asked if `None`.
     pub lease: Option<Lease>,
-    /// Issuers of each of which its jobs are given a credential.
+    /// Issuers of each of which its jobs are given a credential, where the session that asks can be.
     pub credentials: Vec<String>,
 }
 
@@ -132,8 +132,6 @@ pub struct HostedAsk {
     pub delegate: Option<String>,
     /// How many jobs are above it.
     pub depth: u32,
-    /// Whether who asks can be given credentials: the job is made those that its agent needs.
-    pub provisions: bool,
     /// The client's own fields, as JSON text.
     pub extensions: Option<String>,
 }
@@ -237,10 +235,6 @@ impl Agent {
         Ok(Prepared { before, submission, undo })
     }
 
-    fn credentials(&self, provisions: bool) -> Vec<String> {
-        if provisions { self.entry.credentials.clone() } else { Vec::new() }
-    }
-
     fn hosted(&self, ask: HostedAsk, lease: Lease) -> Hosted {
         Hosted {
             agent: self.entry.name.clone(),
@@ -250,7 +244,7 @@ impl Agent {
             trace: ask.trace,
             delegate: ask.delegate,
             depth: ask.depth,
-            credentials: self.credentials(ask.provisions),
+            credentials: self.entry.credentials.clone(),
             extensions: ask.extensions,
         }
     }

@@ -48,6 +48,8 @@ struct Written {
     retry: Option<u32>,
     pool: Option<String>,
     lease: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(default)]
+    credentials: Vec<String>,
 }
 
 /// Reads the whole file: all its entries, or what is wrong and where.
@@ -116,11 +118,28 @@ fn entry(written: Written) -> Result<Entry, String> {
         retries,
         pool: written.pool,
         lease,
+        credentials: issuers(written.credentials)?,
     })
 }
 
 fn ceiling(lease: &Asked) -> Result<Lease, String> {
     Lease::parse(lease, None).map_err(|bad| format!("`lease`: {bad}"))
+}
+
+/// Which of the settings' issuers there are is looked at when a job needs one.
+fn issuers(names: Vec<String>) -> Result<Vec<String>, String> {
+    let most = limits::CREDENTIALS_PER_JOB_MAX;
+    if names.len() > most {
+        return Err(format!(
+            "`credentials` names {} issuers, and {most} is the limit",
+            names.len()
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    match names.iter().find(|name| !is_name(name) || !seen.insert(*name)) {
+        Some(bad) => Err(format!("`credentials`: `{bad}` is no name, or stands there twice")),
+        None => Ok(names),
+    }
 }
 
 fn span(field: &str, written: Option<Span>) -> Result<Option<Millis>, String> {
