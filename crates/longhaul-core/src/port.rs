@@ -322,6 +322,13 @@ pub trait Reader: Send {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Row>, StoreError>;
+    /// Jobs, oldest (lowest `seq`) first, with `seq` above `after`; of one owner if given.
+    fn list_from(
+        &mut self,
+        owner: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError>;
     /// Ids of a table that start with `prefix`, by id.
     fn by_prefix(
         &mut self,
@@ -389,6 +396,13 @@ pub trait Reader: Send {
         after: &str,
         limit: u32,
     ) -> Result<Vec<Row>, StoreError>;
+    /// The row under `parent` with the highest id that is not above `id`.
+    fn row_up_to(
+        &mut self,
+        table: Table,
+        parent: &str,
+        id: &str,
+    ) -> Result<Option<Row>, StoreError>;
     /// How many deliveries have the outcome `dead`.
     fn dead_deliveries(&mut self) -> Result<u64, StoreError>;
     /// Looks the whole store over; each line is one thing that is wrong. Slow: for `doctor`.

@@ -122,6 +122,11 @@ impl Session {
         }
     }
 
+    /// Whether the token with this SHA-256 resumes it.
+    pub fn is_resumed_by(&self, token_sha256: &str) -> bool {
+        !self.is_over() && is_same(&self.token_sha256, token_sha256)
+    }
+
     /// Refuses what another connection than the current one says.
     fn fence(&self, connection: &ConnectionId) -> Result<(), Refused> {
         if self.connection() == Some(connection) {

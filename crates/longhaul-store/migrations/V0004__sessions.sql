@@ -2,6 +2,9 @@
 -- made for jobs, and who may come over a network. The tables have the shape of all others. A run of a
 -- feed and a token never become due.
 
+-- Sessions list the jobs of whom they are for, oldest first.
+CREATE INDEX job_owner ON job (owner) WHERE owner IS NOT NULL;
+
 CREATE TABLE session (
     id        TEXT PRIMARY KEY,
     phase     TEXT NOT NULL CHECK (phase IN

@@ -1,6 +1,11 @@
 //! What a user may set: `<home>/config.toml`, then the environment. Every default stands here with
 //! its reason; a key that is not known is refused by name, because a misspelt limit is no limit.
 
+mod network;
+
+pub use network::{Listening, Sessions};
+
+use self::network::{FileListen, FileSessions};
 use crate::home::Home;
 use longhaul_core::command::Retention;
 use longhaul_core::limits;
@@ -32,6 +37,10 @@ pub struct Config {
     pub try_timeout: Duration,
     /// How notices are sent by HTTP.
     pub webhooks: Webhooks,
+    /// Who may ask over a network.
+    pub listen: Listening,
+    /// How sessions are kept.
+    pub sessions: Sessions,
 }
 
 /// How notices are sent by HTTP.
@@ -95,6 +104,8 @@ struct File {
     owners: FileOwners,
     sinks: FileSinks,
     webhooks: FileWebhooks,
+    listen: FileListen,
+    sessions: FileSessions,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -227,6 +238,8 @@ impl Config {
                 allow_private: file.webhooks.allow_private,
                 ca_file: file.webhooks.ca_file,
             },
+            listen: file.listen.into_listening(),
+            sessions: file.sessions.into_sessions(),
         })
     }
 }

@@ -2,7 +2,7 @@
 //! their maker was right; nothing but lists for people relies on that.
 
 use crate::clock::wall_now;
-use longhaul_core::id::{DeliveryId, HostId, JobId, MailId, PresenceId};
+use longhaul_core::id::{ConnectionId, DeliveryId, HostId, JobId, MailId, PresenceId, SessionId};
 use sha2::{Digest, Sha256};
 use std::io;
 
@@ -73,7 +73,7 @@ pub fn conversation(job: &JobId, attempt: u32) -> String {
     // Its version says that it was made from a name, its variant which layout it has.
     bytes[6] = bytes[6] & 0x0f | 0x50;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&bytes);
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
@@ -95,6 +95,65 @@ pub fn secret() -> io::Result<[u8; SECRET_BYTES]> {
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(bytes)
+}
+
+/// Makes the token that a principal comes over a network with.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn token() -> io::Result<String> {
+    Ok(format!("lht_{}", hex(&secret()?)))
+}
+
+/// Makes the id of a client's session.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn session_id() -> io::Result<SessionId> {
+    let text = format!("{}_{}", SessionId::PREFIX, fresh()?);
+    SessionId::parse(&text).map_err(io::Error::other)
+}
+
+/// Makes the id of a client's connection.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn connection_id() -> io::Result<ConnectionId> {
+    let text = format!("{}_{}", ConnectionId::PREFIX, fresh()?);
+    ConnectionId::parse(&text).map_err(io::Error::other)
+}
+
+/// Makes the token that resumes a session. It says which session that is, for clients that do not; the
+/// rest of it nobody can guess.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn resume_token(session: &SessionId) -> io::Result<String> {
+    let body = session.as_str().trim_start_matches(SessionId::PREFIX).trim_start_matches('_');
+    let of = ulid::Ulid::from_string(body).map_err(io::Error::other)?;
+    Ok(format!("rt_{:032x}{}", of.0, hex(&secret()?[..16])))
+}
+
+/// The session that a token resumes, if it is one.
+#[must_use]
+pub fn session_of(resume_token: &str) -> Option<SessionId> {
+    let digits = resume_token.strip_prefix("rt_").filter(|digits| digits.len() == 64)?;
+    let of = u128::from_str_radix(digits.get(..32)?, 16).ok()?;
+    SessionId::parse(&format!("{}_{}", SessionId::PREFIX, ulid::Ulid(of))).ok()
+}
+
+/// Makes the trace of a job that belongs to none: 32 hexadecimal digits.
+///
+/// # Errors
+/// As for [`job_id`].
+pub fn trace() -> io::Result<String> {
+    Ok(hex(&secret()?[..16]))
+}
+
+/// What is kept of a token: SHA-256 of its text, in hexadecimal.
+#[must_use]
+pub fn sha256_hex(token: &str) -> String {
+    hex(&Sha256::digest(token))
 }
 
 fn fresh() -> io::Result<ulid::Ulid> {
@@ -119,6 +178,17 @@ mod tests {
         assert!(id[14..].starts_with('5') && "89ab".contains(&id[19..20]), "{id}");
     }
     use std::collections::BTreeSet;
+
+    #[test]
+    fn a_token_says_which_session_it_resumes() {
+        let session = session_id().unwrap();
+        let token = resume_token(&session).unwrap();
+        assert_eq!(session_of(&token), Some(session.clone()));
+        assert_ne!(resume_token(&session).unwrap(), token);
+        for bad in ["", "rt_", &token[1..], &token[..66], &token.replace("rt_", "rt_+")] {
+            assert_eq!(session_of(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn ids_are_well_formed_and_differ() {

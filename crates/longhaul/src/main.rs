@@ -1,10 +1,11 @@
 //! The `longhaul` binary. The shim comes first: it must be small and single-threaded, so nothing
 //! else may have been initialised before it.
 
-use longhaul::cli::{self, Failed, Roots};
+use longhaul::cli::{self, Failed, Roots, ServeAsk};
 use longhaul::daemon::{self, DaemonError, DaemonOptions};
 use longhaul::hold;
 use longhaul::home::Home;
+use longhaul::serve::{Listen, TlsFiles};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
     if first == hold::WORD {
         return hold::main(arguments);
     }
-    cli::main(std::env::args_os(), Roots { run_daemon, inspect, repair })
+    cli::main(std::env::args_os(), Roots { run_daemon, serve, inspect, repair })
 }
 
 // The command line knows the daemon as its clients do; what runs in this process is given to it.
@@ -28,6 +29,17 @@ fn main() -> ExitCode {
 fn run_daemon(background: bool) -> Result<(), Failed> {
     let run = || {
         let options = DaemonOptions { background, ..DaemonOptions::new(Home::locate()?) };
+        daemon::run_blocking(&options)
+    };
+    run().map_err(|error| failed(&error))
+}
+
+fn serve(ask: &ServeAsk) -> Result<(), Failed> {
+    let ServeAsk { address, tls, is_insecure, on_up } = ask.clone();
+    let tls = tls.map(|(cert, key)| TlsFiles { cert, key });
+    let listen = Some(Listen { address, tls, is_insecure, on_up });
+    let run = || {
+        let options = DaemonOptions { listen, ..DaemonOptions::new(Home::locate()?) };
         daemon::run_blocking(&options)
     };
     run().map_err(|error| failed(&error))

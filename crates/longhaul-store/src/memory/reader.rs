@@ -66,6 +66,19 @@ impl Reader for MemoryReader {
         Ok(rows.map(|row| Row::clone(row)).collect())
     }
 
+    fn list_from(
+        &mut self,
+        owner: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let content = self.store.lock();
+        let oldest_first = content.index.seq.range(after.saturating_add(1)..);
+        let rows = oldest_first.filter_map(|(_, id)| content.rows(Table::Job).get(id));
+        let rows = rows.filter(|row| owner.is_none() || row.owner.as_deref() == owner);
+        Ok(rows.take(limit as usize).map(|row| Row::clone(row)).collect())
+    }
+
     fn by_prefix(
         &mut self,
         table: Table,
@@ -191,6 +204,18 @@ impl Reader for MemoryReader {
         let rows = content.rows(table).iter().filter(|(id, _)| id.as_str() > after);
         let rows = rows.filter(|(_, row)| parent.is_none() || row.parent.as_deref() == parent);
         Ok(rows.take(limit as usize).map(|(_, row)| Row::clone(row)).collect())
+    }
+
+    fn row_up_to(
+        &mut self,
+        table: Table,
+        parent: &str,
+        id: &str,
+    ) -> Result<Option<Row>, StoreError> {
+        let content = self.store.lock();
+        let mut rows = content.rows(table).range(..=id.to_owned()).rev().map(|(_, row)| row);
+        let found = rows.find(|row| row.parent.as_deref() == Some(parent));
+        Ok(found.map(|row| Row::clone(row)))
     }
 
     fn dead_deliveries(&mut self) -> Result<u64, StoreError> {

@@ -63,6 +63,8 @@ fn nothing_that_a_step_or_a_list_asks_reads_a_table_through_or_sorts() {
         sql::OLDEST_ENDED_MAIL,
         sql::ENDED_MAIL_COUNT,
         sql::OPEN_JOBS_IN_LANE,
+        sql::OLDEST_FIRST,
+        sql::OLDEST_FIRST_OF_OWNER,
         sql::BY_NAME,
         sql::COUNTS,
         sql::POOL_LOAD,
@@ -82,7 +84,7 @@ fn nothing_that_a_step_or_a_list_asks_reads_a_table_through_or_sorts() {
         {
             statements.push(of_table(table).to_owned());
         }
-        for of_table in [sql::children, sql::rows, sql::rows_under] {
+        for of_table in [sql::children, sql::rows, sql::rows_under, sql::row_up_to] {
             statements.push(of_table(table).to_owned());
         }
     }

@@ -62,6 +62,23 @@ impl Reader for SqliteReader {
         list::list(&self.connection, filter, before, limit)
     }
 
+    fn list_from(
+        &mut self,
+        owner: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let after = to_i64(after)?;
+        let read_row = |row: &rusqlite::Row<'_>| read(Table::Job, row);
+        match owner {
+            None => all(self.prepare(sql::OLDEST_FIRST)?, params![after, limit], read_row),
+            Some(owner) => {
+                let of_owner = self.prepare(sql::OLDEST_FIRST_OF_OWNER)?;
+                all(of_owner, params![after, limit, owner], read_row)
+            }
+        }
+    }
+
     fn by_prefix(
         &mut self,
         table: Table,
@@ -190,6 +207,15 @@ impl Reader for SqliteReader {
                 all(self.prepare(sql::rows_under(table))?, params![after, limit, parent], read_row)
             }
         }
+    }
+
+    fn row_up_to(
+        &mut self,
+        table: Table,
+        parent: &str,
+        id: &str,
+    ) -> Result<Option<Row>, StoreError> {
+        first(self.prepare(sql::row_up_to(table))?, params![parent, id], |row| read(table, row))
     }
 
     fn dead_deliveries(&mut self) -> Result<u64, StoreError> {

@@ -168,6 +168,15 @@ pub(super) const OLDEST_ENDED_MAIL: &str = "SELECT id FROM mail WHERE phase = 'e
 pub(super) const ENDED_MAIL_COUNT: &str = "SELECT value FROM tally WHERE name = 'ended_mail'";
 pub(super) const OPEN_JOBS_IN_LANE: &str = "SELECT id FROM job WHERE phase <> 'ended' AND lane = ?1 \
     ORDER BY seq LIMIT ?2";
+/// The row under a parent with the highest id up to one.
+pub(super) const fn row_up_to(table: Table) -> &'static str {
+    for_table!(
+        table,
+        concat!("SELECT ", columns!(), " FROM "),
+        " WHERE parent = ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1"
+    )
+}
+
 /// What every list of mail begins with.
 pub(super) const MAIL_FROM: &str = concat!("SELECT ", columns!(), " FROM mail WHERE seq < ?");
 
@@ -218,6 +227,10 @@ pub(super) const LATEST_OF_JOB: &str = "SELECT position, job, seq, at, body FROM
     WHERE job = ?1 ORDER BY seq DESC LIMIT ?2";
 
 pub(super) const LIST_FROM: &str = concat!("SELECT ", columns!(), " FROM job WHERE seq < ?");
+pub(super) const OLDEST_FIRST: &str =
+    concat!("SELECT ", columns!(), " FROM job WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+pub(super) const OLDEST_FIRST_OF_OWNER: &str =
+    concat!("SELECT ", columns!(), " FROM job WHERE owner = ?3 AND seq > ?1 ORDER BY seq LIMIT ?2");
 pub(super) const BY_NAME: &str = "SELECT id FROM job WHERE name = ?1 ORDER BY seq DESC LIMIT ?2";
 pub(super) const COUNTS: &str = "SELECT state, count(*) FROM job GROUP BY state ORDER BY state";
 pub(super) const POOL_LOAD: &str = "SELECT \

@@ -116,3 +116,47 @@ fn counts_are_by_state_in_order_and_name_no_empty_state() {
         assert_eq!(store.reader().unwrap().counts().unwrap(), expected[1..]);
     });
 }
+
+#[test]
+fn the_oldest_first_are_those_after_a_place_and_of_an_owner() {
+    on_every_store(|make| {
+        let mut store = make();
+        let owned = |seq, owner: &str| Row {
+            owner: Some(owner.to_owned()).filter(|owner| !owner.is_empty()),
+            ..job(seq, Phase::Ready)
+        };
+        let rows = [owned(4, "a"), owned(2, "b"), owned(3, ""), owned(1, "a"), owned(5, "a")];
+        insert(&mut *store, &rows);
+        let reader = &mut *store.reader().unwrap();
+        let mut seqs = |owner, after, limit| -> Vec<u64> {
+            let rows = reader.list_from(owner, after, limit).unwrap();
+            rows.iter().map(|row| row.seq).collect()
+        };
+        assert_eq!(seqs(None, 0, 9), [1, 2, 3, 4, 5]);
+        assert_eq!(seqs(None, 2, 2), [3, 4]);
+        assert_eq!(seqs(Some("a"), 0, 2), [1, 4]);
+        assert_eq!(seqs(Some("a"), 4, 9), [5]);
+        assert_eq!(seqs(Some("c"), 0, 9), [0; 0]);
+        assert_eq!(seqs(None, 5, 9), [0; 0]);
+    });
+}
+
+#[test]
+fn the_last_row_under_a_parent_up_to_an_id_is_found() {
+    on_every_store(|make| {
+        let mut store = make();
+        let under = |id: &str, seq, parent: &str| Row {
+            id: id.to_owned(),
+            parent: Some(parent.to_owned()),
+            ..job(seq, Phase::Ready)
+        };
+        insert(&mut *store, &[under("b/1", 1, "b"), under("b/5", 2, "b"), under("b/3", 3, "c")]);
+        let reader = &mut *store.reader().unwrap();
+        let mut up_to =
+            |parent, id| reader.row_up_to(Table::Job, parent, id).unwrap().map(|row| row.id);
+        assert_eq!(up_to("b", "b/4").as_deref(), Some("b/1"));
+        assert_eq!(up_to("b", "b/5").as_deref(), Some("b/5"));
+        assert_eq!(up_to("b", "b/0"), None);
+        assert_eq!(up_to("d", "z"), None);
+    });
+}

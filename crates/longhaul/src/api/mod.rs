@@ -15,6 +15,7 @@ mod notice;
 mod sink;
 mod spec;
 mod time;
+mod token;
 mod turn;
 mod units;
 
@@ -49,5 +50,6 @@ pub use notice::{
 pub use sink::{SinkAsk, SinkTested, SinkView, Sinks};
 pub use spec::{Attach, BadField, Leftovers, Spec, Stored, Terminal, Variables};
 pub use time::{BadTime, Time};
+pub use token::{TokenAsk, TokenRole, TokenView, Tokens, TokensRevoked};
 pub use turn::{Health, TurnAsk, TurnEndView, TurnView};
 pub use units::{BadUnit, Size, Span};

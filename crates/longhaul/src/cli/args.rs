@@ -3,9 +3,9 @@
 
 use super::output::When;
 use super::{
-    agent, approvals, artifacts, cancel, completions, daemon, doctor, emit, events, explain, hook,
-    inbox, list, logs, mail, man, notices, pool, prune, retry, run, show, sink, submit, turn, wait,
-    why,
+    agent, approvals, arcp, artifacts, cancel, completions, daemon, doctor, emit, events, explain,
+    hook, inbox, list, logs, mail, man, notices, pool, prune, retry, run, serve, show, sink,
+    submit, token, turn, wait, why,
 };
 use clap::{Parser, Subcommand};
 
@@ -81,6 +81,9 @@ pub(super) enum Command {
     Approvals(approvals::Approvals),
     Emit(emit::Emit),
     Hook(hook::Hook),
+    Token(token::Token),
+    Serve(serve::Serve),
+    Arcp(arcp::Arcp),
     Daemon(daemon::Daemon),
     Doctor(doctor::Doctor),
     Explain(explain::Explain),

@@ -4,6 +4,7 @@
 use super::Caller;
 use super::error::{CliError, Leave};
 use crate::api::Status;
+use crate::client::Client;
 use crate::home::{Holder, Home, HomeError};
 use serde_json::json;
 use std::time::Duration;
@@ -138,18 +139,34 @@ fn in_words(status: &Status) -> String {
 
 /// Stops the daemon and waits until it has let go of its home. Gives whether one was running.
 pub(super) async fn stop(caller: &Caller) -> Result<bool, CliError> {
+    stop_within(stop_patiently(caller, || caller.running())).await
+}
+
+/// Stops the daemon that has this user's home, if one has. Gives whether one had it.
+pub(super) fn make_room(caller: &Caller) -> Result<bool, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        CliError::unavailable("runtime", format!("no event loop could be made: {error}"))
+    })?;
+    runtime.block_on(stop_within(stop_patiently(caller, || caller.running_here())))
+}
+
+async fn stop_within(stop: impl Future<Output = Result<bool, CliError>>) -> Result<bool, CliError> {
     let late = |_| {
         let seconds = STOP_MAX.as_secs();
         CliError::unavailable("unavailable", format!("the daemon has not left in {seconds} s"))
             .hint("`longhaul daemon status` says which process it is; killing it is safe")
     };
-    tokio::time::timeout(STOP_MAX, stop_patiently(caller)).await.map_err(late)?
+    tokio::time::timeout(STOP_MAX, stop).await.map_err(late)?
 }
 
-async fn stop_patiently(caller: &Caller) -> Result<bool, CliError> {
+async fn stop_patiently<F>(caller: &Caller, reach: impl Fn() -> F) -> Result<bool, CliError>
+where
+    F: Future<Output = Result<Client, CliError>>,
+{
     let mut was_held = false;
     let client = loop {
-        match caller.running().await {
+        match reach().await {
             Ok(client) => break client,
             Err(error) if error.code == "not_running" => {}
             Err(error) => return Err(error),

@@ -6,6 +6,7 @@ mod agent;
 mod agent_add;
 mod agent_show;
 mod approvals;
+mod arcp;
 mod args;
 mod artifacts;
 mod attach;
@@ -36,18 +37,21 @@ mod pool;
 mod prune;
 mod retry;
 mod run;
+mod serve;
 mod show;
 mod signals;
 mod sink;
 mod stdin;
 mod submission;
 mod submit;
+mod token;
 mod turn;
 mod turn_show;
 mod wait;
 mod why;
 
 pub use man::manual;
+pub use serve::ServeAsk;
 
 use crate::client::{Client, Options, Target};
 use args::{Arguments, Command};
@@ -63,6 +67,8 @@ use std::process::ExitCode;
 pub struct Roots {
     /// Is the daemon, until it is stopped. Gives what people should read if it cannot be.
     pub run_daemon: fn(background: bool) -> Result<(), Failed>,
+    /// Is the daemon in the foreground, reached over a network as well, until it is stopped.
+    pub serve: fn(&ServeAsk) -> Result<(), Failed>,
     /// Looks a home over while no daemon runs; each finding is one thing that is wrong.
     pub inspect: fn() -> Result<Vec<String>, Failed>,
     /// Mends a home while no daemon runs; each line is one thing that was done.
@@ -101,6 +107,12 @@ impl Caller {
     /// Reaches the daemon if it runs; never starts one.
     async fn running(&self) -> Result<Client, CliError> {
         Ok(Client::connect(options(false)?).await?)
+    }
+
+    /// Reaches the daemon of this user's home if it runs, whatever else the environment names.
+    async fn running_here(&self) -> Result<Client, CliError> {
+        let target = Target::Home(daemon::home()?);
+        Ok(Client::connect(Options { target, token: None, autostart: false }).await?)
     }
 }
 
@@ -160,6 +172,7 @@ fn dispatch(command: Command, caller: &Caller) -> Result<Leave, CliError> {
         Command::Explain(command) => command.run(caller),
         // The daemon makes its own runtime.
         Command::Daemon(command) if command.is_run() => command.run_here(caller),
+        Command::Serve(command) => command.run_here(caller),
         other => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| {
@@ -197,9 +210,11 @@ async fn ask(command: Command, caller: &Caller) -> Result<Leave, CliError> {
         Command::Emit(command) => command.run(caller).await,
         Command::Hook(command) => command.run(caller).await,
         Command::Approvals(command) => command.run(caller).await,
+        Command::Arcp(command) => Box::pin(command.run(caller)).await,
+        Command::Token(command) => command.run(caller).await,
         Command::Daemon(command) => command.run(caller).await,
         Command::Doctor(command) => command.run(caller).await,
-        Command::Completions(_) | Command::Man(_) | Command::Explain(_) => {
+        Command::Completions(_) | Command::Man(_) | Command::Explain(_) | Command::Serve(_) => {
             unreachable!("dispatched without a runtime")
         }
     }

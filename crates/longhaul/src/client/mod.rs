@@ -13,6 +13,8 @@ mod methods;
 mod notices;
 mod options;
 mod output;
+mod stdio;
+mod tokens;
 mod transport;
 
 pub use agents::MailListAsk;
@@ -24,3 +26,4 @@ pub use methods::{Client, Content, JobsAsk, Waited};
 pub use notices::NoticesAsk;
 pub use options::{Options, Target};
 pub use output::{Output, OutputAsk, OutputPiece};
+pub use stdio::carry;

@@ -6,6 +6,7 @@
 
 mod board;
 mod courier;
+mod doors;
 mod doubts;
 mod engine;
 mod feeds;
@@ -33,6 +34,7 @@ mod turns;
 mod worktrees;
 
 pub use courier::{Courier, Tested, check_secret, check_url, shown_url};
+pub use doors::{Doors, IssuerSetting, PassingToken, Principal, SigningAlgorithm};
 pub use doubts::Doubts;
 pub use feeds::{Feeds, Seat};
 pub use handle::{AskError, EngineHandle};
@@ -62,14 +64,16 @@ use self::lock::HomeLock;
 use self::supervisor::{Site, Supervisor};
 use self::tasks::{Placed, TaskDriver};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::home::Home;
+use crate::serve::{Listen, Server};
 use longhaul_core::command::{Deliver, Place, Want};
 use longhaul_core::engine::Engine;
 use longhaul_core::id::HostId;
 use longhaul_core::port::{Reader, Store};
 use longhaul_core::time::Timestamp;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,6 +99,8 @@ pub struct Ports {
     pub doubts: Doubts,
     /// Owners' connections.
     pub presences: Presences,
+    /// Looks at tokens.
+    pub doors: Doors,
     /// Clients' connections, woken by what their sessions are told.
     pub feeds: Feeds,
     /// Tries out sinks.
@@ -161,12 +167,16 @@ pub async fn run(options: &DaemonOptions) -> Result<(), DaemonError> {
     let mut daemon = Daemon::start(options)?;
     daemon.up().await;
     let listener = listen::clients(&daemon.ports.home)?;
+    let network = match &options.listen {
+        Some(listen) => Some(Server::open(listen, &daemon.ports).await?),
+        None => None,
+    };
     if options.background {
         announce(&daemon.ports.home)?;
     }
     rustix::process::chdir("/").map_err(|error| DaemonError::io(Path::new("/"), error.into()))?;
     tracing::info!(home = %daemon.ports.home.path().display(), "up");
-    let served = serve_until_stopped(listener, &daemon.ports).await;
+    let served = serve_until_stopped(listener, network, &daemon.ports).await;
     let finished = daemon.finish().await;
     tracing::info!("down");
     finished.and(served)
@@ -180,7 +190,11 @@ fn announce(home: &Home) -> Result<(), DaemonError> {
     log::to_file(home).map_err(|source| DaemonError::io(&home.log(), source))
 }
 
-async fn serve_until_stopped(listener: UnixListener, ports: &Ports) -> Result<(), DaemonError> {
+async fn serve_until_stopped(
+    listener: UnixListener,
+    network: Option<Server>,
+    ports: &Ports,
+) -> Result<(), DaemonError> {
     let mut signals = JoinSet::new();
     for kind in [signal_kind::TERMINATE, signal_kind::INTERRUPT] {
         let stop = ports.stop.clone();
@@ -191,7 +205,12 @@ async fn serve_until_stopped(listener: UnixListener, ports: &Ports) -> Result<()
             stop.stop();
         });
     }
-    crate::serve::run(listener, ports.clone()).await;
+    let network = async {
+        if let Some(network) = network {
+            network.run().await;
+        }
+    };
+    tokio::join!(crate::serve::run(listener, ports.clone()), network);
     // Servers that come back by themselves take the daemon with them: it is of no use without.
     ports.stop.stop();
     Ok(())
@@ -264,6 +283,7 @@ impl Daemon {
             inventory: Inventory::new(&home, handle.clone(), stored.clone(), tasks.clone())?,
             courier: courier(&handle, &readers, &spools, home.path(), &host, &config),
             tasks,
+            doors: doors(&home, &readers, &clock, options, &config)?,
             engine: handle,
             journal,
             readers,
@@ -303,6 +323,15 @@ impl Daemon {
     pub fn serve(&self) -> Result<JoinHandle<()>, DaemonError> {
         let listener = listen::clients(&self.ports.home)?;
         Ok(tokio::spawn(crate::serve::run(listener, self.ports.clone())))
+    }
+
+    /// Lets clients in over a network. Gives where.
+    ///
+    /// # Errors
+    /// As for [`Server::open`].
+    pub async fn listen(&self, at: &Listen) -> Result<(SocketAddr, JoinHandle<()>), DaemonError> {
+        let server = Server::open(at, &self.ports).await?;
+        Ok((server.address(), tokio::spawn(server.run())))
     }
 
     /// Says that [`Self::serve`] will not be called, so that no client waits for it.
@@ -374,6 +403,18 @@ fn start_drivers(ports: &Ports, supervisor: Supervisor, boards: Boards) -> JoinS
     drivers.spawn(ports.stored.clone().run(readers, clock, ports.stop.clone()));
     drivers.spawn(ports.presences.clone().run(ports.engine.clone(), ports.stop.clone()));
     drivers
+}
+
+fn doors(
+    home: &Home,
+    readers: &Readers,
+    clock: &Clock,
+    options: &DaemonOptions,
+    config: &Config,
+) -> Result<Doors, DaemonError> {
+    let issuers = &config.listen.issuers;
+    let doors = Doors::new(readers.clone(), clock.clone(), &options.tokens, issuers);
+    doors.map_err(|message| ConfigError::Bad { path: home.config(), message }.into())
 }
 
 fn place(config: &Config, host: HostId, boot: String) -> Place {

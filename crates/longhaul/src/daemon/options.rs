@@ -1,7 +1,9 @@
 //! How a daemon is started, and why it was not.
 
+use super::doors::PassingToken;
 use crate::config::ConfigError;
 use crate::home::HomeError;
+use crate::serve::Listen;
 use longhaul_core::port::StoreError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,13 +18,18 @@ pub struct DaemonOptions {
     pub background: bool,
     /// What is run as `<program> shim <dir>`: this very program.
     pub program: PathBuf,
+    /// How it is reached over a network, beside its own socket.
+    pub listen: Option<Listen>,
+    /// Tokens that are good beside those that are stored, for as long as this daemon runs.
+    pub tokens: Vec<PassingToken>,
 }
 
 impl DaemonOptions {
     /// A daemon in the foreground, with this program as its shim.
     #[must_use]
     pub fn new(home: PathBuf) -> Self {
-        Self { home, background: false, program: PathBuf::from("/proc/self/exe") }
+        let program = PathBuf::from("/proc/self/exe");
+        Self { home, background: false, program, listen: None, tokens: Vec::new() }
     }
 }
 
@@ -50,6 +57,22 @@ pub enum DaemonError {
     /// The store cannot be used: the system refused.
     #[error("{0}")]
     StoreFailed(String),
+    /// An address cannot be listened to.
+    #[error("`{address}` cannot be listened to: {message}")]
+    Listen {
+        /// Which address.
+        address: String,
+        /// Why.
+        message: String,
+    },
+    /// Others than this machine would be listened to without what that takes.
+    #[error("`{address}` can be reached by others than this machine, without {missing}")]
+    Unsafe {
+        /// Which address.
+        address: String,
+        /// What is missing.
+        missing: &'static str,
+    },
     /// The system refused.
     #[error("`{}` cannot be used: {source}", path.display())]
     Io {
@@ -71,6 +94,8 @@ impl DaemonError {
             Self::Damaged(_) => "store_damaged",
             Self::Newer(_) => "newer_database",
             Self::StoreFailed(_) => "store_failed",
+            Self::Listen { .. } => "cannot_listen",
+            Self::Unsafe { .. } => "unsafe_address",
             Self::Io { .. } => "unavailable",
         }
     }
@@ -83,7 +108,11 @@ impl DaemonError {
             Self::Damaged(_) => Some("`longhaul doctor --fix` puts it aside and saves what it can"),
             Self::Newer(_) => Some("run the longhaul that made it, or put back a backup beside it"),
             Self::Home(error) => error.hint(),
-            Self::Config(_) | Self::StoreFailed(_) | Self::Io { .. } => None,
+            Self::Unsafe { .. } => Some(
+                "`longhaul token add NAME` and `--tls-cert` with `--tls-key` make it safe; \
+                 `--insecure` says that it is meant so",
+            ),
+            Self::Config(_) | Self::StoreFailed(_) | Self::Listen { .. } | Self::Io { .. } => None,
         }
     }
 

@@ -1,15 +1,20 @@
 //! Connections: accepted from this user alone, so many at once, each with a limit on how long its
 //! request line and headers may take. All end when the daemon stops.
 
+use super::listen::Guest;
 use super::router;
 use crate::daemon::{Ports, StopSwitch};
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, geteuid, getrlimit};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -19,15 +24,16 @@ const CONNECTIONS_MAX: u64 = 1_024;
 /// How long a request's headers may take, and how long a kept connection may be idle.
 const HEADERS_MAX: Duration = Duration::from_secs(60);
 /// How long answers on their way may take once the daemon stops.
-const FAREWELL_MAX: Duration = Duration::from_millis(500);
+pub(super) const FAREWELL_MAX: Duration = Duration::from_millis(500);
 /// After the system refused to accept, usually for want of file descriptors.
-const RELIEF: Duration = Duration::from_millis(50);
+pub(super) const RELIEF: Duration = Duration::from_millis(50);
 
 /// Serves until the daemon stops.
 pub async fn run(listener: UnixListener, ports: Ports) {
     let stop = ports.stop.clone();
     let app = router(ports);
-    let permits = Arc::new(Semaphore::new(connections_max()));
+    let most = usize::try_from(connections_max(CONNECTIONS_MAX)).expect("a thousand or so");
+    let permits = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -73,9 +79,30 @@ async fn converse(
         tracing::warn!("a connection of another user was closed");
         return;
     }
+    speak(stream, app, None, stop, HEADERS_MAX).await;
+}
+
+/// Answers requests until the client or the daemon ends that. Whoever comes over a network goes along
+/// with each of them. What a request made of the connection goes on without us.
+pub(super) async fn speak<S>(
+    stream: S,
+    app: Router,
+    guest: Option<Arc<Guest>>,
+    stop: StopSwitch,
+    headers_max: Duration,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_MAX);
-    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    builder.timer(TokioTimer::new()).header_read_timeout(headers_max);
+    let app = TowerToHyperService::new(app);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(guest) = &guest {
+            request.extensions_mut().insert(Arc::clone(guest));
+        }
+        app.call(request)
+    });
+    let served = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = &mut served => ended,
@@ -91,7 +118,7 @@ async fn converse(
 }
 
 /// A third of the files that may be open: the rest is for spools, folders and the database.
-fn connections_max() -> usize {
+pub(super) fn connections_max(most: u64) -> u32 {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from((files / 3).clamp(4, CONNECTIONS_MAX)).expect("at most a thousand or so")
+    u32::try_from((files / 3).clamp(4, most)).expect("at most some thousands")
 }

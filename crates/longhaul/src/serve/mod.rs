@@ -5,6 +5,7 @@ mod accept;
 mod agent_spec;
 mod agents;
 mod approvals;
+mod arcp;
 mod around;
 mod artifacts;
 mod batch;
@@ -20,6 +21,7 @@ mod error;
 mod events;
 mod inbox;
 mod jobs;
+mod listen;
 mod mail;
 mod mail_page;
 mod notices;
@@ -36,6 +38,7 @@ mod settle;
 mod sinks;
 mod spec;
 mod status;
+mod tokens;
 mod turns;
 mod views;
 mod wait;
@@ -44,6 +47,7 @@ mod why_turn;
 mod worktrees;
 
 pub use accept::run;
+pub use listen::{Listen, Server, TlsFiles};
 
 use crate::daemon::Ports;
 use axum::Router;
@@ -56,8 +60,16 @@ use std::sync::Arc;
 /// What every route gets.
 type Shared = Arc<Ports>;
 
-/// All routes of `docs/http.md`.
+/// What is served on the home's own socket.
 pub fn router(ports: Ports) -> Router {
+    arcp::routes(&ports, arcp::From::Home)
+        .merge(routes(ports))
+        // What the framework refuses by itself gets our form, too.
+        .layer(map_response(error::in_our_form))
+}
+
+/// All routes of `docs/http.md`.
+fn routes(ports: Ports) -> Router {
     let limit = DefaultBodyLimit::max(limits::REQUEST_BYTES_MAX);
     Router::new()
         .route("/v1/status", get(status::show))
@@ -94,13 +106,14 @@ pub fn router(ports: Ports) -> Router {
         .route("/v1/mail/check", post(mail::check))
         .route("/v1/mail/{id}", get(mail::show))
         .route("/v1/mail/{id}/read", post(mail::read))
+        .route("/v1/tokens", get(tokens::list))
+        // Added by its hash, revoked by the name of whom it stands for.
+        .route("/v1/tokens/{token}", put(tokens::add).delete(tokens::revoke))
         .route("/v1/prune", post(prune::prune))
         .route("/v1/pools", get(pools::list))
         .route("/v1/pools/{name}", put(pools::set))
         .route("/v1/events", get(events::stream))
         .route("/v1/blobs/{sha256}", put(blobs::store))
         .layer(limit)
-        // What the framework refuses by itself gets our form, too.
-        .layer(map_response(error::in_our_form))
         .with_state(Arc::new(ports))
 }

@@ -5,6 +5,14 @@ mod agent_sinks;
 #[cfg(test)]
 mod agents_support;
 #[cfg(test)]
+mod arcp_jobs;
+#[cfg(test)]
+mod arcp_sessions;
+#[cfg(test)]
+mod arcp_support;
+#[cfg(test)]
+mod arcp_transport;
+#[cfg(test)]
 mod bad_days;
 #[cfg(test)]
 mod bad_notices_clock;
@@ -36,6 +44,8 @@ mod cli_options;
 mod cli_run;
 #[cfg(test)]
 mod cli_sinks;
+#[cfg(test)]
+mod cli_token;
 #[cfg(test)]
 mod daemon_crash;
 #[cfg(test)]

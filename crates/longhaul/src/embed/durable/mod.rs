@@ -118,7 +118,7 @@ impl Jobs {
     /// [`OpenError`]: another process has the home, or it cannot be used.
     pub async fn durable(home: impl Into<PathBuf>, options: Options) -> Result<Self, OpenError> {
         let program = options.program.clone();
-        let with = DaemonOptions { home: home.into(), background: false, program };
+        let with = DaemonOptions { program, ..DaemonOptions::new(home.into()) };
         let mut daemon = Daemon::start(&with)?;
         if !options.serve {
             daemon.keep_private()?;

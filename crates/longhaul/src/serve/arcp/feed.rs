@@ -1,0 +1,239 @@
+//! What a session is told, read piece by piece and rendered. Nothing is kept but how far it was read:
+//! the entries are in the journal, and the same number is the same frame each time.
+
+use super::drive::Session;
+use super::subscribe::run_up_to;
+use super::{denial, hosted, told};
+use crate::daemon::AskError;
+use longhaul_arcp::error::Denial;
+use longhaul_arcp::frames::{self, Ending, Frames};
+use longhaul_arcp::message::Accepted;
+use longhaul_arcp::profile::Profile;
+use longhaul_arcp::server::Fed;
+use longhaul_core::event::Event;
+use longhaul_core::feed::{Run, Told};
+use longhaul_core::id::{JobId, SessionId};
+use longhaul_core::job::Job;
+use longhaul_core::port::{Reader, Record, StoreError, Table};
+use longhaul_core::session;
+use longhaul_core::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Frames that are read at once.
+const FRAMES_MAX: u64 = 512;
+/// Bytes of entries after which no more are read at once.
+const BYTES_MAX: usize = 256 * 1_024;
+/// Entries that are asked for first; more once they turn out to be small.
+const ENTRIES_FIRST: u32 = 8;
+/// Jobs that a feed remembers the standing facts of.
+const JOBS_MAX: usize = 256;
+/// What is told where an entry is not there any more: its job was removed while somebody was away.
+const FORGOTTEN: &str = r#"{"kind":"forgotten"}"#;
+/// How the entry of a job's end begins; core writes the kind first.
+const ENDED: &str = r#"{"kind":"ended""#;
+
+/// How far a session's feed was read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    session: SessionId,
+    frames: Frames,
+    profile: Profile,
+    /// The newest number that was read.
+    at: u64,
+    jobs: BTreeMap<JobId, Arc<Standing>>,
+}
+
+/// What is the same in all frames of a job.
+#[derive(Debug, Default)]
+struct Standing {
+    trace: Option<String>,
+    /// That it is there, for those who did not ask for it: a job that another one delegated.
+    accepted: Option<Box<Accepted>>,
+}
+
+/// What a read gave.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) fed: Vec<Fed>,
+    /// Whether the feed was read to its end.
+    pub(super) is_all: bool,
+    /// What comes next was trimmed away: the client was gone for too long.
+    pub(super) is_gone: bool,
+}
+
+impl Reading {
+    /// From behind a number on.
+    pub(super) fn new(session: &Session, frames: Frames, after: u64) -> Self {
+        let (id, profile) = (session.id.clone(), session.profile);
+        Self { session: id, frames, profile, at: after, jobs: BTreeMap::new() }
+    }
+
+    /// Reads the next piece.
+    pub(super) fn page(&mut self, reader: &mut dyn Reader) -> Result<Page, StoreError> {
+        let mut page = Page { fed: Vec::new(), is_all: false, is_gone: false };
+        let row = reader.load(Table::Session, self.session.as_str())?;
+        let newest = match row.as_ref().map(session::Session::from_row).transpose()? {
+            Some(session) => session.newest,
+            None => return Ok(Page { is_gone: true, ..page }),
+        };
+        let mut bytes = 0;
+        while self.at < newest && (page.fed.len() as u64) < FRAMES_MAX && bytes < BYTES_MAX {
+            let run = run_up_to(reader, &self.session, self.at + 1)?;
+            let Some(run) = run.filter(|run| run.end() > self.at + 1) else {
+                return Ok(Page { is_gone: true, ..page });
+            };
+            bytes += self.read(reader, &run, newest, &mut page.fed)?;
+        }
+        page.is_all = self.at >= newest;
+        Ok(page)
+    }
+
+    /// Reads of a run what is not read yet, so much at once. Gives how many bytes that was.
+    fn read(
+        &mut self,
+        reader: &mut dyn Reader,
+        run: &Run,
+        newest: u64,
+        fed: &mut Vec<Fed>,
+    ) -> Result<usize, StoreError> {
+        let end = run.end().min(newest + 1);
+        match &run.what {
+            Told::Lagging { job, at, behind } => {
+                let standing = self.standing(reader, job)?;
+                let about = frames::Job { id: job.as_str(), trace: standing.trace.as_deref() };
+                let seq = self.at + 1;
+                let text = self.frames.lagging(seq, about, *at, *behind);
+                let bytes = text.len();
+                let job_id = job.to_string();
+                fed.push(Fed { event_seq: seq, job_id, is_last: false, accepted: None, text });
+                self.at = seq;
+                Ok(bytes)
+            }
+            Told::Job { job, seq } => {
+                let (mut bytes, mut count) = (0, ENTRIES_FIRST);
+                while self.at + 1 < end && bytes < BYTES_MAX && (fed.len() as u64) < FRAMES_MAX {
+                    let left = u32::try_from(end - 1 - self.at).unwrap_or(u32::MAX);
+                    let first = seq + (self.at + 1 - run.first);
+                    let count_now = count.min(left);
+                    let read = self.entries(reader, job, first, count_now, fed)?;
+                    bytes += read;
+                    // Small ones are read by the hundred, large ones a few at a time.
+                    let average = read / count_now.max(1) as usize + 1;
+                    let room = BYTES_MAX.saturating_sub(bytes) / average;
+                    count = u32::try_from(room).unwrap_or(u32::MAX).clamp(1, FRAMES_MAX as u32);
+                }
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// Renders entries of a job from its number `first` on, each under the next number of the session.
+    fn entries(
+        &mut self,
+        reader: &mut dyn Reader,
+        job: &JobId,
+        first: u64,
+        count: u32,
+        fed: &mut Vec<Fed>,
+    ) -> Result<usize, StoreError> {
+        let standing = self.standing(reader, job)?;
+        let mut events = reader.entries(job.as_str(), first, count)?.into_iter().peekable();
+        let mut bytes = 0;
+        for seq in first..first + u64::from(count) {
+            let event = events.next_if(|event| event.seq == seq);
+            let is_last = event.as_ref().is_some_and(|event| event.body.starts_with(ENDED));
+            self.at += 1;
+            let text = match &event {
+                Some(event) if is_last => self.end(reader, job, &standing, self.at, event)?,
+                Some(event) => self.entry(job, &standing, self.at, event.at, &event.body),
+                None => self.entry(job, &standing, self.at, Timestamp::from_millis(0), FORGOTTEN),
+            };
+            bytes += text.len();
+            let accepted = standing.accepted.clone();
+            let job_id = job.to_string();
+            fed.push(Fed { event_seq: self.at, job_id, is_last, accepted, text });
+        }
+        Ok(bytes)
+    }
+
+    fn entry(
+        &self,
+        job: &JobId,
+        standing: &Standing,
+        seq: u64,
+        at: Timestamp,
+        text: &str,
+    ) -> String {
+        let about = frames::Job { id: job.as_str(), trace: standing.trace.as_deref() };
+        self.frames.frame(seq, about, &frames::Entry { at, text, ending: None })
+    }
+
+    fn end(
+        &self,
+        reader: &mut dyn Reader,
+        job: &JobId,
+        standing: &Standing,
+        seq: u64,
+        event: &Event,
+    ) -> Result<String, StoreError> {
+        let Some(job) = hosted(reader, job.as_str())? else {
+            return Ok(self.entry(job, standing, seq, event.at, &event.body));
+        };
+        Ok(end_frame(&self.frames, seq, &job, event))
+    }
+
+    fn standing(
+        &mut self,
+        reader: &mut dyn Reader,
+        id: &JobId,
+    ) -> Result<Arc<Standing>, StoreError> {
+        if let Some(known) = self.jobs.get(id) {
+            return Ok(Arc::clone(known));
+        }
+        let standing = match hosted(reader, id.as_str())? {
+            Some(job) => {
+                let is_delegated = job.spec.hosted.as_ref().is_some_and(|h| h.delegate.is_some());
+                let accepted = is_delegated.then(|| told::accepted(&job, self.profile));
+                Standing { trace: told::trace(&job), accepted: accepted.map(Box::new) }
+            }
+            None => Standing::default(),
+        };
+        let standing = Arc::new(standing);
+        if self.jobs.len() >= JOBS_MAX {
+            self.jobs.clear();
+        }
+        self.jobs.insert(id.clone(), Arc::clone(&standing));
+        Ok(standing)
+    }
+}
+
+fn end_frame(frames: &Frames, seq: u64, job: &Job, event: &Event) -> String {
+    let trace = told::trace(job);
+    let about = frames::Job { id: job.id.as_str(), trace: trace.as_deref() };
+    let stream = job.stream.as_ref();
+    let result = job.result.as_ref().filter(|_| stream.is_none());
+    let ending = Ending {
+        result: result.and_then(|result| result.structured.as_deref()),
+        result_id: stream.map(|stream| stream.id.as_str()),
+        result_size: stream.map(|stream| stream.bytes),
+        ..Ending::default()
+    };
+    let entry = frames::Entry { at: event.at, text: &event.body, ending: Some(&ending) };
+    frames.frame(seq, about, &entry)
+}
+
+/// The job's own number of the newest entry that followers were told; zero if there is none.
+pub(super) fn last_told(job: &Job) -> u64 {
+    job.told.last().map_or(0, |span| span.end() - 1)
+}
+
+/// How the job ended, as the session that asked for it was told.
+pub(super) async fn ended_frame(session: &Session, job: &Job) -> Result<Option<String>, Denial> {
+    let (id, seq) = (job.id.clone(), last_told(job));
+    let read = session.ports().readers.read(move |reader| reader.entries(id.as_str(), seq, 1));
+    let events: Result<Vec<Event>, AskError> = read.await;
+    let events = events.map_err(denial)?;
+    let ended = events.first().filter(|event| event.body.starts_with(ENDED));
+    Ok(ended.map(|event| end_frame(&session.frames(), job.told_at, job, event)))
+}

@@ -1,0 +1,177 @@
+//! A client comes in: with a token, to a new session or to its old one.
+
+use super::drive::Line;
+use super::{From, denial};
+use crate::daemon::{AskError, EngineHandle, Principal, Seat};
+use crate::ids;
+use longhaul_arcp::error::{Code, Denial};
+use longhaul_arcp::message::{AgentEntry, ResumeRequest};
+use longhaul_arcp::server::{Knock, Opened};
+use longhaul_core::command::{Command, Reply};
+use longhaul_core::id::{ConnectionId, SessionId};
+use longhaul_core::port::{Record, Table};
+use longhaul_core::session::{Resume, Session};
+use std::collections::BTreeSet;
+use std::io;
+
+/// A connection that has its session. Dropping it lets the session go, which can then be gone on with
+/// elsewhere.
+pub(super) struct Held {
+    pub(super) seat: Seat,
+    pub(super) principal: Principal,
+    engine: EngineHandle,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let session = self.seat.session().clone();
+        let connection = self.seat.connection().clone();
+        self.engine.report(vec![Command::DetachSession { session, connection }]);
+    }
+}
+
+/// Looks at the token, then opens a session or goes on with an old one.
+pub(super) async fn knock(line: &Line, knock: Knock) -> Result<(Opened, Held), Denial> {
+    let connection = ids::connection_id().map_err(no_chance)?;
+    let principal = principal(line, &knock).await?;
+    if let Some(guest) = &line.guest {
+        guest.is_welcome();
+    }
+    let features = knock.features.names().into_iter().collect();
+    match knock.resume {
+        Some(resume) => go_on(line, principal, resume, features, connection).await,
+        None => {
+            let client = format!("{} {}", knock.client.name, knock.client.version);
+            open(line, principal, client, features, connection).await
+        }
+    }
+}
+
+/// Who asks. Only for an old session, and only in the message that is made for that, does the session's
+/// own token say so.
+async fn principal(line: &Line, knock: &Knock) -> Result<Principal, Denial> {
+    let ports = &line.host.ports;
+    if let (From::Home, Some(name)) = (line.host.from, &line.vouched) {
+        return Ok(Principal { name: name.clone(), is_operator: false });
+    }
+    let known = match (&knock.token, &knock.resume) {
+        (Some(token), _) => ports.doors.principal(token).await.map_err(denial)?,
+        (None, Some(resume)) => owner(line, resume).await.map_err(denial)?,
+        (None, None) => None,
+    };
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let late = line.guest.as_ref().and_then(|guest| guest.failed(ports.clock.now()));
+    if let Some(late) = late {
+        tokio::time::sleep(late).await;
+    }
+    Err(Denial::new(Code::Unauthenticated, "the token is good for nothing here"))
+}
+
+/// Whom the session belongs to that is asked for with its newest token.
+async fn owner(line: &Line, resume: &ResumeRequest) -> Result<Option<Principal>, AskError> {
+    let Some(id) = session_of(resume) else { return Ok(None) };
+    let row = move |reader: &mut dyn longhaul_core::port::Reader| {
+        let row = reader.load(Table::Session, id.as_str())?;
+        Ok(row.as_ref().map(Session::from_row).transpose()?)
+    };
+    let session = line.host.ports.readers.read(row).await?;
+    let sha256 = ids::sha256_hex(&resume.resume_token);
+    let session = session.filter(|session| session.is_resumed_by(&sha256));
+    Ok(session
+        .map(|session| Principal { name: session.principal, is_operator: session.is_operator }))
+}
+
+/// Which session is asked for. Clients that do not say so bring a token that does.
+fn session_of(resume: &ResumeRequest) -> Option<SessionId> {
+    match &resume.session_id {
+        Some(id) => SessionId::parse(id).ok(),
+        None => ids::session_of(&resume.resume_token),
+    }
+}
+
+async fn open(
+    line: &Line,
+    principal: Principal,
+    client: String,
+    features: BTreeSet<String>,
+    connection: ConnectionId,
+) -> Result<(Opened, Held), Denial> {
+    let session = ids::session_id().map_err(no_chance)?;
+    let resume_token = ids::resume_token(&session).map_err(no_chance)?;
+    let held = hold(line, principal, &session, &connection);
+    let command = Command::OpenSession {
+        session,
+        principal: held.principal.name.clone(),
+        is_operator: held.principal.is_operator,
+        client,
+        features,
+        token_sha256: ids::sha256_hex(&resume_token),
+        window: line.host.ports.config.sessions.window,
+        connection,
+    };
+    line.host.ports.engine.ask(command).await.map_err(denial)?;
+    Ok((opened(line, &held, resume_token, 0), held))
+}
+
+async fn go_on(
+    line: &Line,
+    principal: Principal,
+    asked: ResumeRequest,
+    features: BTreeSet<String>,
+    connection: ConnectionId,
+) -> Result<(Opened, Held), Denial> {
+    let gone = || Denial::new(Code::ResumeWindowExpired, "there is no such session");
+    let session = session_of(&asked).ok_or_else(gone)?;
+    let resume_token = ids::resume_token(&session).map_err(no_chance)?;
+    let held = hold(line, principal, &session, &connection);
+    let after = asked.last_event_seq;
+    let command = Command::ResumeSession(Box::new(Resume {
+        session: session.clone(),
+        principal: held.principal.name.clone(),
+        token_sha256: ids::sha256_hex(&asked.resume_token),
+        next_sha256: ids::sha256_hex(&resume_token),
+        after,
+        features,
+        connection,
+    }));
+    match line.host.ports.engine.ask(command).await.map_err(denial)? {
+        Reply::Attached { displaced, .. } => {
+            if let Some(displaced) = displaced {
+                line.host.ports.feeds.displace(&session, &displaced);
+            }
+            Ok((opened(line, &held, resume_token, after), held))
+        }
+        _ => Err(Denial::internal()),
+    }
+}
+
+/// Takes the seat before the engine gives the session away: nothing can be missed then.
+fn hold(line: &Line, principal: Principal, session: &SessionId, connection: &ConnectionId) -> Held {
+    let ports = &line.host.ports;
+    let seat = ports.feeds.watch(session, connection);
+    Held { seat, principal, engine: ports.engine.clone() }
+}
+
+fn opened(line: &Line, held: &Held, resume_token: String, after: u64) -> Opened {
+    let ports = &line.host.ports;
+    let agents = ports.inventory.list().into_iter().map(|offered| AgentEntry {
+        name: offered.name,
+        versions: offered.versions,
+        default: offered.default,
+    });
+    Opened {
+        session_id: held.seat.session().to_string(),
+        resume_token,
+        window: ports.config.sessions.window,
+        agents: agents.collect(),
+        after,
+        profile: ports.config.sessions.profiles.get(&held.principal.name).copied(),
+    }
+}
+
+fn no_chance(error: io::Error) -> Denial {
+    tracing::error!(%error, "no random numbers");
+    Denial::internal()
+}

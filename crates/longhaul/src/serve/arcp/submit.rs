@@ -1,0 +1,89 @@
+//! A job is asked for.
+
+use super::drive::Session;
+use super::feed::{self, ended_frame};
+use super::told::{self, no_job};
+use super::{denial, hosted};
+use crate::daemon::{HostedAsk, NoAgent, NotSubmitted, Unfit};
+use crate::ids;
+use longhaul_arcp::error::{Code, Denial};
+use longhaul_arcp::grammar;
+use longhaul_arcp::server::{Submission, Submitted};
+use longhaul_core::command::Command;
+use longhaul_core::job::Job;
+use longhaul_core::time::Millis;
+
+/// Asks for a job. The same key and the same ask give the job that is there: what became of it is told
+/// again, or from now on.
+pub(super) async fn submit(session: &Session, asked: Submission) -> Result<Submitted, Denial> {
+    let ports = session.ports();
+    let reference = match &asked.agent.version {
+        Some(version) => format!("{}@{version}", asked.agent.name),
+        None => asked.agent.name.clone(),
+    };
+    let agent = ports.inventory.resolve(&reference).map_err(no_agent)?;
+    grammar::check_end(&asked.lease, ports.clock.now())?;
+    let trace = match asked.trace {
+        Some(trace) => trace.id().to_owned(),
+        None => ids::trace().map_err(|_| Denial::internal())?,
+    };
+    let ask = HostedAsk {
+        id: ids::job_id().map_err(|_| Denial::internal())?,
+        principal: session.principal.name.clone(),
+        session: Some(session.id.clone()),
+        key: asked.key,
+        input: asked.input,
+        lease: asked.lease,
+        trace,
+        runtime_max: asked.runtime_secs_max.map(Millis::from_secs),
+        parent: None,
+        delegate: None,
+        depth: 0,
+        extensions: asked
+            .extensions
+            .map(|extensions| serde_json::Value::from(extensions).to_string()),
+    };
+    let (id, is_new) = ports.inventory.submit(&agent, ask).await.map_err(not_submitted)?;
+    let wanted = id.to_string();
+    let job = ports.readers.read(move |reader| hosted(reader, &wanted)).await.map_err(denial)?;
+    let job = job.ok_or_else(|| no_job(id.as_str()))?;
+    let accepted = told::accepted(&job, session.profile);
+    let ended = if is_new { None } else { tell_again(session, &job).await? };
+    Ok(Submitted { accepted, ended })
+}
+
+/// Who asks for what is there already is told the rest of it. Gives the end, where this session was
+/// told of it before: that keeps its number.
+async fn tell_again(session: &Session, job: &Job) -> Result<Option<String>, Denial> {
+    let is_ours = job.session.as_ref() == Some(&session.id);
+    let last = feed::last_told(job);
+    match (is_ours, job.outcome().is_some()) {
+        (true, false) => Ok(None),
+        (true, true) => ended_frame(session, job).await,
+        (false, is_over) => {
+            // Of a job that is over, only its end is told again.
+            let after = if is_over { last.checked_sub(1) } else { None };
+            let command =
+                Command::Follow { session: session.id.clone(), job: job.id.clone(), after };
+            session.ports().engine.ask(command).await.map_err(denial)?;
+            Ok(None)
+        }
+    }
+}
+
+fn no_agent(error: NoAgent) -> Denial {
+    let code = match &error {
+        NoAgent::Grammar => Code::InvalidRequest,
+        NoAgent::Unknown(_) => Code::AgentNotAvailable,
+        NoAgent::Version { .. } => Code::AgentVersionNotAvailable,
+    };
+    Denial::new(code, error.to_string())
+}
+
+fn not_submitted(error: NotSubmitted) -> Denial {
+    match error {
+        NotSubmitted::Unfit(Unfit::Input(words)) => Denial::new(Code::InvalidRequest, words),
+        NotSubmitted::Unfit(Unfit::Lease(wider)) => grammar::wider(&wider),
+        NotSubmitted::Engine(error) => denial(error),
+    }
+}

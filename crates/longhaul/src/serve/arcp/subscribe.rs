@@ -1,0 +1,86 @@
+//! A job of another session is followed, or no more.
+
+use super::drive::Session;
+use super::told::{self, no_job};
+use super::{denial, hosted};
+use longhaul_arcp::error::Denial;
+use longhaul_arcp::server::{Following, Subscribing};
+use longhaul_core::command::{Command, Reply};
+use longhaul_core::feed::{FeedRow, Run, Told};
+use longhaul_core::id::{JobId, SessionId};
+use longhaul_core::job::Job;
+use longhaul_core::port::{Reader, Record, StoreError, Table};
+use longhaul_core::session;
+
+/// Runs of the asker's session that are looked through for a number. Behind more of them everything is
+/// told again, which is more than was asked for and nothing less.
+const RUNS_LOOKED_AT_MAX: u32 = 10_000;
+
+/// Follows a job of this principal; of anybody, for operators.
+pub(super) async fn subscribe(session: &Session, asked: Subscribing) -> Result<Following, Denial> {
+    let (ports, id) = (session.ports(), asked.job_id);
+    let (wanted, history_after) = (id.clone(), asked.history_after);
+    let found = ports.readers.read(move |reader| {
+        let Some(job) = hosted(reader, &wanted)? else { return Ok(None) };
+        let after = history_after.map(|seq| own_number(reader, &job, seq)).transpose()?;
+        Ok(Some((job, after)))
+    });
+    let (job, after) = found.await.map_err(denial)?.ok_or_else(|| no_job(&id))?;
+    let command = Command::Follow { session: session.id.clone(), job: job.id.clone(), after };
+    let reply = ports.engine.ask(command).await.map_err(denial)?;
+    let Reply::Followed { newest, replayed } = reply else { return Err(Denial::internal()) };
+    // As it is now that it is followed: what came between is not told.
+    let now = ports.readers.read(move |reader| hosted(reader, &id)).await.map_err(denial)?;
+    let job = now.unwrap_or(job);
+    let subscribed = told::subscribed(&job, session.profile, newest, replayed > 0);
+    Ok(Following { subscribed })
+}
+
+/// Follows it no more. Whoever asked for a job goes on being told of it.
+pub(super) async fn unsubscribe(session: &Session, job: &str) -> Result<(), Denial> {
+    let job = JobId::parse(job).map_err(|_| no_job(job))?;
+    let command = Command::Unfollow { session: session.id.clone(), job };
+    session.ports().engine.ask(command).await.map(drop).map_err(denial)
+}
+
+/// The job's own number of what has, at most, the number `seq` in the session that asked for the job;
+/// zero if that cannot be told any more.
+fn own_number(reader: &mut dyn Reader, job: &Job, seq: u64) -> Result<u64, StoreError> {
+    let Some(asker) = &job.session else { return Ok(0) };
+    if seq == 0 {
+        return Ok(0);
+    }
+    let mut at = seq;
+    for _ in 0..RUNS_LOOKED_AT_MAX {
+        let Some(run) = run_up_to(reader, asker, at)? else { return Ok(0) };
+        match &run.what {
+            Told::Job { job: of, seq: first } if *of == job.id => {
+                return Ok(first + seq.min(run.end() - 1) - run.first);
+            }
+            Told::Job { .. } | Told::Lagging { .. } => {}
+        }
+        let Some(before) = run.first.checked_sub(1).filter(|before| *before > 0) else {
+            return Ok(0);
+        };
+        at = before;
+    }
+    Ok(0)
+}
+
+/// The run of a session that begins last, up to a number.
+pub(super) fn run_up_to(
+    reader: &mut dyn Reader,
+    id: &SessionId,
+    seq: u64,
+) -> Result<Option<Run>, StoreError> {
+    let row = reader.load(Table::Session, id.as_str())?;
+    let tail = match row.as_ref().map(session::Session::from_row).transpose()? {
+        Some(session) => session.tail,
+        None => return Ok(None),
+    };
+    if let Some(tail) = tail.filter(|tail| tail.first <= seq) {
+        return Ok(Some(tail));
+    }
+    let row = reader.row_up_to(Table::Feed, id.as_str(), &FeedRow::id_of(id, seq))?;
+    Ok(row.as_ref().map(FeedRow::from_row).transpose()?.map(|row| row.run))
+}

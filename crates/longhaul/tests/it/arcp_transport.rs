@@ -1,0 +1,233 @@
+//! What stands before a session: names, paths, frames that are none, silence, and the other ways in.
+
+use crate::arcp_support::{Client, Runtime, hello};
+use crate::harness::{Home, eventually, pid_of, signal};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream as Plain;
+use std::process::{Child, Stdio};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Error;
+
+/// What a request is answered over the network: the status line and the rest.
+fn asked(address: impl ToString, request: &str) -> String {
+    let mut stream = Plain::connect(address.to_string()).unwrap();
+    stream.write_all(request.replace('\n', "\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_meant_for_us_is_let_in() {
+    let runtime = Runtime::start().await;
+    let at = runtime.address;
+    let status = |head: &str| {
+        let answer = asked(at, &format!("{head}\nConnection: close\n\n"));
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    let bearer = "Authorization: Bearer";
+    assert_eq!(status("GET /v1/status HTTP/1.1\nHost: localhost"), "401");
+    assert_eq!(status(&format!("GET /v1/status HTTP/1.1\nHost: localhost\n{bearer} bad")), "401");
+    assert_eq!(status(&format!("GET /v1/status HTTP/1.1\nHost: localhost\n{bearer} tok")), "200");
+    assert_eq!(status(&format!("GET /v1/jobs HTTP/1.1\nHost: localhost\n{bearer} tok")), "403");
+    assert_eq!(
+        status(&format!("GET /v1/jobs HTTP/1.1\nHost: x.example\n{bearer} tok-root")),
+        "403"
+    );
+    assert_eq!(
+        status(&format!("GET /v1/jobs HTTP/1.1\nHost: localhost\n{bearer} tok-root")),
+        "200"
+    );
+    let origin = "Origin: http://evil.example";
+    assert_eq!(
+        status(&format!("GET /v1/jobs HTTP/1.1\nHost: localhost\n{origin}\n{bearer} tok-root")),
+        "403"
+    );
+    assert_eq!(status("GET /other HTTP/1.1\nHost: localhost"), "404");
+    let upgrade = "Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let first_line = |path: &str, host: &str| {
+        let mut stream = Plain::connect(at).unwrap();
+        let request = format!("GET {path} HTTP/1.1\nHost: {host}\n{upgrade}\n\n");
+        stream.write_all(request.replace('\n', "\r\n").as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(first_line("/arcp", "localhost"), "101");
+    assert_eq!(first_line("/arcp?x=1", "127.0.0.1:1"), "101");
+    assert_eq!(first_line("/arcp", "evil.example"), "403");
+    assert_eq!(first_line("/other", "localhost"), "404");
+    runtime.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_that_are_none_cost_nothing_but_themselves() {
+    let runtime = Runtime::start().await;
+    let mut client = runtime.welcomed("tok").await;
+    for bad in ["{", "[]", "7", "{\"arcp\":\"1.1\"}"] {
+        client.send_text(bad).await;
+    }
+    client.send("session.ping", json!({ "nonce": "n", "sent_at": "now" })).await;
+    assert_eq!(client.until("session.pong").await["payload"]["ping_nonce"], "n");
+    let large = "x".repeat(5 << 20);
+    client.send("job.submit", json!({ "agent": "echo", "input": large })).await;
+    assert_eq!(client.until_closed().await, Some(1009));
+    let mut again = runtime.connect().await;
+    again.resume("tok", &client, 0).await;
+    runtime.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_says_nothing_is_pinged_and_then_left() {
+    let runtime = Runtime::start_with("[sessions]\nheartbeat = \"1s\"\n").await;
+    let mut mute = runtime.welcomed("tok").await;
+    let mut pings = 0;
+    let code = loop {
+        match mute.frame().await {
+            Ok(frame) if frame["type"] == "session.ping" => pings += 1,
+            Ok(frame) => assert_eq!(frame["payload"]["code"], "HEARTBEAT_LOST", "{frame}"),
+            Err(code) => break code,
+        }
+    };
+    assert!(pings >= 1);
+    assert_eq!(code, Some(1008));
+    let mut again = runtime.connect().await;
+    again.resume("tok", &mute, 0).await;
+    runtime.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_at_the_homes_own_socket_vouches_for_a_client() {
+    let runtime = Runtime::start().await;
+    let _server = runtime.daemon.serve().unwrap();
+    let mut client = runtime.unix("?as=carol").await;
+    client.hello("whatever").await;
+    client.submit("echo", json!(1)).await;
+    client.until("job.result").await;
+    let mut unknown = runtime.unix("").await;
+    unknown.send("session.hello", hello("whatever", json!({}))).await;
+    assert_eq!(unknown.next().await["payload"]["code"], "UNAUTHENTICATED");
+    // Over a network nobody can be vouched for.
+    let stream = TcpStream::connect(runtime.address).await.unwrap();
+    let url = format!("ws://{}/arcp?as=carol", runtime.address);
+    let mut far = Client::over(stream, &url).await.unwrap();
+    far.send("session.hello", hello("whatever", json!({}))).await;
+    assert_eq!(far.next().await["payload"]["code"], "UNAUTHENTICATED");
+    runtime.stop().await;
+}
+
+/// `longhaul serve` in a process of its own, and where it listens.
+fn serve(home: &Home) -> (Child, String) {
+    let mut command = home.command(&["--json", "serve", "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let said: Value = serde_json::from_str(&line).unwrap();
+    (child, said["listening"].as_str().unwrap().to_owned())
+}
+
+async fn client_at(address: &str) -> Result<Client<TcpStream>, Error> {
+    let stream = TcpStream::connect(address).await?;
+    Client::over(stream, &format!("ws://{address}/arcp")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_and_its_job_outlive_a_killed_daemon() {
+    let home = Home::new();
+    let token = home.json(&["token", "add", "alice"])["token"].as_str().unwrap().to_owned();
+    let written = "[[agent]]\nname = \"sleeper\"\ncommand = [\"sleep\", \"1000\"]\n";
+    std::fs::write(home.path().join("agents.toml"), written).unwrap();
+    let (mut served, address) = serve(&home);
+    let mut first = client_at(&address).await.unwrap();
+    first.hello(&token).await;
+    let job = first.submit("sleeper", Value::Null).await;
+    let running = first.next().await;
+    assert_eq!(running["payload"]["body"]["phase"], "running", "{running}");
+    signal(pid_of(&served), Signal::KILL);
+    served.wait().unwrap();
+    let (mut served, address) = serve(&home);
+    let mut second = client_at(&address).await.unwrap();
+    second.resume(&token, &first, 0).await;
+    assert_eq!(second.next().await, running);
+    second.send_about("job.cancel", Some(&job), json!({})).await;
+    let ended = second.until("job.error").await;
+    assert_eq!(ended["payload"]["code"], "CANCELLED");
+    // Revoked, it is good for nothing more.
+    home.json(&["token", "revoke", "alice"]);
+    let mut third = client_at(&address).await.unwrap();
+    third.send("session.hello", hello(&token, json!({}))).await;
+    assert_eq!(third.next().await["payload"]["code"], "UNAUTHENTICATED");
+    home.json(&["daemon", "stop"]);
+    served.wait().unwrap();
+}
+
+#[test]
+fn serving_takes_over_from_another_daemon_and_its_jobs_go_on() {
+    let home = Home::new();
+    let job = home.submit(&["--", "sleep", "1000"]);
+    let before = home.until(&job, "running")["pid"].clone();
+    let (mut served, address) = serve(&home);
+    assert_eq!(home.daemon_pid(), pid_of(&served));
+    assert_eq!(home.show(&job)["pid"], before);
+    let token = home.json(&["token", "add", "root", "--role", "operator"]);
+    let far = home
+        .command(&["--json", "show", &job])
+        .env("LONGHAUL_URL", format!("http://{address}"))
+        .env("LONGHAUL_TOKEN", token["token"].as_str().unwrap())
+        .output()
+        .unwrap();
+    let shown: Value = serde_json::from_slice(&far.stdout).unwrap();
+    assert_eq!(shown["id"], job);
+    home.run(&["daemon", "stop"]).ok();
+    served.wait().unwrap();
+}
+
+#[test]
+fn others_are_not_listened_to_without_what_that_takes() {
+    let home = Home::new();
+    home.run(&["serve", "--listen", "0.0.0.0:0"]).fails(3, "without encryption");
+    home.run(&["serve", "--listen", "nowhere.invalid:1"]).fails(4, "cannot be listened to");
+    let missing =
+        ["serve", "--listen", "127.0.0.1:0", "--tls-cert", "no.pem", "--tls-key", "no.pem"];
+    home.run(&missing).fails(4, "no.pem");
+}
+
+#[test]
+fn a_client_on_the_standard_streams_is_answered_line_by_line() {
+    let home = Home::new();
+    let mut child = home
+        .command(&["arcp", "--stdio", "--as", "alice"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let frame = |id: &str, kind: &str, session: &Value, payload: Value| {
+        let mut frame = json!({ "arcp": "1.1", "id": id, "type": kind, "payload": payload });
+        if session.is_string() {
+            frame["session_id"] = session.clone();
+        }
+        frame.to_string()
+    };
+    let hello = frame("1", "session.hello", &Value::Null, hello("any", json!({})));
+    write!(input, "\n{hello}\r\n\n").unwrap();
+    let welcome = next();
+    assert_eq!(welcome["type"], "session.welcome");
+    let session = &welcome["session_id"];
+    writeln!(input, "{}", frame("2", "job.submit", session, json!({ "agent": "nobody" }))).unwrap();
+    assert_eq!(next()["payload"]["code"], "AGENT_NOT_AVAILABLE");
+    writeln!(input, "{}", frame("3", "session.list_jobs", session, json!({}))).unwrap();
+    drop(input);
+    // What was asked before the end of the input is answered.
+    assert_eq!(next()["type"], "session.jobs");
+    assert_eq!(next()["type"], "session.closed");
+    assert!(lines.next().is_none());
+    assert!(child.wait().unwrap().success());
+    eventually("nobody is connected", || home.json(&["daemon", "status"])["running"] == true);
+}
