@@ -169,6 +169,7 @@ fn tell_again(
     for span in spans {
         let finished = world.session(id)?.tell(job, span);
         world.keep(id, [finished])?;
+        world.retold(id);
     }
     Ok(())
 }

@@ -64,10 +64,20 @@ impl World<'_> {
         for job in jobs {
             self.let_go(&job)?;
         }
+        for session in std::mem::take(&mut self.retold) {
+            if let Some(row) = self.find_session(&session)? {
+                fed.insert(session, row.newest);
+            }
+        }
         for session in fed.keys() {
             self.trim(session)?;
         }
         Ok(fed)
+    }
+
+    /// Remembers that a session was told again what was told before.
+    pub(crate) fn retold(&mut self, session: &SessionId) {
+        self.retold.insert(session.clone());
     }
 
     fn followers(&mut self, job: &JobId) -> Result<Vec<SessionId>, StoreError> {

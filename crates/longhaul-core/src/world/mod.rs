@@ -57,6 +57,8 @@ pub struct World<'tx> {
     events: Vec<NewEvent>,
     /// Entries of this step that the followers of their jobs are told, in order.
     news: Vec<News>,
+    /// Sessions that this step told again what they or others were told before.
+    retold: BTreeSet<SessionId>,
     /// Keys of jobs that this step added, which no scan knows yet.
     keys: BTreeMap<String, JobId>,
     /// Jobs that this step looked at for changing.
@@ -90,6 +92,7 @@ impl<'tx> World<'tx> {
             rows: Tables::new(),
             events: Vec::new(),
             news: Vec::new(),
+            retold: BTreeSet::new(),
             keys: BTreeMap::new(),
             touched: BTreeSet::new(),
             stirred: BTreeSet::new(),

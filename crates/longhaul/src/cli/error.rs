@@ -130,7 +130,7 @@ impl From<Failed> for CliError {
     fn from(failed: Failed) -> Self {
         let kind = match failed.code.as_str() {
             "bad_config" => Kind::Usage,
-            "already_running" | "bad_home" => Kind::Refused,
+            "already_running" | "bad_home" | "unsafe_address" => Kind::Refused,
             _ => Kind::Unavailable,
         };
         Self { hint: failed.hint, ..Self::new(kind, &failed.code, failed.message) }

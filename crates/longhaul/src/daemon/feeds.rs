@@ -84,6 +84,12 @@ impl Seat {
         &self.connection
     }
 
+    /// The newest number that the session was told since this was made; zero for none.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        *self.newest.borrow()
+    }
+
     /// Comes back once the session was told something since this was last awaited; `false` if another
     /// connection has taken it over.
     pub async fn news(&mut self) -> bool {

@@ -224,6 +224,19 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Client<S> {
         }
     }
 
+    /// Sends what is too large, and gives the close code, if that arrives: the transport may break off
+    /// while it is still being sent.
+    pub(crate) async fn send_too_much(&mut self, kind: &str, payload: Value) -> Option<u16> {
+        let frame = json!({
+            "arcp": "1.1", "id": "large", "type": kind, "session_id": self.session,
+            "payload": payload,
+        });
+        if self.socket.send(Message::text(frame.to_string())).await.is_err() {
+            return None;
+        }
+        self.until_closed().await
+    }
+
     /// Reads on until the connection is closed, and gives the code.
     pub(crate) async fn until_closed(&mut self) -> Option<u16> {
         loop {

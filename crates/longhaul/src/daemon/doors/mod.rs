@@ -79,7 +79,7 @@ impl Doors {
     /// Who brings this token; nobody if it is good for nothing.
     ///
     /// # Errors
-    /// As for [`Readers::read`].
+    /// As for [`Readers::glance`].
     pub async fn principal(&self, token: &str) -> Result<Option<Principal>, AskError> {
         if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
             return Ok(None);
@@ -96,7 +96,7 @@ impl Doors {
         if let Some(principal) = signed.filter_map(|issuer| issuer.principal(token, now)).next() {
             return Ok(Some(principal));
         }
-        let stored = self.readers.read(move |reader| {
+        let stored = self.readers.glance(move |reader| {
             let row = reader.load(Table::Token, &sha256)?;
             Ok(row.as_ref().map(Token::from_row).transpose()?)
         });

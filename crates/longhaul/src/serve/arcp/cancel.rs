@@ -12,7 +12,7 @@ use longhaul_core::command::Command;
 pub(super) async fn cancel(session: &Session, asked: Cancelling) -> Result<(), Denial> {
     let (ports, id) = (session.ports(), asked.job_id);
     let wanted = id.clone();
-    let job = ports.readers.read(move |reader| hosted(reader, &wanted)).await.map_err(denial)?;
+    let job = ports.readers.glance(move |reader| hosted(reader, &wanted)).await.map_err(denial)?;
     let job = job.filter(|job| session.may_see(job)).ok_or_else(|| no_job(&id))?;
     if !(session.principal.is_operator || job.session.as_ref() == Some(&session.id)) {
         let words = "only the session that asked for the job may cancel it";

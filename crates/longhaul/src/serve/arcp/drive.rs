@@ -20,12 +20,15 @@ use longhaul_arcp::server::{Answer, Answered, Ask, AskId, Close, Connection, Out
 use longhaul_core::command::Command;
 use longhaul_core::id::{ConnectionId, SessionId};
 use longhaul_core::job::Job;
+use longhaul_core::port::Reader;
 use longhaul_core::time::{Millis, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a client may read nothing of what is being sent.
 const STALLED_MAX: Millis = Millis::from_secs(60);
+/// Numbers that are read without changing the thread.
+const LITTLE: u64 = 16;
 /// How long nothing has to be due.
 const IDLE_MAX: Millis = Millis::from_secs(3_600);
 
@@ -215,7 +218,9 @@ impl Drive {
             Happened::Stopped => self.connection.end(Close::RESTART),
             Happened::Due => {
                 if self.wire.outgoing.is_sending() && now.since(self.moved_at) >= STALLED_MAX {
-                    self.connection.end(Close::SLOW);
+                    // A farewell would have to wait behind what is not taken either.
+                    tracing::debug!("a client that reads nothing was disconnected");
+                    return false;
                 }
                 self.connection.on_due(now);
             }
@@ -266,12 +271,15 @@ impl Drive {
             Feed::Idle(mut reading) => {
                 self.has_news = false;
                 let readers = self.line.host.ports.readers.clone();
+                let newest = self.held.as_ref().map_or(0, |held| held.seat.newest());
+                // Of a session that was only just taken up nobody knows here how much there is.
+                let is_little = newest > reading.at() && newest - reading.at() <= LITTLE;
                 self.feed = Feed::Paging(Box::pin(async move {
-                    let read = readers.read(move |reader| {
+                    let read = move |reader: &mut dyn Reader| {
                         let page = reading.page(reader)?;
                         Ok((*reading, page))
-                    });
-                    read.await
+                    };
+                    if is_little { readers.glance(read).await } else { readers.read(read).await }
                 }));
             }
             other => self.feed = other,

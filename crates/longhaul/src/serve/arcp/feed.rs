@@ -69,6 +69,11 @@ impl Reading {
         Self { session: id, frames, profile, at: after, jobs: BTreeMap::new() }
     }
 
+    /// The newest number that was read.
+    pub(super) const fn at(&self) -> u64 {
+        self.at
+    }
+
     /// Reads the next piece.
     pub(super) fn page(&mut self, reader: &mut dyn Reader) -> Result<Page, StoreError> {
         let mut page = Page { fed: Vec::new(), is_all: false, is_gone: false };
@@ -231,7 +236,7 @@ pub(super) fn last_told(job: &Job) -> u64 {
 /// How the job ended, as the session that asked for it was told.
 pub(super) async fn ended_frame(session: &Session, job: &Job) -> Result<Option<String>, Denial> {
     let (id, seq) = (job.id.clone(), last_told(job));
-    let read = session.ports().readers.read(move |reader| reader.entries(id.as_str(), seq, 1));
+    let read = session.ports().readers.glance(move |reader| reader.entries(id.as_str(), seq, 1));
     let events: Result<Vec<Event>, AskError> = read.await;
     let events = events.map_err(denial)?;
     let ended = events.first().filter(|event| event.body.starts_with(ENDED));

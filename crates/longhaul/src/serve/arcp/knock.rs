@@ -76,7 +76,7 @@ async fn owner(line: &Line, resume: &ResumeRequest) -> Result<Option<Principal>,
         let row = reader.load(Table::Session, id.as_str())?;
         Ok(row.as_ref().map(Session::from_row).transpose()?)
     };
-    let session = line.host.ports.readers.read(row).await?;
+    let session = line.host.ports.readers.glance(row).await?;
     let sha256 = ids::sha256_hex(&resume.resume_token);
     let session = session.filter(|session| session.is_resumed_by(&sha256));
     Ok(session

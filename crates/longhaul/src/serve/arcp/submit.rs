@@ -45,7 +45,7 @@ pub(super) async fn submit(session: &Session, asked: Submission) -> Result<Submi
     };
     let (id, is_new) = ports.inventory.submit(&agent, ask).await.map_err(not_submitted)?;
     let wanted = id.to_string();
-    let job = ports.readers.read(move |reader| hosted(reader, &wanted)).await.map_err(denial)?;
+    let job = ports.readers.glance(move |reader| hosted(reader, &wanted)).await.map_err(denial)?;
     let job = job.ok_or_else(|| no_job(id.as_str()))?;
     let accepted = told::accepted(&job, session.profile);
     let ended = if is_new { None } else { tell_again(session, &job).await? };

@@ -30,7 +30,7 @@ pub(super) async fn subscribe(session: &Session, asked: Subscribing) -> Result<F
     let reply = ports.engine.ask(command).await.map_err(denial)?;
     let Reply::Followed { newest, replayed } = reply else { return Err(Denial::internal()) };
     // As it is now that it is followed: what came between is not told.
-    let now = ports.readers.read(move |reader| hosted(reader, &id)).await.map_err(denial)?;
+    let now = ports.readers.glance(move |reader| hosted(reader, &id)).await.map_err(denial)?;
     let job = now.unwrap_or(job);
     let subscribed = told::subscribed(&job, session.profile, newest, replayed > 0);
     Ok(Following { subscribed })
