@@ -12,7 +12,9 @@ use longhaul_core::outcome::Ending;
 /// The job's state, as the protocol names it.
 pub(super) const fn status(job: &Job) -> &'static str {
     match &job.state {
-        JobState::Queued { .. } | JobState::Starting { .. } => "pending",
+        JobState::Preparing { .. } | JobState::Queued { .. } | JobState::Starting { .. } => {
+            "pending"
+        }
         JobState::Running { .. } | JobState::Stopping { .. } => "running",
         JobState::Ended { outcome, .. } => match outcome.kind {
             Ending::Succeeded => "success",
