@@ -83,6 +83,8 @@ pub(crate) enum Scenario {
     Gib,
     /// My agent asks before each tool call: how long does it wait?
     Hook,
+    /// My clients come over a WebSocket: what do jobs, events and silence cost?
+    Sessions,
 }
 
 /// Reads `64K`, `10M`, `1G` or plain bytes.

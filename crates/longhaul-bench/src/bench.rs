@@ -59,7 +59,7 @@ fn built(beside: &Path) -> Result<PathBuf> {
         let mut command = Command::new(cargo);
         command.args(["build", "--release", "--package", "longhaul", "--bins"]);
         // The agent CLI of the scenarios with turns; it is found in `examples` beside.
-        command.args(["--example", "fake_agent"]);
+        command.args(["--example", "fake_agent", "--example", "arcp-agents"]);
         if !command.status().context("failed to start cargo")?.success() {
             bail!("longhaul does not build");
         }

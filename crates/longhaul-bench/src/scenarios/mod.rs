@@ -15,6 +15,7 @@ mod output;
 mod queue;
 mod rewatch;
 mod run_true;
+mod sessions;
 mod sinks;
 mod submit;
 mod turn;
@@ -49,6 +50,7 @@ pub(crate) fn measure(bench: &Bench, scenario: Scenario) -> Result<Vec<Line>> {
         Scenario::Mail => mail::measure(bench),
         Scenario::Gib => gib::measure(bench),
         Scenario::Hook => hook::measure(bench),
+        Scenario::Sessions => sessions::measure(bench),
     }
 }
 
@@ -75,6 +77,7 @@ pub(crate) fn name(scenario: Scenario) -> &'static str {
         Scenario::Mail => "mail",
         Scenario::Gib => "gib",
         Scenario::Hook => "hook",
+        Scenario::Sessions => "sessions",
     }
 }
 
