@@ -32,6 +32,10 @@ pub struct HookCall {
     pub command: Option<String>,
     /// Absolute paths that it would write.
     pub writes: Vec<String>,
+    /// Absolute paths that it would read, if it is a tool that names them.
+    pub reads: Vec<String>,
+    /// URLs that it would fetch, likewise.
+    pub fetches: Vec<String>,
     /// Its arguments.
     pub input: Value,
 }
@@ -87,6 +91,14 @@ const WRITERS: &[&str] = &[
     "str_replace_editor",
     "str_replace_based_edit_tool",
 ];
+/// Tools that read the file that an argument names.
+const READERS: &[&str] =
+    &["read", "read_file", "read_many_files", "notebookread", "view", "open_file"];
+/// Tools that look through a folder: the one that an argument names, or where they are.
+const SEARCHERS: &[&str] =
+    &["glob", "grep", "ls", "list", "list_directory", "search_file_content", "find"];
+/// Tools that fetch what an argument names.
+const FETCHERS: &[&str] = &["webfetch", "web_fetch", "fetch", "fetch_url"];
 /// Tools that are given a patch, which names the files.
 const PATCHERS: &[&str] = &["apply_patch", "patch"];
 /// Arguments that name the file, by the CLIs' taste.
@@ -151,7 +163,8 @@ impl HookOf {
         let said = word(&["cwd"]);
         let cwd = if said.starts_with('/') { said.as_str() } else { cwd };
         let (command, writes) = looked_into(&tool.to_ascii_lowercase(), &input, cwd);
-        Ok(Some(HookCall { call, tool, command, writes, input }))
+        let (reads, fetches) = reached(&tool.to_ascii_lowercase(), &input, cwd);
+        Ok(Some(HookCall { call, tool, command, writes, reads, fetches, input }))
     }
 
     /// The answer in the CLI's words.
@@ -217,6 +230,23 @@ fn looked_into(tool: &str, input: &Value, cwd: &str) -> (Option<String>, Vec<Str
         _ => None,
     };
     (command, Vec::new())
+}
+
+/// The paths that a call would read, and the URLs that it would fetch.
+fn reached(tool: &str, input: &Value, cwd: &str) -> (Vec<String>, Vec<String>) {
+    let text = |names: &[&str]| names.iter().find_map(|name| input.get(*name)?.as_str());
+    let path = || text(PATHS).or_else(|| text(&["dir_path"])).map(|path| absolute(path, cwd));
+    if READERS.contains(&tool) {
+        return (path().map_or_else(anywhere, |path| vec![path]), Vec::new());
+    }
+    if SEARCHERS.contains(&tool) {
+        return (vec![path().unwrap_or_else(|| cwd.to_owned())], Vec::new());
+    }
+    if FETCHERS.contains(&tool) {
+        // Where nobody can tell what is fetched, nothing that is granted fits.
+        return (Vec::new(), vec![text(&["url"]).unwrap_or_default().to_owned()]);
+    }
+    (Vec::new(), Vec::new())
 }
 
 /// What is said of a call that writes nobody knows where: no folder holds it.
@@ -299,6 +329,22 @@ mod tests {
         let created = r#"{"sessionId":"0f79","timestamp":1,"cwd":"/home/dev/repo","toolName":"create","toolArgs":{"path":"src/c","file_text":"x"}}"#;
         let call = HookOf::Copilot.read(created.as_bytes(), "/").unwrap().unwrap();
         assert_eq!(call.writes, ["/home/dev/repo/src/c"]);
+    }
+
+    #[test]
+    fn what_is_read_and_fetched_is_known_of_tools_that_say_so() {
+        let reached = |tool: &str, input: Value| {
+            let call = read(HookOf::Claude, &json!({ "tool_name": tool, "tool_input": input }));
+            (call.reads, call.fetches)
+        };
+        let reads = |path: &str| (vec![path.to_owned()], Vec::new());
+        assert_eq!(reached("Read", json!({"file_path": "a"})), reads("/r/a"));
+        assert_eq!(reached("read_many_files", json!({"include": ["a"]})), reads("/"));
+        assert_eq!(reached("Grep", json!({"pattern": "x"})), reads("/r"));
+        let fetched = (Vec::new(), vec!["https://a/b".to_owned()]);
+        assert_eq!(reached("WebFetch", json!({"url": "https://a/b"})), fetched);
+        assert_eq!(reached("web_fetch", json!({"prompt": "?"})), (Vec::new(), vec![String::new()]));
+        assert_eq!(reached("Bash", json!({"command": "cat a"})), (Vec::new(), Vec::new()));
     }
 
     #[test]

@@ -85,7 +85,8 @@ impl Hosted {
     }
 }
 
-fn is_same_json(one: &str, other: &str) -> bool {
+/// Whether two texts of JSON say the same.
+pub(crate) fn is_same_json(one: &str, other: &str) -> bool {
     let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
     one == other || read(one).is_some_and(|one| Some(one) == read(other))
 }

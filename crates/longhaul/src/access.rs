@@ -29,14 +29,16 @@ pub(crate) struct Bounds {
     pub(crate) denied: Vec<String>,
     /// Tools about which the hook asks a person, whatever its mode.
     pub(crate) asked: Vec<String>,
-    /// The command that each tool call is put to; nothing if the policy says nothing.
+    /// The command that each tool call is put to; nothing if neither policy nor lease says anything.
     pub(crate) hook: Option<Hook>,
 }
 
-/// What a CLI of this kind is given. `program`: this program, which is its hook.
-pub(crate) fn bounds(policy: &Policy, kind: &str, program: &Path) -> Bounds {
+/// What a CLI of this kind is given. `program`: this program, which is its hook. A lease has every call
+/// asked about, whatever the policy says.
+pub(crate) fn bounds(policy: &Policy, kind: &str, program: &Path, is_leased: bool) -> Bounds {
     if rules::is_silent(policy) {
-        return Bounds::default();
+        let hook = is_leased.then(|| hook(policy, kind, program));
+        return Bounds { hook, ..Bounds::default() };
     }
     let denied = policy.deny.clone();
     let access = match rules::base(policy) {
@@ -54,7 +56,7 @@ pub(crate) fn bounds(policy: &Policy, kind: &str, program: &Path) -> Bounds {
         && policy.deny.is_empty()
         && policy.ask.is_empty()
         && policy.write_under.is_empty();
-    let hook = (!is_plainly_everything).then(|| hook(policy, kind, program));
+    let hook = (is_leased || !is_plainly_everything).then(|| hook(policy, kind, program));
     Bounds { access, denied, asked: policy.ask.clone(), hook }
 }
 
@@ -120,7 +122,16 @@ mod tests {
     }
 
     fn of(policy: &Policy, kind: &str) -> Bounds {
-        bounds(policy, kind, Path::new("/opt/a b/longhaul"))
+        bounds(policy, kind, Path::new("/opt/a b/longhaul"), false)
+    }
+
+    #[test]
+    fn under_a_lease_every_call_is_asked_about() {
+        let everything = Policy { base: Base::Everything, ..Policy::default() };
+        for policy in [Policy::default(), everything] {
+            let bounds = bounds(&policy, "claude", Path::new("/opt/longhaul"), true);
+            assert!(bounds.hook.is_some(), "{policy:?}");
+        }
     }
 
     #[test]

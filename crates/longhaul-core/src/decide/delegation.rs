@@ -7,7 +7,7 @@ use crate::amounts::Amounts;
 use crate::command::{Refused, Reply, Submission};
 use crate::delegation::{Delegation, Denial, DenialCode};
 use crate::event::Fact;
-use crate::hosted::Hosted;
+use crate::hosted::{Hosted, is_same_json};
 use crate::id::{JobId, SessionId};
 use crate::job::Job;
 use crate::lease::{AGENT_DELEGATE, Lease, Operation};
@@ -17,6 +17,18 @@ use crate::port::Table;
 use crate::spec::check_word;
 use crate::world::{Fault, World, job_ids};
 use serde_json::{Value, json};
+
+/// The codes of failures that clients know, as a job may give them itself.
+const TOLD_CODES: [&str; 8] = [
+    "PERMISSION_DENIED",
+    "LEASE_SUBSET_VIOLATION",
+    "AGENT_NOT_AVAILABLE",
+    "AGENT_VERSION_NOT_AVAILABLE",
+    "LEASE_EXPIRED",
+    "BUDGET_EXHAUSTED",
+    "INVALID_REQUEST",
+    "TIMEOUT",
+];
 
 /// Takes up what an attempt asks another agent to do, or says why not.
 pub(super) fn delegate(
@@ -73,7 +85,9 @@ fn again(
     let hosted = world.find_job(&known)?.and_then(|job| job.spec.hosted.clone());
     let asked = ask.child.as_ref().ok().and_then(|child| child.spec.hosted.clone());
     let is_same = match (&hosted, &asked) {
-        (Some(known), Some(asked)) => (&known.agent, &known.input) == (&asked.agent, &asked.input),
+        (Some(known), Some(asked)) => {
+            known.agent == asked.agent && is_same_json(&known.input, &asked.input)
+        }
         (_, None) | (None, _) => true,
     };
     if is_same {
@@ -345,6 +359,16 @@ fn result_of(job: &Job) -> Value {
 }
 
 fn error_of(job: &Job, outcome: &Outcome) -> Value {
+    let failure = job.result.as_ref().and_then(|result| result.failure.as_ref());
+    if let Some(failure) = failure.filter(|failure| TOLD_CODES.contains(&failure.code.as_str())) {
+        let mut error = json!({ "code": failure.code, "message": failure.message,
+            "retryable": failure.is_retryable });
+        let details = failure.details.as_deref().map(serde_json::from_str::<Value>);
+        if let Some(Ok(details @ Value::Object(_))) = details {
+            error["details"] = details;
+        }
+        return error;
+    }
     let (code, is_retryable) = match (outcome.kind, outcome.reason) {
         (_, Some(Reason::Lease)) => ("LEASE_EXPIRED", false),
         (_, Some(Reason::Budget)) => ("BUDGET_EXHAUSTED", false),

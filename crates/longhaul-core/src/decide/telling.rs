@@ -40,9 +40,11 @@ pub(super) fn give_result(
         let why = format!("`{}` has pieces; a result comes whole or in pieces", stream.id);
         return Err(Refused::BadPiece(why).into());
     }
+    let is_hosted = job.spec.hosted.is_some();
+    let most = if is_hosted { limits::HOSTED_RESULT_BYTES_MAX } else { limits::RESULT_BYTES_MAX };
     let structured = result.structured.as_ref().map_or(0, String::len);
-    if result.text.len().max(structured) > limits::RESULT_BYTES_MAX {
-        let limit = limits::RESULT_BYTES_MAX as u64;
+    if result.text.len().max(structured) > most {
+        let limit = most as u64;
         return Err(Refused::TooMany { what: "bytes in a result", limit }.into());
     }
     job.result = Some(result);

@@ -270,7 +270,7 @@ fn a_result_is_given_whole_or_in_pieces() {
     };
     home.ask(give("1")).unwrap();
     home.ask(give("2")).unwrap();
-    let too_long = give(&"1".repeat(limits::RESULT_BYTES_MAX + 1));
+    let too_long = give(&"1".repeat(limits::HOSTED_RESULT_BYTES_MAX + 1));
     assert!(matches!(home.ask(too_long), Err(Refused::TooMany { .. })));
     let exited = home.exited(1);
     home.ask(exited).unwrap();

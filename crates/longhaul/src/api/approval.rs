@@ -25,6 +25,12 @@ pub struct AuthorizeAsk {
     /// Absolute paths that it would write.
     #[serde(default)]
     pub writes: Vec<String>,
+    /// Absolute paths that it would read.
+    #[serde(default)]
+    pub reads: Vec<String>,
+    /// URLs that it would fetch.
+    #[serde(default)]
+    pub fetches: Vec<String>,
     /// Its arguments.
     #[serde(default)]
     pub input: Value,

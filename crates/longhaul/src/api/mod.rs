@@ -12,6 +12,7 @@ mod job;
 mod mail;
 mod money;
 mod notice;
+mod operation;
 mod sink;
 mod spec;
 mod time;
@@ -47,6 +48,7 @@ pub use notice::{
     AckAsk, Acked, DeliveriesPage, DeliveryStage, DeliveryView, Fetched, InboxPage, Notice,
     NoticeKind, OutputTail, ReceiptView, SettleAsk, SettledAnswer, Wake,
 };
+pub use operation::{CallAsk, DelegateAnswer, DelegateAsk, OperationAnswer, OperationAsk};
 pub use sink::{SinkAsk, SinkTested, SinkView, Sinks};
 pub use spec::{Attach, BadField, Leftovers, Spec, Stored, Terminal, Variables};
 pub use time::{BadTime, Time};

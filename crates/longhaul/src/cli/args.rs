@@ -3,9 +3,9 @@
 
 use super::output::When;
 use super::{
-    agent, approvals, arcp, artifacts, cancel, completions, daemon, doctor, emit, events, explain,
-    hook, inbox, list, logs, mail, man, notices, pool, prune, retry, run, serve, show, sink,
-    submit, token, turn, wait, why,
+    agent, approvals, arcp, artifacts, authorize, cancel, completions, daemon, delegate, doctor,
+    emit, events, explain, hook, inbox, list, logs, mail, man, notices, pool, prune, retry, run,
+    serve, show, sink, submit, token, turn, wait, why,
 };
 use clap::{Parser, Subcommand};
 
@@ -80,6 +80,8 @@ pub(super) enum Command {
     Mail(mail::Mail),
     Approvals(approvals::Approvals),
     Emit(emit::Emit),
+    Authorize(authorize::Authorize),
+    Delegate(Box<delegate::Delegate>),
     Hook(hook::Hook),
     Token(token::Token),
     Serve(serve::Serve),

@@ -89,10 +89,11 @@ async fn ask(
     call: HookCall,
     wait: Option<Duration>,
 ) -> Result<AuthorizeAnswer, String> {
-    let HookCall { call, tool, command, writes, input } = call;
+    let HookCall { call, tool, command, writes, reads, fetches, input } = call;
     let asks_again = of.can_defer();
     let attempt = place.attempt;
-    let ask = AuthorizeAsk { attempt, tool, call, asks_again, command, writes, input };
+    let ask =
+        AuthorizeAsk { attempt, tool, call, asks_again, command, writes, reads, fetches, input };
     let Ok(client) = tokio::time::timeout(ANSWER_MAX, place.client()).await else {
         return Err("longhaul cannot be reached".to_owned());
     };

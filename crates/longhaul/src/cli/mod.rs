@@ -10,10 +10,12 @@ mod arcp;
 mod args;
 mod artifacts;
 mod attach;
+mod authorize;
 mod batch;
 mod cancel;
 mod completions;
 mod daemon;
+mod delegate;
 mod doctor;
 mod emit;
 mod ending;
@@ -208,6 +210,8 @@ async fn ask(command: Command, caller: &Caller) -> Result<Leave, CliError> {
         Command::Turn(command) => Box::pin(command.run(caller)).await,
         Command::Mail(command) => command.run(caller).await,
         Command::Emit(command) => command.run(caller).await,
+        Command::Authorize(command) => command.run(caller).await,
+        Command::Delegate(command) => command.run(caller).await,
         Command::Hook(command) => command.run(caller).await,
         Command::Approvals(command) => command.run(caller).await,
         Command::Arcp(command) => Box::pin(command.run(caller)).await,

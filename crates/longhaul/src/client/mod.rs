@@ -11,6 +11,7 @@ mod events;
 mod inbox;
 mod methods;
 mod notices;
+mod operations;
 mod options;
 mod output;
 mod stdio;

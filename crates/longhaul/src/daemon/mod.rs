@@ -39,8 +39,9 @@ pub use doubts::Doubts;
 pub use feeds::{Feeds, Seat};
 pub use handle::{AskError, EngineHandle};
 pub use hosted::{
-    Agent, Entry, HostedAsk, Inventory, NoAgent, NotRegistered, NotSubmitted, Offered, POOL,
-    Prepared, Reference, Unfit, Work, is_name, is_version,
+    Agent, DelegateAsk, Delegated, Entry, HostedAsk, Inventory, NoAgent, NotRegistered,
+    NotSubmitted, Offered, POOL, Prepared, Reference, Unfit, Work, entry as told_entry, is_name,
+    is_version,
 };
 pub use journal::{InboxWatch, JobWatch, Journal, Watch};
 pub use mend::{inspect, repair};

@@ -40,6 +40,9 @@ async fn asked(ask: PermissionAsk, cwd: &str) -> Result<ToolDecision, String> {
         asks_again: false,
         command: ask.command,
         writes: ask.writes.into_iter().map(|path| absolute(cwd, path)).collect(),
+        // The protocol says what would be changed, and nothing of what is looked at.
+        reads: Vec::new(),
+        fetches: Vec::new(),
         input: serde_json::from_str(&ask.args).unwrap_or(Value::String(ask.args)),
     };
     let mut is_held = false;

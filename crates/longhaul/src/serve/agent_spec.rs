@@ -74,7 +74,8 @@ fn probe(
 }
 
 fn probed(kind: &dyn Adapter, spec: &AgentSpec, policy: &Policy, model: Option<&String>) -> Turn {
-    let Bounds { access, denied, asked, hook } = bounds(policy, kind.kind(), Path::new("longhaul"));
+    let Bounds { access, denied, asked, hook } =
+        bounds(policy, kind.kind(), Path::new("longhaul"), false);
     Turn {
         prompt: "?".to_owned(),
         model: model.cloned(),

@@ -4,9 +4,10 @@ use super::Shared;
 use super::body::parse;
 use super::digest::hex_of;
 use super::error::{Answer, Failure};
+use super::operations::all_lead_to;
 use super::proof::proven;
 use super::query::Query;
-use super::resolve::{CANDIDATES_MAX, as_prefix, find};
+use super::resolve::{CANDIDATES_MAX, as_prefix, find, reread};
 use super::spec::home_folder;
 use crate::api::{
     ApprovalAsk, ApprovalState, ApprovalView, ApprovalsPage, AuthorizeAnswer, AuthorizeAsk,
@@ -48,7 +49,7 @@ pub(super) async fn authorize(
     check_word("tool", &ask.tool).map_err(|bad| Failure::bad_request(bad.to_string()))?;
     // Watched before it is asked, so that no answer falls between.
     let mut watch = ports.journal.watch_job(&job);
-    let command = command(job, ask);
+    let command = command(&ports, job, ask).await?;
     let asked = match ports.engine.ask(command.clone()).await? {
         Reply::Asked(asked) => asked,
         reply => return Ok(Json(answer(reply)?)),
@@ -73,8 +74,24 @@ pub(super) async fn authorize(
     }
 }
 
-fn command(job: JobId, ask: AuthorizeAsk) -> Command {
-    let AuthorizeAsk { attempt, tool, call, asks_again, command, writes, input } = ask;
+async fn command(ports: &Shared, job: JobId, ask: AuthorizeAsk) -> Answer<Command> {
+    let AuthorizeAsk {
+        attempt,
+        tool,
+        call,
+        asks_again,
+        command,
+        mut writes,
+        mut reads,
+        fetches,
+        input,
+    } = ask;
+    let row = reread(ports, &job).await?;
+    if let Some(row) = row.filter(|row| row.spec.hosted.is_some()) {
+        // A lease is about the files that are touched, whatever they are called on the way.
+        writes.extend(all_lead_to(&row.spec.cwd, writes.clone()).await?);
+        reads.extend(all_lead_to(&row.spec.cwd, reads.clone()).await?);
+    }
     let input = input.to_string();
     let key = if asks_again && !call.is_empty() {
         call.clone()
@@ -83,9 +100,8 @@ fn command(job: JobId, ask: AuthorizeAsk) -> Command {
         hex_of(format!("{tool}\0{input}").as_bytes())
     };
     let input = clip(&input, limits::TOOL_INPUT_BYTES_MAX);
-    let (reads, fetches) = (Vec::new(), Vec::new());
     let call = ToolCall { call, key, tool, command, writes, reads, fetches, input };
-    Command::Authorize { job, attempt, call: Box::new(call) }
+    Ok(Command::Authorize { job, attempt, call: Box::new(call) })
 }
 
 fn answer(reply: Reply) -> Answer<AuthorizeAnswer> {

@@ -21,10 +21,12 @@ mod error;
 mod events;
 mod inbox;
 mod jobs;
+mod links;
 mod listen;
 mod mail;
 mod mail_page;
 mod notices;
+mod operations;
 mod output;
 mod owed;
 mod pools;
@@ -85,6 +87,8 @@ fn routes(ports: Ports) -> Router {
         .route("/v1/jobs/{job}/retry", post(retry::retry))
         .route("/v1/jobs/{job}/emit", post(emit::emit))
         .route("/v1/jobs/{job}/authorize", post(approvals::authorize))
+        .route("/v1/jobs/{job}/authorize-operation", post(operations::authorize))
+        .route("/v1/jobs/{job}/delegate", post(operations::delegate))
         .route("/v1/approvals", get(approvals::list))
         .route("/v1/approvals/{id}", post(approvals::decide))
         .route("/v1/jobs/{job}/artifacts", get(artifacts::list))

@@ -5,12 +5,16 @@
 //! Jobs of hosted agents belong to principals of sessions. Their ends are told by those sessions' feeds,
 //! and owed to no inbox.
 
+mod delegating;
 mod entry;
 mod file;
 mod reference;
+mod told;
 
+pub use delegating::{DelegateAsk, Delegated};
 pub use entry::{Agent, Entry, HostedAsk, POOL, Prepared, Unfit, Work};
 pub use reference::{Reference, is_name, is_version};
+pub use told::entry;
 
 use super::handle::{AskError, EngineHandle};
 use super::stored::Stored;

@@ -101,7 +101,9 @@ fn is_name(name: &str) -> bool {
 fn turn(of: &Ingredients<'_>) -> Turn {
     let (conversation, resumes_deferred) = conversation(of.job, of.input);
     let agent = &of.input.agent;
-    let Bounds { access, denied, asked, hook } = bounds(&agent.policy, &agent.kind, of.program);
+    let is_leased = of.job.spec.hosted.is_some();
+    let Bounds { access, denied, asked, hook } =
+        bounds(&agent.policy, &agent.kind, of.program, is_leased);
     Turn {
         prompt: of.input.prompt.clone(),
         model: of.input.agent.model.clone(),
