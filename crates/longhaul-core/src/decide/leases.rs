@@ -145,7 +145,7 @@ pub(super) fn denial_of(denied: Denied) -> Denial {
 }
 
 /// Who delegated a job.
-pub(super) fn delegator(job: &Job) -> Option<&JobId> {
+pub(crate) fn delegator(job: &Job) -> Option<&JobId> {
     let hosted = job.spec.hosted.as_ref().filter(|hosted| hosted.delegate.is_some());
     hosted.and(job.parent.as_ref())
 }

@@ -31,6 +31,7 @@ pub(crate) use approvals::due_approval;
 pub(crate) use credentials::due_credential;
 pub(crate) use deliveries::{claim_for_courier, due_delivery, give_up, let_go};
 pub(crate) use jobs::{abandon, settle};
+pub(crate) use leases::delegator;
 pub(crate) use mail::forget_mail;
 pub(crate) use owners::due_owner;
 pub(crate) use pools::DEFAULT as DEFAULT_POOL;

@@ -70,6 +70,7 @@ pub fn restore(remains: Remains) -> Restored {
     notices::make_whole(&mut read, until, &mut restored.left_out);
     restored.events = histories(&mut read.jobs, remains.events, &mut restored.left_out);
     free_lanes(&mut read.jobs);
+    count_delegated(&mut read.jobs);
     let dependencies = dependencies(&mut read);
     let is_gone = |dependency: &&Dependency| !read.jobs.contains_key(&dependency.on);
     restored.gone = dependencies.iter().filter(is_gone).map(|found| found.on.clone()).collect();
@@ -245,6 +246,23 @@ fn free_lanes(jobs: &mut BTreeMap<JobId, Job>) {
     for job in jobs.values_mut() {
         let first = job.spec.lane.as_ref().and_then(|lane| firsts.get(lane));
         job.behind = first.is_some_and(|first| job.outcome().is_none() && *first < job.seq);
+    }
+}
+
+/// How many of the jobs that each delegated go on, or have some that do. The deepest come first.
+fn count_delegated(jobs: &mut BTreeMap<JobId, Job>) {
+    let depth = |job: &Job| job.spec.hosted.as_ref().map_or(0, |hosted| hosted.depth);
+    let mut deepest: Vec<(u32, JobId)> =
+        jobs.values().map(|job| (depth(job), job.id.clone())).collect();
+    deepest.sort_by(|one, other| other.cmp(one));
+    jobs.values_mut().for_each(|job| job.delegations.open = 0);
+    for (_, id) in deepest {
+        let goes_on = |job: &&Job| job.outcome().is_none() || job.is_needed();
+        let child = jobs.get(&id).filter(goes_on);
+        let parent = child.and_then(|job| decide::delegator(job)).cloned();
+        if let Some(parent) = parent.and_then(|parent| jobs.get_mut(&parent)) {
+            parent.delegations.open += 1;
+        }
     }
 }
 

@@ -244,3 +244,19 @@ fn a_child_ends_with_the_lease_of_its_parent() {
     assert_eq!(home.job(2).outcome().unwrap().reason, Some(Reason::Lease));
     assert_eq!(told(&home, 1, "tool_result")[0]["error"]["code"], "LEASE_EXPIRED");
 }
+
+#[test]
+fn after_damage_a_parent_waits_only_for_children_that_are_left() {
+    let mut home = home(&["agent.delegate child"]);
+    let granted = lease(&home, &["agent.delegate child"], None);
+    for child in [2, 3, 4] {
+        assert_eq!(code(delegate(&mut home, 1, ask(child, granted.clone()))), None);
+        started(&mut home, child, 1);
+    }
+    assert_eq!(code(delegate(&mut home, 3, ask(5, granted))), None);
+    started(&mut home, 5, 1);
+    ends(&mut home, 3, How::Exited(0));
+    home.mend(&[2]);
+    assert_eq!(home.job(1).delegations.open, 2, "one goes on, and one has one that does");
+    assert_eq!(home.job(3).delegations.open, 1);
+}

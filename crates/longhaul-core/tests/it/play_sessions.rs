@@ -10,7 +10,8 @@ use longhaul_core::hosted::Hosted;
 use longhaul_core::id::{ConnectionId, HostId, JobId, SessionId};
 use longhaul_core::job::Job;
 use longhaul_core::limits;
-use longhaul_core::port::{Record, Store, Table};
+use longhaul_core::port::{Position, Record, Store, Table};
+use longhaul_core::restore::{Remains, restore};
 use longhaul_core::session::{Resume, Session};
 use longhaul_core::spec::{Environment, JobSpec};
 use longhaul_core::time::{Millis, Timestamp};
@@ -170,6 +171,29 @@ impl Home {
 
     pub(crate) fn job(&self, number: u32) -> Job {
         self.row(job(number).as_str()).expect("it is there")
+    }
+
+    /// Puts everything but the rows of these jobs into a new store, as after damage.
+    pub(crate) fn mend(&mut self, gone: &[u32]) {
+        let gone: Vec<JobId> = gone.iter().map(|number| job(*number)).collect();
+        let mut remains = Remains::default();
+        let mut reader = self.store.reader().expect("memory");
+        for table in Table::ALL {
+            for id in reader.ids(table, "", 9_999).expect("memory") {
+                let row = reader.load(table, &id).expect("memory").expect("it was listed");
+                if table != Table::Job || !gone.iter().any(|job| job.as_str() == id) {
+                    remains.rows.push((table, row));
+                }
+            }
+        }
+        remains.events = reader.events(None, Position(0), 9_999).expect("memory");
+        let restored = restore(remains);
+        self.store = MemoryStore::new();
+        let mut tx = self.store.begin().expect("memory");
+        for (table, row) in &restored.rows {
+            tx.save(*table, row, true).expect("what is restored obeys the rules");
+        }
+        tx.commit().expect("memory");
     }
 
     /// What the journal says of a job.
