@@ -121,7 +121,7 @@ fn admit(
     let above = job.spec.hosted.as_deref().cloned();
     let lease = match above
         .as_ref()
-        .map_or(Ok(asked.lease.clone()), |above| above.lease.narrow(&asked.lease))
+        .map_or_else(|| Ok(asked.lease.clone()), |above| above.lease.narrow(&asked.lease))
     {
         Ok(lease) => lease,
         Err(wider) => return Ok(Err(violation(&wider.capability, &wider.to_string()))),

@@ -92,7 +92,7 @@ pub(super) fn spend(world: &mut World<'_>, id: &JobId, used: &Used) -> Result<()
     if has_just_answered {
         super::quotas::answered(world, id)?;
     }
-    if let Some(nano_usd) = more.nano_usd {
+    if let Some(nano_usd) = more.nano_usd.filter(|nano_usd| *nano_usd > 0) {
         let text = leases::charge(world, id, &Currency::usd(), Amount::from_nano_usd(nano_usd))?;
         world.record_told(id, text.into_iter().collect())?;
     }

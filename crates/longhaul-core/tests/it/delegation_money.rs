@@ -48,7 +48,8 @@ fn usd(cents: i64) -> String {
 
 fn left(account: &Account) -> i64 {
     let left = account.remaining().of(&Currency::usd()).unwrap_or_default();
-    (left.to_json().as_f64().unwrap() * 100.0).round() as i64
+    let cents = left.to_json().as_f64().unwrap() * 100.0;
+    format!("{cents:.0}").parse().unwrap()
 }
 
 struct Tree {

@@ -7,9 +7,14 @@ mod agents_bounds;
 mod approvals;
 mod credentials;
 mod deaths;
+#[cfg(test)]
 mod delegation;
+#[cfg(test)]
 mod delegation_money;
+#[cfg(test)]
 mod leases;
+#[cfg(test)]
+mod leases_of_turns;
 mod mail;
 mod mail_life;
 mod notices;
