@@ -150,6 +150,16 @@ pub(super) fn remove(world: &mut World<'_>, name: &str) -> Result<Reply, Fault> 
     Ok(Reply::Done)
 }
 
+/// Forgets an agent that was made for one turn, which is over. One that somebody has taken up since, by
+/// mail or as a parent, stays.
+pub(super) fn forget(world: &mut World<'_>, name: &str) -> Result<(), Fault> {
+    match remove(world, name) {
+        // What is refused has changed nothing.
+        Ok(_) | Err(Fault::Refused(_)) => Ok(()),
+        Err(error @ Fault::Store(_)) => Err(error),
+    }
+}
+
 /// Ends an agent. Stopping it again only adds force.
 pub(super) fn stop(
     world: &mut World<'_>,

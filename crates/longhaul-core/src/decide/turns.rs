@@ -329,6 +329,7 @@ pub(super) fn settled(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
     let job = world.job(id)?;
     let JobState::Ended { outcome, .. } = job.state.clone() else { return Ok(()) };
     let (agent, is_asked) = (agent_of(job), job.cancel.is_some());
+    let is_hosted = job.spec.hosted.is_some();
     *world.input(id)? = None;
     approvals::lapse_all(world, id, "its turn has ended")?;
     quotas::release(world, id)?;
@@ -346,7 +347,7 @@ pub(super) fn settled(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
     let another_follows = mail::settle_taken(world, id, how)?;
     agents::turn_ended(world, id, another_follows)?;
     world.stir_agent(&agent);
-    Ok(())
+    if is_hosted { agents::forget(world, &agent) } else { Ok(()) }
 }
 
 /// An ending as people say it of a job.
