@@ -79,7 +79,6 @@ impl Hosting {
     }
 
     /// An agent to be: `name` or `name@version`.
-    #[must_use]
     pub fn agent(&self, reference: &str) -> Registration {
         let (name, version) = match reference.split_once('@') {
             Some((name, version)) => (name, Some(version)),
