@@ -3,13 +3,15 @@
 //! come in as arguments, and what is to be done about them comes out.
 //!
 //! In reading order: [`message`] is what stands on the wire, [`codec`] is text to message and back,
-//! [`error`] is how a refusal of ours is told, [`frames`] is how an entry of the journal is told, and
-//! [`server`] is our end of a connection. [`profile`] is what some clients need to have otherwise.
+//! [`error`] is how a refusal of ours is told, [`frames`] is how an entry of the journal is told,
+//! [`server`] is our end of a connection, and [`client`] the other. [`profile`] is what some clients
+//! need to have otherwise.
 //!
 //! A comment with a number in brackets, as `[arcp §6.4]`, names the section of the protocol's draft
 //! whose demand the line below keeps.
 
 pub mod canonical;
+pub mod client;
 pub mod codec;
 pub mod error;
 pub mod event;

@@ -78,3 +78,6 @@ pub const RESULT_ID_BYTES_MAX: usize = 128;
 
 /// Bytes of a reason, and of what an error says in words.
 pub const REASON_BYTES_MAX: usize = 1024;
+
+/// Bytes of all pieces of one result together, decoded.
+pub const RESULT_BYTES_MAX: u64 = 256 * 1024 * 1024;
