@@ -124,6 +124,20 @@ impl Connection {
         self.tell(told);
     }
 
+    /// A job that is followed again without its past may have ended meanwhile; how is all that is known.
+    pub(super) fn on_end_missed(&mut self, job_id: &str, state: &str) {
+        if !matches!(state, "success" | "error" | "cancelled" | "timed_out") {
+            return;
+        }
+        self.on_end(Some(job_id.to_owned()), None, |_| End {
+            status: Status::named(state),
+            gave: Gave::Nothing,
+            summary: None,
+            failure: None,
+            completed_at: None,
+        });
+    }
+
     /// A job has ended. An end without a number is a repetition for those who did not hear it.
     fn on_end(
         &mut self,

@@ -249,6 +249,10 @@ impl Connection {
         if is_short {
             self.tell(Told::Gap { job_id: got.job_id.clone() });
         }
+        let is_for_us = self.open[place].ask_id.is_none();
+        if is_for_us && !got.replayed {
+            self.on_end_missed(&got.job_id, &got.current_status);
+        }
         self.answer(place, Ok(Answer::Following(Box::new(got))));
     }
 

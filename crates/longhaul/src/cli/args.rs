@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 const AFTER_HELP: &str = "\
 Environment:
   LONGHAUL_HOME       where everything lies [default: $XDG_STATE_HOME/longhaul, else ~/.local/state/longhaul]
-  LONGHAUL_URL        talk to a daemon elsewhere; LONGHAUL_TOKEN is its password
+  LONGHAUL_URL        talk to a daemon elsewhere, as `--url` does; LONGHAUL_TOKEN is its password
   LONGHAUL_OWNER      whose jobs are submitted and whose notices are read [default: USER@PROJECT]
   LONGHAUL_AUTOSTART  0: never start a daemon in the background
   NO_COLOR            no colours
@@ -36,8 +36,12 @@ pub(super) struct Arguments {
 }
 
 /// Options that every command takes.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Global {
+    /// Ask the daemon or the runtime at this URL: `http://HOST:PORT`, `unix:///PATH`, or
+    /// `ws://HOST:PORT/arcp` for any runtime that speaks ARCP [default: LONGHAUL_URL, else this user's daemon]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Output")]
+    pub(super) url: Option<String>,
     /// Write JSON to stdout, and nothing else there
     #[arg(long, global = true, help_heading = "Output")]
     pub(super) json: bool,

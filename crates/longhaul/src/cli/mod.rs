@@ -37,6 +37,7 @@ mod owner;
 mod policy;
 mod pool;
 mod prune;
+mod remote;
 mod retry;
 mod run;
 mod serve;
@@ -89,26 +90,35 @@ pub struct Failed {
 }
 
 /// Whoever called the program: how they are answered, and how the daemon is reached for them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Caller {
     output: Output,
     roots: Roots,
+    /// Where the daemon is, if the command line says so.
+    url: Option<String>,
 }
 
 impl Caller {
+    /// How the daemon is reached. What the command line says goes before the environment.
+    fn options(&self, may_start: bool) -> Result<Options, CliError> {
+        let Some(url) = &self.url else { return options(may_start) };
+        let token = std::env::var("LONGHAUL_TOKEN").ok().filter(|token| !token.is_empty());
+        Ok(Options { target: Target::parse(url)?, token, autostart: false })
+    }
+
     /// Reaches the daemon, and starts it if that is allowed and needed.
     async fn client(&self) -> Result<Client, CliError> {
-        Ok(Client::connect(options(true)?).await?)
+        Ok(Client::connect(self.options(true)?).await?)
     }
 
     /// Reaches the daemon, and starts it whatever `LONGHAUL_AUTOSTART` says.
     async fn started(&self) -> Result<Client, CliError> {
-        Ok(Client::connect(Options { autostart: true, ..options(true)? }).await?)
+        Ok(Client::connect(Options { autostart: true, ..self.options(true)? }).await?)
     }
 
     /// Reaches the daemon if it runs; never starts one.
     async fn running(&self) -> Result<Client, CliError> {
-        Ok(Client::connect(options(false)?).await?)
+        Ok(Client::connect(self.options(false)?).await?)
     }
 
     /// Reaches the daemon of this user's home if it runs, whatever else the environment names.
@@ -134,13 +144,17 @@ fn options(may_start: bool) -> Result<Options, CliError> {
 /// Does what `arguments`, the program's name included, ask for, and gives the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>, roots: Roots) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // A runtime that speaks ARCP is asked other things than a daemon of ours.
+    if let Some(url) = remote::url(&arguments) {
+        return remote::main(&arguments, url);
+    }
     let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => return misread(&error, &arguments),
     };
     let global = arguments.global;
     let output = Output::new(global.json, global.quiet, global.color);
-    let caller = Caller { output, roots };
+    let caller = Caller { output, roots, url: global.url };
     match dispatch(arguments.command, &caller) {
         Ok(Leave(code)) => ExitCode::from(code),
         Err(error) => {

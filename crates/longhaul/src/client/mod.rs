@@ -4,6 +4,7 @@
 
 mod agents;
 mod approvals;
+pub mod arcp;
 mod autostart;
 mod body;
 mod error;

@@ -75,7 +75,8 @@ impl Target {
             }
         }
         let message = format!("`{url}` is not a URL of a daemon");
-        let hint = "`LONGHAUL_URL` is `unix:///path/of/socket` or `http://host:port`";
+        let hint = "it is `unix:///path/of/socket` or `http://host:port` for a daemon, or \
+                    `ws://host:port/arcp` for a runtime that speaks ARCP";
         Err(ClientError::new(ErrorKind::Usage, "bad_request", message).hint(hint))
     }
 }
