@@ -13,8 +13,8 @@ mod words;
 
 use super::args::Global;
 use super::error::{CliError, Leave};
-use super::output::Output;
 use super::misread;
+use super::output::Output;
 use crate::api::Span;
 use crate::client::arcp::{Endpoint, GIVE_UP, Remote};
 use clap::{Parser, Subcommand};
