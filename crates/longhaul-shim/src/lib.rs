@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod files;
 pub mod folder;
 pub mod identity;
+pub mod kin;
 pub mod orphans;
 pub mod tree;
 

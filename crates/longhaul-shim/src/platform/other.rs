@@ -168,6 +168,22 @@ pub(crate) fn environment_holds(_pid: i32, _entry: &str) -> bool {
     false
 }
 
+/// Cannot be told here.
+pub(crate) fn variable_of(_pid: i32, _name: &str) -> Option<String> {
+    None
+}
+
+/// Cannot be told here, and without a subreaper it would prove little: everybody is outside.
+pub(crate) fn shim_argument(_pid: i32) -> Option<String> {
+    None
+}
+
+/// There is no such handle.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(crate) fn peer_handle(_socket: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+    Ok(None)
+}
+
 /// Without a subreaper nothing of others ever lives below a shim.
 pub(crate) fn is_keeper(_pid: i32) -> bool {
     false

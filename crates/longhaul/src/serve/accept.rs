@@ -2,6 +2,7 @@
 //! request line and headers may take. All end when the daemon stops.
 
 use super::listen::Guest;
+use super::peer::Peer;
 use super::router;
 use crate::daemon::{Ports, StopSwitch};
 use axum::Router;
@@ -31,7 +32,7 @@ pub(super) const RELIEF: Duration = Duration::from_millis(50);
 /// Serves until the daemon stops.
 pub async fn run(listener: UnixListener, ports: Ports) {
     let stop = ports.stop.clone();
-    let app = router(ports);
+    let app = router(ports.clone());
     let most = usize::try_from(connections_max(CONNECTIONS_MAX)).expect("a thousand or so");
     let permits = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
@@ -44,7 +45,7 @@ pub async fn run(listener: UnixListener, ports: Ports) {
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, permit)) => {
-                connections.spawn(converse(stream, app.clone(), stop.clone(), permit));
+                connections.spawn(converse(stream, app.clone(), ports.clone(), permit));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -67,27 +68,35 @@ async fn accept(
     Ok((stream, permit))
 }
 
-async fn converse(
-    stream: UnixStream,
-    app: Router,
-    stop: StopSwitch,
-    _permit: OwnedSemaphorePermit,
-) {
+async fn converse(stream: UnixStream, app: Router, ports: Ports, _permit: OwnedSemaphorePermit) {
     // The socket's mode keeps others out; this holds even if somebody changed it.
     let is_us = stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw());
     if !is_us {
         tracing::warn!("a connection of another user was closed");
         return;
     }
-    speak(stream, app, None, stop, HEADERS_MAX).await;
+    // At once, while whoever connected is there to be looked at.
+    let Some(peer) = Peer::of(&stream, &ports) else {
+        tracing::warn!("a connection was closed: nobody can tell any more who made it");
+        return;
+    };
+    speak(stream, app, Comer::Peer(peer), ports.stop, HEADERS_MAX).await;
 }
 
-/// Answers requests until the client or the daemon ends that. Whoever comes over a network goes along
-/// with each of them. What a request made of the connection goes on without us.
+/// Who goes along with each request of a connection.
+#[derive(Clone, Debug)]
+pub(super) enum Comer {
+    /// Somebody of this machine, of this user.
+    Peer(Peer),
+    /// Whoever comes over a network.
+    Guest(Arc<Guest>),
+}
+
+/// Answers requests until the client or the daemon ends that. What a request made of the connection goes on without us.
 pub(super) async fn speak<S>(
     stream: S,
     app: Router,
-    guest: Option<Arc<Guest>>,
+    comer: Comer,
     stop: StopSwitch,
     headers_max: Duration,
 ) where
@@ -97,8 +106,10 @@ pub(super) async fn speak<S>(
     builder.timer(TokioTimer::new()).header_read_timeout(headers_max);
     let app = TowerToHyperService::new(app);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        if let Some(guest) = &guest {
-            request.extensions_mut().insert(Arc::clone(guest));
+        let extensions = request.extensions_mut();
+        match &comer {
+            Comer::Peer(peer) => drop(extensions.insert(peer.clone())),
+            Comer::Guest(guest) => drop(extensions.insert(Arc::clone(guest))),
         }
         app.call(request)
     });

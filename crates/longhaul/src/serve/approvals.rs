@@ -186,7 +186,7 @@ pub(super) async fn decide(
 }
 
 /// The question that a text means: a whole id, or a unique prefix of one.
-async fn meant(ports: &Shared, text: &str) -> Answer<ApprovalId> {
+pub(super) async fn meant(ports: &Shared, text: &str) -> Answer<ApprovalId> {
     if let Ok(id) = ApprovalId::parse(text) {
         return Ok(id);
     }

@@ -169,7 +169,7 @@ fn load_mail(reader: &mut dyn Reader, id: &MailId) -> Result<Option<Mail>, Store
 }
 
 /// Finds the message that `text` means: a whole id, or a unique prefix of one.
-async fn find(ports: &Shared, text: &str) -> Answer<Mail> {
+pub(super) async fn find(ports: &Shared, text: &str) -> Answer<Mail> {
     let found = ports.readers.glance(|reader| {
         let meant = match (MailId::parse(text), as_prefix(MailId::PREFIX, text)) {
             (Ok(id), _) => vec![id.into()],

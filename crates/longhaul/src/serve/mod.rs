@@ -11,6 +11,7 @@ mod artifacts;
 mod batch;
 mod blobs;
 mod body;
+mod bounds;
 mod digest;
 mod doctor;
 mod doctor_agents;
@@ -29,6 +30,7 @@ mod notices;
 mod operations;
 mod output;
 mod owed;
+mod peer;
 mod pools;
 mod proof;
 mod prune;
@@ -54,7 +56,7 @@ pub use listen::{Listen, Server, TlsFiles};
 use crate::daemon::Ports;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post, put};
 use longhaul_core::limits;
 use std::sync::Arc;
@@ -64,8 +66,11 @@ type Shared = Arc<Ports>;
 
 /// What is served on the home's own socket.
 pub fn router(ports: Ports) -> Router {
+    let guard = from_fn_with_state(Arc::new(ports.clone()), bounds::guard);
     arcp::routes(&ports, arcp::From::Home)
         .merge(routes(ports))
+        // Before anything is done, a job's own processes are told from people.
+        .layer(guard)
         // What the framework refuses by itself gets our form, too.
         .layer(map_response(error::in_our_form))
 }

@@ -27,7 +27,8 @@ pub(super) fn proven(
     if ports.tokens.is_of(token, &job, attempt) { Ok(job) } else { Err(forbidden()) }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The token that a request brings.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 

@@ -13,18 +13,29 @@ pub(super) struct Query {
 impl Query {
     /// Reads a query. Refuses what is not in `known`, and escapes that make no text.
     pub(super) fn parse(raw: Option<&str>, known: &[&str]) -> Answer<Self> {
-        let mut pairs = Vec::new();
-        for pair in raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (unescape(name)?, unescape(value)?);
-            if !known.contains(&name.as_str()) {
-                let message = format!("there is no parameter `{}`", clip(&name, 100));
-                let hint = format!("this path knows {}", known.join(", "));
-                return Err(Failure::bad_request(message).hint(hint));
-            }
-            pairs.push((name, value));
+        let query = Self::of_any(raw)?;
+        if let Some((name, _)) = query.pairs.iter().find(|(name, _)| !known.contains(&&**name)) {
+            let message = format!("there is no parameter `{}`", clip(name, 100));
+            let hint = format!("this path knows {}", known.join(", "));
+            return Err(Failure::bad_request(message).hint(hint));
         }
-        Ok(Self { pairs })
+        Ok(query)
+    }
+
+    /// Reads the query of whatever path, for who looks at it before the path does.
+    pub(super) fn of_any(raw: Option<&str>) -> Answer<Self> {
+        let pairs = raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((unescape(name)?, unescape(value)?))
+        });
+        Ok(Self { pairs: pairs.collect::<Answer<_>>()? })
+    }
+
+    /// The value of a parameter that was given exactly once.
+    pub(super) fn only(&self, name: &str) -> Option<&str> {
+        let mut values = self.all(name);
+        values.next().filter(|_| values.next().is_none())
     }
 
     /// The last value of a parameter; `None` if it is absent or empty.

@@ -94,6 +94,8 @@ mod hosted_agents;
 #[cfg(test)]
 mod inbox;
 #[cfg(test)]
+mod inside;
+#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod mending;

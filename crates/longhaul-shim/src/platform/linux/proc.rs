@@ -75,6 +75,26 @@ pub(crate) fn environment_holds(pid: i32, entry: &str) -> bool {
         .is_ok_and(|bytes| bytes.split(|byte| *byte == 0).any(|held| held == entry.as_bytes()))
 }
 
+/// The value of this variable that the process was started with; `None` if it had none, or if that
+/// cannot be told, or is no text.
+pub(crate) fn variable_of(pid: i32, name: &str) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let value = bytes.split(|byte| *byte == 0).find_map(|held| {
+        held.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+    })?;
+    String::from_utf8(value.to_vec()).ok()
+}
+
+/// What the process was told to hold, if it was started as a shim is.
+pub(crate) fn shim_argument(pid: i32) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut parts = bytes.split(|byte| *byte == 0).skip(1);
+    if parts.next()? != b"shim" {
+        return None;
+    }
+    String::from_utf8(parts.next()?.to_vec()).ok()
+}
+
 /// Whether the process has the file of this device and inode open. False if that cannot be told.
 pub(crate) fn has_open(pid: i32, device: u64, inode: u64) -> bool {
     let folder = format!("/proc/{pid}/fd");

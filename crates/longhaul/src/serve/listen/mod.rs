@@ -11,6 +11,7 @@ pub(super) use guests::Guest;
 
 use self::gate::Names;
 use self::guests::Guests;
+use super::accept::Comer;
 use super::{accept, arcp, error, routes};
 use crate::daemon::{DaemonError, Ports};
 use axum::Router;
@@ -168,11 +169,13 @@ async fn converse(
     // Small frames must not wait for each other; without it everything works, only later.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
-        return accept::speak(stream, app, Some(guest), ports.stop, HEADERS_MAX).await;
+        return accept::speak(stream, app, Comer::Guest(guest), ports.stop, HEADERS_MAX).await;
     };
     let shaken = tokio::time::timeout(TLS_MAX, tls.accept(stream)).await;
     match shaken {
-        Ok(Ok(stream)) => accept::speak(stream, app, Some(guest), ports.stop, HEADERS_MAX).await,
+        Ok(Ok(stream)) => {
+            accept::speak(stream, app, Comer::Guest(guest), ports.stop, HEADERS_MAX).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a connection could not be encrypted"),
         Err(_) => tracing::debug!("a connection took too long to be encrypted"),
     }
