@@ -17,6 +17,7 @@ use longhaul_core::job::Job;
 use longhaul_core::port::{Reader, Record, StoreError, Table};
 use longhaul_core::session;
 use longhaul_core::time::Timestamp;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -218,11 +219,14 @@ fn end_frame(frames: &Frames, seq: u64, job: &Job, event: &Event) -> String {
     let about = frames::Job { id: job.id.as_str(), trace: trace.as_deref() };
     let stream = job.stream.as_ref();
     let result = job.result.as_ref().filter(|_| stream.is_none());
+    let summary = job.result.as_ref().map(|result| result.text.as_str());
+    let failure = told::failure(job);
     let ending = Ending {
         result: result.and_then(|result| result.structured.as_deref()),
         result_id: stream.map(|stream| stream.id.as_str()),
         result_size: stream.map(|stream| stream.bytes),
-        ..Ending::default()
+        summary: summary.filter(|text| !text.is_empty()).map(Cow::Borrowed),
+        error: failure.as_ref(),
     };
     let entry = frames::Entry { at: event.at, text: &event.body, ending: Some(&ending) };
     frames.frame(seq, about, &entry)

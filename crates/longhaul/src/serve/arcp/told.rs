@@ -8,6 +8,7 @@ use longhaul_core::hosted::Hosted;
 use longhaul_core::job::{Job, JobState};
 use longhaul_core::lease::Lease;
 use longhaul_core::outcome::Ending;
+use serde_json::Value;
 
 /// The job's state, as the protocol names it.
 pub(super) const fn status(job: &Job) -> &'static str {
@@ -97,6 +98,20 @@ pub(super) fn entry(job: &Job) -> JobEntry {
         trace_id: trace(job),
         last_event_seq: job.told_at,
     }
+}
+
+/// What the job itself says went wrong. A code that the protocol does not know is passed on beside one
+/// that it does.
+pub(super) fn failure(job: &Job) -> Option<Denial> {
+    let failure = job.result.as_ref()?.failure.as_ref()?;
+    let known = Code::named(&failure.code);
+    let mut denial = Denial::new(known.unwrap_or(Code::InternalError), failure.message.clone());
+    if let Some(Ok(Value::Object(details))) =
+        failure.details.as_deref().map(serde_json::from_str::<Value>)
+    {
+        denial.details = details;
+    }
+    Some(if known.is_none() { denial.with("code", failure.code.as_str()) } else { denial })
 }
 
 fn parent(job: &Job) -> Option<String> {
