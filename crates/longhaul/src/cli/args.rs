@@ -12,7 +12,8 @@ use clap::{Parser, Subcommand};
 const AFTER_HELP: &str = "\
 Environment:
   LONGHAUL_HOME       where everything lies [default: $XDG_STATE_HOME/longhaul, else ~/.local/state/longhaul]
-  LONGHAUL_URL        talk to a daemon elsewhere, as `--url` does; LONGHAUL_TOKEN is its password
+  LONGHAUL_URL        talk to a daemon elsewhere, or with `ws://` to any runtime that speaks ARCP;
+                      `--url URL` goes before it, and LONGHAUL_TOKEN is the password
   LONGHAUL_OWNER      whose jobs are submitted and whose notices are read [default: USER@PROJECT]
   LONGHAUL_AUTOSTART  0: never start a daemon in the background
   NO_COLOR            no colours
@@ -38,9 +39,9 @@ pub(super) struct Arguments {
 /// Options that every command takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Global {
-    /// Ask the daemon or the runtime at this URL: `http://HOST:PORT`, `unix:///PATH`, or
-    /// `ws://HOST:PORT/arcp` for any runtime that speaks ARCP [default: LONGHAUL_URL, else this user's daemon]
-    #[arg(long, global = true, value_name = "URL", help_heading = "Output")]
+    /// Ask the daemon or the runtime at this URL
+    // Said once, among the variables of the environment, instead of with each of the commands.
+    #[arg(long, global = true, value_name = "URL", hide = true)]
     pub(super) url: Option<String>,
     /// Write JSON to stdout, and nothing else there
     #[arg(long, global = true, help_heading = "Output")]

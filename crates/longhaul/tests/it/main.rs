@@ -5,6 +5,8 @@ mod agent_sinks;
 #[cfg(test)]
 mod agents_support;
 #[cfg(test)]
+mod arcp_client;
+#[cfg(test)]
 mod arcp_jobs;
 #[cfg(test)]
 mod arcp_sessions;

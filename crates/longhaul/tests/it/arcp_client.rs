@@ -1,0 +1,200 @@
+//! The command line against a runtime behind a URL, over a wire that is cut and a daemon that is killed.
+
+use crate::arcp_support::Runtime;
+use crate::harness::{Home, Ran, eventually, pid_of, signal};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A wire that breaks: each of the first connections is cut after so many bytes have come back on it.
+struct Wire {
+    url: String,
+    /// Where it leads to at the time.
+    target: Arc<Mutex<String>>,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Wire {
+    async fn new(target: &str, cuts: &'static [usize]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/arcp", listener.local_addr().unwrap());
+        let target = Arc::new(Mutex::new(target.to_owned()));
+        let taken = Arc::new(AtomicUsize::new(0));
+        let (leads_to, count) = (Arc::clone(&target), Arc::clone(&taken));
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let limit = cuts.get(count.fetch_add(1, Ordering::Relaxed)).copied();
+                let address = leads_to.lock().unwrap().clone();
+                // Nobody there: the connection breaks at once, as one to a daemon that is gone does.
+                if let Ok(far) = TcpStream::connect(&address).await {
+                    tokio::spawn(carry(near, far, limit.unwrap_or(usize::MAX)));
+                }
+            }
+        });
+        Self { url, target, taken }
+    }
+}
+
+async fn carry(near: TcpStream, far: TcpStream, limit: usize) {
+    let (mut near_in, mut near_out) = near.into_split();
+    let (mut far_in, mut far_out) = far.into_split();
+    let up = async {
+        drop(tokio::io::copy(&mut near_in, &mut far_out).await);
+    };
+    let down = async {
+        let (mut left, mut buffer) = (limit, vec![0; 4096]);
+        while left > 0 {
+            let Ok(read) = far_in.read(&mut buffer).await else { return };
+            let most = read.min(left);
+            if read == 0 || near_out.write_all(&buffer[..most]).await.is_err() {
+                return;
+            }
+            left -= most;
+        }
+    };
+    tokio::select! { () = up => {}, () = down => {} }
+}
+
+fn remote(home: &Home, url: &str, token: &str, arguments: &[&str]) -> Ran {
+    let all = [&["--url", url], arguments].concat();
+    let output = home.command(&all).env("LONGHAUL_TOKEN", token).output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// What the program says, asked from a thread that may wait.
+async fn asked(url: &str, token: &str, arguments: &[&str]) -> Ran {
+    let (url, token) = (url.to_owned(), token.to_owned());
+    let arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
+    let asking = tokio::task::spawn_blocking(move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        remote(&Home::new(), &url, &token, &arguments)
+    });
+    asking.await.unwrap()
+}
+
+fn json(ran: &Ran) -> Value {
+    serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_followed_over_a_wire_that_breaks() {
+    let runtime = Runtime::start().await;
+    let cuts = &[700, 1_500, 20_000, 300, 9_000, 2_222, 30_000, 100];
+    let wire = Wire::new(&runtime.address.to_string(), cuts).await;
+    let ran =
+        asked(&wire.url, "tok", &["submit", "count", "--input", r#"{"n":600}"#, "--follow"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let lines: Vec<&str> = ran.text().lines().filter(|line| line.starts_with("event ")).collect();
+    let expected: Vec<String> = (0..600).map(|number| format!("event {number}")).collect();
+    assert_eq!(lines, expected);
+    assert_eq!(ran.text().lines().last(), Some(r#"{"counted":600}"#));
+    assert!(wire.taken.load(Ordering::Relaxed) > cuts.len() / 2);
+    runtime.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ends_are_told_by_exit_codes_and_refusals_by_theirs() {
+    let runtime = Runtime::start().await;
+    let url = &format!("ws://{}", runtime.address);
+    let accepted = json(&asked(url, "tok", &["--json", "submit", "wait", "--key", "k"]).await);
+    let job = accepted["job_id"].as_str().unwrap();
+    let again = asked(url, "tok", &["submit", "wait", "--key", "k"]).await;
+    assert_eq!(again.text().trim(), job);
+    let shown = json(&asked(url, "tok", &["--json", "show", job]).await);
+    assert_eq!((&shown["job_id"], &shown["agent"]), (&json!(job), &json!("wait")));
+    let listed = json(&asked(url, "tok", &["--json", "list", "--agent", "wait"]).await);
+    assert_eq!(listed["jobs"][0]["job_id"], job);
+    assert_eq!(asked(url, "tok", &["wait", "--timeout", "10ms", job]).await.code, 5);
+    // Only an operator ends the job of a session that is not its own.
+    let cancelled = asked(url, "tok-root", &["cancel", job]).await;
+    assert_eq!(cancelled.code, 0, "{cancelled:?}");
+    let waited = asked(url, "tok", &["--json", "wait", job]).await;
+    assert_eq!((waited.code, &json(&waited)[0]["status"]), (130, &json!("cancelled")));
+    let logs = asked(url, "tok", &["logs", "-f", job]).await;
+    assert_eq!(logs.code, 130, "{logs:?}");
+    let echoed =
+        asked(url, "tok", &["--json", "submit", "echo", "--input", "[1]", "--follow"]).await;
+    assert_eq!(json(&echoed)["result"], json!({"echoed": [1]}));
+    let too_long = ["submit", "wait", "--max-runtime", "1s", "--follow"];
+    assert_eq!(asked(url, "tok", &too_long).await.code, 124);
+    for (token, arguments, code, words) in [
+        ("tok", &["submit", "nobody"][..], 3, "AGENT_NOT_AVAILABLE"),
+        ("tok", &["show", "job_01JD0000000000000000000000"], 3, "JOB_NOT_FOUND"),
+        ("tok-bob", &["show", job], 3, "says"),
+        ("bad", &["list"], 3, "UNAUTHENTICATED"),
+        ("tok", &["why", job], 2, "cannot be asked of the runtime"),
+        ("tok", &["submit", "echo", "--input", "{"], 2, "is not JSON"),
+    ] {
+        let ran = asked(url, token, arguments).await;
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains(words), "{arguments:?}: {ran:?}");
+    }
+    assert_eq!(asked("ws://127.0.0.1:1/arcp", "tok", &["list"]).await.code, 4);
+    assert_eq!(asked("ftp://x", "tok", &["list"]).await.code, 2);
+    runtime.stop().await;
+}
+
+/// `longhaul serve` in a process of its own, and where it listens.
+fn serve(home: &Home) -> (Child, String) {
+    let mut command = home.command(&["--json", "serve", "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let said: Value = serde_json::from_str(&line).unwrap();
+    (child, said["listening"].as_str().unwrap().to_owned())
+}
+
+/// What is followed goes on where it was, though the daemon was killed in the middle.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_followed_across_a_killed_daemon() {
+    let home = Home::new();
+    let token = home.json(&["token", "add", "alice"])["token"].as_str().unwrap().to_owned();
+    let program = env!("CARGO_BIN_EXE_longhaul");
+    let go = home.work().join("go");
+    let script = format!(
+        "for i in 1 2 3; do {program} emit log \"said $i\"; done; \
+         until [ -e {go} ]; do sleep 0.05; done; \
+         for i in 4 5 6; do {program} emit log \"said $i\"; done",
+        go = go.display()
+    );
+    // A text of JSON is one of TOML, too.
+    let written =
+        format!("[[agent]]\nname = \"sayer\"\ncommand = [\"sh\", \"-c\", {}]\n", json!(script));
+    std::fs::write(home.path().join("agents.toml"), written).unwrap();
+    let (mut served, address) = serve(&home);
+    let wire = Wire::new(&address, &[]).await;
+    let arguments = ["--url", &wire.url, "submit", "sayer", "--follow"];
+    let mut following = home
+        .command(&arguments)
+        .env("LONGHAUL_TOKEN", &token)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut seen: Vec<String> = vec![];
+    while seen.last().is_none_or(|line| line != "said 3") {
+        seen.push(lines.next().expect("the job says more"));
+    }
+    signal(pid_of(&served), Signal::KILL);
+    served.wait().unwrap();
+    let (mut served, address) = serve(&home);
+    wire.target.lock().unwrap().clone_from(&address);
+    std::fs::write(go, "").unwrap();
+    seen.extend(lines);
+    let said: Vec<&String> = seen.iter().filter(|line| line.starts_with("said ")).collect();
+    assert_eq!(said, ["said 1", "said 2", "said 3", "said 4", "said 5", "said 6"]);
+    assert!(following.wait().unwrap().success());
+    eventually("the daemon is there", || home.json(&["daemon", "status"])["running"] == true);
+    home.json(&["daemon", "stop"]);
+    served.wait().unwrap();
+}
