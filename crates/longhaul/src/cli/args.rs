@@ -41,7 +41,8 @@ pub(super) struct Arguments {
 pub(super) struct Global {
     /// Ask the daemon or the runtime at this URL
     // Said once, among the variables of the environment, instead of with each of the commands.
-    #[arg(long, global = true, value_name = "URL", hide = true)]
+    // Its own name, because commands have URLs of theirs among their arguments.
+    #[arg(id = "daemon_url", long = "url", global = true, value_name = "URL", hide = true)]
     pub(super) url: Option<String>,
     /// Write JSON to stdout, and nothing else there
     #[arg(long, global = true, help_heading = "Output")]

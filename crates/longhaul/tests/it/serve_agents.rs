@@ -208,7 +208,7 @@ async fn what_cannot_be_is_refused_by_name_and_changes_nothing() {
         (json!({"pool": "nope"}), "no_pool", "`nope`"),
         (json!({"notify": ["nope"]}), "no_sink", "`nope`"),
         (json!({"budget": {"usd_max": "much"}}), "bad_request", "`much`"),
-        (json!({"budget": {"usd_max": -1}}), "bad_request", "amount of US dollars"),
+        (json!({"budget": {"usd_max": -1}}), "bad_request", "`-1` is not an amount"),
         (json!({"park": "later"}), "bad_request", "`later`"),
         (json!({"quiet": {"warn": "soon"}}), "bad_request", "`soon`"),
         (json!({"timeout": "0s"}), "bad_spec", "`timeout`"),

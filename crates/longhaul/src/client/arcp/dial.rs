@@ -64,6 +64,11 @@ impl Endpoint {
         if authority.as_str().contains('@') {
             return Err(bad("a name or password has no place in it; `LONGHAUL_TOKEN` is for that"));
         }
+        let named =
+            authority.as_str().rsplit_once(']').map_or(authority.as_str(), |(_, rest)| rest);
+        if named.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err()) {
+            return Err(bad("its port is no number from 0 to 65535"));
+        }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path == "/" { PATH } else { path };
