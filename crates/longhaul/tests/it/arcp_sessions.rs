@@ -92,6 +92,23 @@ async fn an_agent_that_is_not_there_costs_only_that_submission() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_fails_in_its_own_words() {
+    let runtime = Runtime::start().await;
+    let mut client = runtime.welcomed("tok").await;
+    for (asked, code, reason) in [
+        ("PERMISSION_DENIED", "PERMISSION_DENIED", Value::Null),
+        ("out_of_cheese", "INTERNAL_ERROR", json!("out_of_cheese")),
+    ] {
+        client.submit("fail", json!(asked)).await;
+        let error = client.until("job.error").await;
+        assert_eq!(error["payload"]["code"], code, "{error}");
+        assert_eq!(error["payload"]["message"], "as asked");
+        assert_eq!(error["payload"]["details"]["code"], reason);
+    }
+    runtime.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_missed_is_told_again_the_same_and_once() {
     let runtime = Runtime::start().await;
     let mut first = runtime.welcomed("tok").await;

@@ -5,7 +5,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use longhaul::daemon::{Body, Daemon, Entry, PassingToken, Returned, Run};
 use longhaul::serve::Listen;
 use longhaul_core::command::{Command, Entry as Told};
-use longhaul_core::task::TaskResult;
+use longhaul_core::task::{TaskFailure, TaskResult};
 use longhaul_core::token::TokenRole;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -108,6 +108,19 @@ fn register(daemon: &Daemon) {
         .boxed()
     });
     inventory.register(task("count", None), count).unwrap();
+    let ports = daemon.ports.clone();
+    let fail: Body = Arc::new(move |run: Run| {
+        let readers = ports.readers.clone();
+        async move {
+            let code = input(&readers, &run).await.as_str().unwrap().to_owned();
+            let failure =
+                TaskFailure { code, message: "as asked".into(), ..TaskFailure::default() };
+            let result = TaskResult { failure: Some(failure), ..TaskResult::default() };
+            Returned { error: Some("as asked".into()), result: Some(result) }
+        }
+        .boxed()
+    });
+    inventory.register(task("fail", None), fail).unwrap();
     let wait: Body = Arc::new(|run: Run| {
         async move {
             run.token.stopped().await;
@@ -129,7 +142,7 @@ async fn input(readers: &longhaul::daemon::Readers, run: &Run) -> Value {
     use longhaul_core::job::Job;
     use longhaul_core::port::{Record, Table};
     let id = run.job.to_string();
-    let read = readers.read(move |reader| Ok(reader.load(Table::Job, &id)?));
+    let read = readers.read(move |reader| reader.load(Table::Job, &id));
     let job = Job::from_row(&read.await.unwrap().unwrap()).unwrap();
     serde_json::from_str(&job.spec.hosted.unwrap().input).unwrap()
 }

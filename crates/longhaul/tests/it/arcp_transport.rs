@@ -2,6 +2,7 @@
 
 use crate::arcp_support::{Client, Runtime, hello};
 use crate::harness::{Home, eventually, pid_of, signal};
+use longhaul::serve::{Listen, TlsFiles};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -238,4 +239,42 @@ fn a_client_on_the_standard_streams_is_answered_line_by_line() {
     assert!(lines.next().is_none());
     assert!(child.wait().unwrap().success());
     eventually("nobody is connected", || home.json(&["daemon", "status"])["running"] == true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_held_over_an_encrypted_connection() {
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::rustls::crypto::aws_lc_rs;
+    use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+    let runtime = Runtime::start().await;
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = runtime.place.root.path();
+    let tls = TlsFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
+    std::fs::write(&tls.cert, made.cert.pem()).unwrap();
+    std::fs::write(&tls.key, made.signing_key.serialize_pem()).unwrap();
+    let listen = Listen { tls: Some(tls), ..Listen::new("127.0.0.1:0".to_owned()) };
+    let (address, _server) = runtime.daemon.listen(&listen).await.unwrap();
+
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let config =
+        ClientConfig::builder_with_provider(std::sync::Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    let connector = TlsConnector::from(std::sync::Arc::new(config));
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = connector.connect(name, stream).await.unwrap();
+    let mut client = Client::over(stream, "ws://localhost/arcp").await.unwrap();
+    client.hello("tok").await;
+    client.submit("echo", json!(1)).await;
+    client.until("job.result").await;
+    // In plain text nobody is heard.
+    let plain = TcpStream::connect(address).await.unwrap();
+    assert!(Client::over(plain, "ws://localhost/arcp").await.is_err());
+    runtime.stop().await;
 }

@@ -20,7 +20,7 @@ fn a_token_is_shown_once_and_only_its_hash_is_kept() {
     assert_eq!(listed["tokens"][0]["hash"], made["hash"]);
     assert_eq!(listed["tokens"][1]["role"], "operator");
     let in_files = std::fs::read(home.path().join("longhaul.db")).unwrap_or_default();
-    let secret = token[4..].as_bytes();
+    let secret = &token.as_bytes()[4..];
     assert!(!in_files.windows(secret.len()).any(|window| window == secret));
 }
 

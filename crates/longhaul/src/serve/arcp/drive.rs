@@ -206,7 +206,9 @@ impl Drive {
             Happened::Came(Came::Gone) | Happened::Sent(false) => return false,
             Happened::Sent(true) => self.moved_at = now,
             Happened::Answered(id, answered, held) => {
-                self.held = held.or(self.held.take());
+                if held.is_some() {
+                    self.held = held;
+                }
                 self.connection.on_answer(id, answered, now);
             }
             Happened::Paged(paged) => self.paged(paged, now),

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Frames that are read at once.
-const FRAMES_MAX: u64 = 512;
+const FRAMES_MAX: u32 = 512;
 /// Bytes of entries after which no more are read at once.
 const BYTES_MAX: usize = 256 * 1_024;
 /// Entries that are asked for first; more once they turn out to be small.
@@ -84,7 +84,7 @@ impl Reading {
             None => return Ok(Page { is_gone: true, ..page }),
         };
         let mut bytes = 0;
-        while self.at < newest && (page.fed.len() as u64) < FRAMES_MAX && bytes < BYTES_MAX {
+        while self.at < newest && page.fed.len() < FRAMES_MAX as usize && bytes < BYTES_MAX {
             let run = run_up_to(reader, &self.session, self.at + 1)?;
             let Some(run) = run.filter(|run| run.end() > self.at + 1) else {
                 return Ok(Page { is_gone: true, ..page });
@@ -118,7 +118,7 @@ impl Reading {
             }
             Told::Job { job, seq } => {
                 let (mut bytes, mut count) = (0, ENTRIES_FIRST);
-                while self.at + 1 < end && bytes < BYTES_MAX && (fed.len() as u64) < FRAMES_MAX {
+                while self.at + 1 < end && bytes < BYTES_MAX && fed.len() < FRAMES_MAX as usize {
                     let left = u32::try_from(end - 1 - self.at).unwrap_or(u32::MAX);
                     let first = seq + (self.at + 1 - run.first);
                     let count_now = count.min(left);
@@ -127,7 +127,7 @@ impl Reading {
                     // Small ones are read by the hundred, large ones a few at a time.
                     let average = read / count_now.max(1) as usize + 1;
                     let room = BYTES_MAX.saturating_sub(bytes) / average;
-                    count = u32::try_from(room).unwrap_or(u32::MAX).clamp(1, FRAMES_MAX as u32);
+                    count = u32::try_from(room).unwrap_or(u32::MAX).clamp(1, FRAMES_MAX);
                 }
                 Ok(bytes)
             }

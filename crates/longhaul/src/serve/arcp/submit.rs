@@ -10,7 +10,8 @@ use longhaul_arcp::error::{Code, Denial};
 use longhaul_arcp::grammar;
 use longhaul_arcp::server::{Submission, Submitted};
 use longhaul_core::command::Command;
-use longhaul_core::job::Job;
+use longhaul_core::id::JobId;
+use longhaul_core::job::{Job, JobState};
 use longhaul_core::time::Millis;
 
 /// Asks for a job. The same key and the same ask give the job that is there: what became of it is told
@@ -44,12 +45,30 @@ pub(super) async fn submit(session: &Session, asked: Submission) -> Result<Submi
             .map(|extensions| serde_json::Value::from(extensions).to_string()),
     };
     let (id, is_new) = ports.inventory.submit(&agent, ask).await.map_err(not_submitted)?;
-    let wanted = id.to_string();
-    let job = ports.readers.glance(move |reader| hosted(reader, &wanted)).await.map_err(denial)?;
-    let job = job.ok_or_else(|| no_job(id.as_str()))?;
+    let job = prepared(session, &id).await?;
     let accepted = told::accepted(&job, session.profile);
     let ended = if is_new { None } else { tell_again(session, &job).await? };
     Ok(Submitted { accepted, ended })
+}
+
+/// The job, once it has the credentials that it needs: it is not accepted before.
+async fn prepared(session: &Session, id: &JobId) -> Result<Job, Denial> {
+    let ports = session.ports();
+    let look = || ports.readers.glance(|reader| hosted(reader, id.as_str()));
+    let is_prepared = |job: &Job| !matches!(job.state, JobState::Preparing { .. });
+    let job = look().await.map_err(denial)?.ok_or_else(|| no_job(id.as_str()))?;
+    if is_prepared(&job) {
+        return Ok(job);
+    }
+    // Before the next look, so that nothing falls between.
+    let mut watch = ports.journal.watch_job(id);
+    loop {
+        let job = look().await.map_err(denial)?.ok_or_else(|| no_job(id.as_str()))?;
+        if is_prepared(&job) {
+            return Ok(job);
+        }
+        watch.changed().await;
+    }
 }
 
 /// Who asks for what is there already is told the rest of it. Gives the end, where this session was

@@ -51,7 +51,7 @@ pub(super) fn accepted(job: &Job, profile: Profile) -> Accepted {
         lease_constraints: grammar::constraints(&about.lease),
         budget: initial.and_then(|initial| grammar::budget(initial, profile)),
         credentials: None,
-        parent_job_id: about.delegate.as_ref().and(parent(job)),
+        parent_job_id: about.delegate.as_ref().and_then(|_| parent(job)),
         delegate_id: about.delegate.clone(),
         trace_id: trace(job),
         request_id: None,
