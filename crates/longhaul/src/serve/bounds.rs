@@ -102,7 +102,9 @@ fn wanted<'a>(method: &Method, path: &'a str) -> Wanted<'a> {
         ("GET", ["events"]) => Wanted::Listed("job"),
         ("GET", ["jobs", job, ..]) => Wanted::Read(job),
         ("POST", ["jobs", job, "cancel" | "settle"]) => Wanted::Child(job),
-        ("POST", ["jobs", job, "emit" | "authorize" | "delegate"]) => Wanted::Own(job),
+        ("POST", ["jobs", job, "emit" | "authorize" | "authorize-operation" | "delegate"]) => {
+            Wanted::Own(job)
+        }
         ("GET", ["mail"]) => Wanted::Mailbox,
         ("GET", ["mail", id]) => Wanted::Letter(id),
         ("POST", ["mail", ..]) => Wanted::Post,
