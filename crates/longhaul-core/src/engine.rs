@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug)]
 pub struct Engine {
     place: Place,
+    feed_runs_max: u32,
 }
 
 /// What one step came to.
@@ -78,7 +79,25 @@ impl Step {
 impl Engine {
     /// An engine for this host.
     pub const fn new(place: Place) -> Self {
-        Self { place }
+        Self { place, feed_runs_max: limits::FEED_RUNS_MAX }
+    }
+
+    /// One that keeps fewer runs of feeds than [`limits::FEED_RUNS_MAX`], so that lives short enough to
+    /// be simulated see some go.
+    #[must_use]
+    pub const fn keeping_runs(mut self, feed_runs_max: u32) -> Self {
+        self.feed_runs_max = feed_runs_max;
+        self
+    }
+
+    fn world<'s>(
+        &'s self,
+        store: &'s mut dyn Store,
+        now: Timestamp,
+    ) -> Result<World<'s>, StoreError> {
+        let mut world = World::new(store.begin()?, &self.place, now)?;
+        world.feed_runs_max = self.feed_runs_max;
+        Ok(world)
     }
 
     /// Runs one batch as one transaction.
@@ -93,7 +112,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         assert!(batch.len() <= limits::STEP_COMMANDS_MAX, "the inbox gives no more");
-        let mut world = World::new(store.begin()?, &self.place, now)?;
+        let mut world = self.world(store, now)?;
         let mut replies = Vec::with_capacity(batch.len());
         for command in batch {
             replies.push(world.command(|world| decide(world, command))?);
@@ -110,7 +129,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`]: nothing was changed; ask again later.
     pub fn reconcile(&self, store: &mut dyn Store, now: Timestamp) -> Result<Step, StoreError> {
-        let mut world = World::new(store.begin()?, &self.place, now)?;
+        let mut world = self.world(store, now)?;
         let pools = u32::try_from(limits::POOLS_MAX).expect("a small constant");
         for pool in world.scan()?.ids(Table::Pool, "", pools)? {
             world.stir(&pool);
@@ -152,7 +171,7 @@ impl Engine {
         store: &mut dyn Store,
         now: Timestamp,
     ) -> Result<(Step, bool), StoreError> {
-        let mut world = World::new(store.begin()?, &self.place, now)?;
+        let mut world = self.world(store, now)?;
         let more = crate::retain::retain(&mut world)? | decide::forget_mail(&mut world)?;
         let committed = world.commit()?;
         let next_due = committed.next_due;

@@ -137,8 +137,15 @@ impl Session {
 
     /// A client goes on with it. Gives the connection that this one takes the place of. Refuses
     /// `NoSession` also to other principals, `WrongToken`, and `FeedGone` where it would have a gap.
-    pub fn resume(&mut self, ask: &Resume, host: &HostId) -> Result<Option<ConnectionId>, Refused> {
-        if self.is_over() || self.principal != ask.principal {
+    pub fn resume(
+        &mut self,
+        ask: &Resume,
+        host: &HostId,
+        now: Timestamp,
+    ) -> Result<Option<ConnectionId>, Refused> {
+        // Its hour may have come while nobody could look at it.
+        let is_late = self.connection().is_none() && self.due_at().is_some_and(|due| due <= now);
+        if self.is_over() || is_late || self.principal != ask.principal {
             return Err(Refused::NoSession(self.id.clone()));
         }
         if !is_same(&self.token_sha256, &ask.token_sha256) {

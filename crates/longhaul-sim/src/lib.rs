@@ -4,8 +4,8 @@
 //! Reading order: [`plan`] writes a script from a seed; [`life`] plays it; `outside` is what the
 //! shims and processes do, `drivers` how wants are met, `courier` and `visitors` how notices are
 //! taken; [`checkers`] hold every step against the laws; [`shrink`] makes a failing script small.
-//! [`roster`] does the same, smaller, for in-process jobs, [`tasks`] for those kept in a home, and
-//! [`agents`] for agents, their turns and their mail.
+//! [`roster`] does the same, smaller, for in-process jobs, [`tasks`] for those kept in a home,
+//! [`agents`] for agents, their turns and their mail, and [`sessions`] for clients that come and go.
 
 pub mod agents;
 pub mod checkers;
@@ -18,6 +18,7 @@ pub mod plan;
 mod random;
 pub mod roster;
 pub mod script;
+pub mod sessions;
 pub mod shrink;
 mod snapshot;
 pub mod system;

@@ -95,6 +95,7 @@ fn tell_asker(world: &mut World<'_>, submission: &Submission, known: &JobId) -> 
     if world.find_job(known)?.is_none_or(is_told) {
         return Ok(());
     }
+    sessions::check_right(world, session, known)?;
     sessions::add_follower(world, session, known)
 }
 

@@ -87,9 +87,10 @@ fn check_features(features: &std::collections::BTreeSet<String>) -> Result<(), R
 /// A client goes on with its session on another connection.
 pub(super) fn resume(world: &mut World<'_>, ask: &Resume) -> Result<Reply, Fault> {
     check_features(&ask.features)?;
+    let now = world.now();
     let host = world.place().host.clone();
     let session = world.session(&ask.session)?;
-    let displaced = session.resume(ask, &host)?;
+    let displaced = session.resume(ask, &host, now)?;
     Ok(Reply::Attached { newest: session.newest, displaced })
 }
 
@@ -138,17 +139,18 @@ pub(super) fn follow(
     if session.is_over() {
         return Err(Refused::NoSession(id.clone()).into());
     }
-    let row = world.find_job(job)?.ok_or_else(|| Refused::NotFound(job.clone()))?;
-    if !session.is_operator && row.owner.as_ref() != Some(&session.principal) {
-        return Err(Refused::NotYours(job.clone()).into());
-    }
+    check_right(world, id, job)?;
+    let row = world.job(job)?;
     let is_over = row.outcome().is_some();
     let told = row.told.clone();
     if !is_over && !row.followers.contains(id) {
         add_follower(world, id, job)?;
     }
-    // What this step recorded is told at its commit, to this session, too.
-    let end = world.news_from(job).unwrap_or(u64::MAX);
+    // What this step recorded is told at its commit to whoever follows it by then; to who comes too late
+    // for that, here.
+    let is_told = world.find_job(job)?.is_some_and(|row| row.followers.contains(id));
+    let news = world.news_from(job).filter(|_| is_told);
+    let end = news.unwrap_or(u64::MAX);
     let newest = session.newest;
     if let Some(after) = after {
         let spans = told.iter().filter_map(|span| span.within(after.saturating_add(1), end));
@@ -160,6 +162,18 @@ pub(super) fn follow(
     Ok(Reply::Followed { newest, replayed })
 }
 
+/// Refuses to tell a session of a job that is neither its principal's nor open to operators.
+pub(super) fn check_right(world: &mut World<'_>, id: &SessionId, job: &JobId) -> Result<(), Fault> {
+    let session = world.session(id)?;
+    let principal = session.principal.clone();
+    let is_operator = session.is_operator;
+    let row = world.find_job(job)?.ok_or_else(|| Refused::NotFound(job.clone()))?;
+    if is_operator || row.owner.as_ref() == Some(&principal) {
+        return Ok(());
+    }
+    Err(Refused::NotYours(job.clone()).into())
+}
+
 fn tell_again(
     world: &mut World<'_>,
     id: &SessionId,
@@ -169,7 +183,6 @@ fn tell_again(
     for span in spans {
         let finished = world.session(id)?.tell(job, span);
         world.keep(id, [finished])?;
-        world.retold(id);
     }
     Ok(())
 }

@@ -45,7 +45,6 @@ impl World<'_> {
     /// Tells all followers. Gives the newest number of each session that was told something.
     pub(super) fn feed(&mut self) -> Result<BTreeMap<SessionId, u64>, StoreError> {
         let news = std::mem::take(&mut self.news);
-        let mut fed: BTreeMap<SessionId, u64> = BTreeMap::new();
         for News { job, span } in &news {
             for session in self.followers(job)? {
                 let now = self.now;
@@ -55,7 +54,6 @@ impl World<'_> {
                 };
                 let finished = [row.tell(job, *span), row.warn(job, now)];
                 let newest = row.newest;
-                fed.insert(session.clone(), newest);
                 self.told_at(job, &session, newest)?;
                 self.keep(&session, finished)?;
             }
@@ -64,20 +62,22 @@ impl World<'_> {
         for job in jobs {
             self.let_go(&job)?;
         }
-        for session in std::mem::take(&mut self.retold) {
-            if let Some(row) = self.find_session(&session)? {
-                fed.insert(session, row.newest);
-            }
-        }
+        // Also whoever was told again what is old.
+        let fed = self.grown();
         for session in fed.keys() {
             self.trim(session)?;
         }
         Ok(fed)
     }
 
-    /// Remembers that a session was told again what was told before.
-    pub(crate) fn retold(&mut self, session: &SessionId) {
-        self.retold.insert(session.clone());
+    /// Sessions that this step gave numbers to, and the newest of each.
+    fn grown(&self) -> BTreeMap<SessionId, u64> {
+        let newest =
+            |session: &Option<Session>| session.as_ref().map_or(0, |session| session.newest);
+        let slots = self.rows.sessions.slots.values();
+        let grown = slots.filter(|slot| newest(&slot.current) > newest(&slot.at_begin));
+        let grown = grown.filter_map(|slot| slot.current.as_ref());
+        grown.map(|session| (session.id.clone(), session.newest)).collect()
     }
 
     fn followers(&mut self, job: &JobId) -> Result<Vec<SessionId>, StoreError> {
@@ -124,8 +124,9 @@ impl World<'_> {
     /// Lets the oldest runs go where there are more than are kept: they are the oldest, acknowledged
     /// or not.
     fn trim(&mut self, id: &SessionId) -> Result<(), StoreError> {
+        let most = self.feed_runs_max;
         let slot = self.rows.sessions.slot(&mut *self.tx, id.as_str())?;
-        let is_full = |session: &&Session| session.runs > limits::FEED_RUNS_MAX;
+        let is_full = |session: &&Session| session.runs > most;
         if slot.current.as_ref().filter(is_full).is_none() {
             return Ok(());
         }

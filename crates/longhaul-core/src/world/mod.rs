@@ -57,8 +57,6 @@ pub struct World<'tx> {
     events: Vec<NewEvent>,
     /// Entries of this step that the followers of their jobs are told, in order.
     news: Vec<News>,
-    /// Sessions that this step told again what they or others were told before.
-    retold: BTreeSet<SessionId>,
     /// Keys of jobs that this step added, which no scan knows yet.
     keys: BTreeMap<String, JobId>,
     /// Jobs that this step looked at for changing.
@@ -74,6 +72,8 @@ pub struct World<'tx> {
     /// Owners and projects for whom there is something to take.
     inboxes: BTreeSet<String>,
     general_events: bool,
+    /// Runs of a session's feed that are kept in rows.
+    pub(crate) feed_runs_max: u32,
 }
 
 impl<'tx> World<'tx> {
@@ -92,7 +92,6 @@ impl<'tx> World<'tx> {
             rows: Tables::new(),
             events: Vec::new(),
             news: Vec::new(),
-            retold: BTreeSet::new(),
             keys: BTreeMap::new(),
             touched: BTreeSet::new(),
             stirred: BTreeSet::new(),
@@ -101,6 +100,7 @@ impl<'tx> World<'tx> {
             stirred_agents: BTreeSet::new(),
             inboxes: BTreeSet::new(),
             general_events: false,
+            feed_runs_max: limits::FEED_RUNS_MAX,
         })
     }
 

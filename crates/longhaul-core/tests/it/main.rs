@@ -29,6 +29,7 @@ mod restored;
 mod retention;
 mod retries;
 mod sessions;
+mod sessions_found;
 mod starts_and_stops;
 mod submits;
 mod tasks;

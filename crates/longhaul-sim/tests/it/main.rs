@@ -10,6 +10,7 @@ mod mutants;
 mod mutants_agents;
 mod mutants_notices;
 mod roster;
+mod sessions;
 mod stores;
 mod tasks;
 mod untrue;

@@ -1,0 +1,71 @@
+//! What clients ask of jobs.
+
+use super::life::{Broken, KIND, Life};
+use crate::system::System;
+use longhaul_core::command::{Command, Submission};
+use longhaul_core::hosted::Hosted;
+use longhaul_core::id::{JobId, SessionId};
+use longhaul_core::spec::{Environment, JobSpec};
+use longhaul_core::task::Task;
+use longhaul_core::time::Millis;
+use std::collections::BTreeMap;
+
+/// Jobs that lives have, at most, but for delegated ones.
+const JOBS_MAX: usize = 14;
+
+impl Life {
+    /// Any job.
+    pub(super) fn some_job(&mut self) -> Option<JobId> {
+        let jobs: Vec<JobId> = self.rows.jobs.keys().cloned().collect();
+        if jobs.is_empty() { None } else { Some(self.random.pick(&jobs).clone()) }
+    }
+
+    pub(super) fn submission(
+        &mut self,
+        session: Option<SessionId>,
+        owner: Option<&str>,
+    ) -> Submission {
+        self.numbered += 1;
+        let id = JobId::parse(&format!("job_{:026}", self.numbered)).expect("26 digits");
+        let (kind, input) = (KIND.to_owned(), "{}".to_owned());
+        let mut spec = JobSpec::of_task(Task { kind, input, reruns_max: 1 });
+        let hosted = Hosted { agent: "echo".into(), input: "1".into(), ..Hosted::default() };
+        spec.hosted = Some(Box::new(hosted));
+        spec.retry.max = u32::from(self.random.chance(30));
+        spec.retry.delay = Millis::new(self.random.below(500));
+        spec.grace = Millis::new(self.random.below(3_000));
+        Submission {
+            id,
+            spec,
+            environment: Environment(BTreeMap::new()),
+            key: None,
+            owner: owner.map(str::to_owned),
+            project: None,
+            parent: None,
+            retry_of: None,
+            session,
+        }
+    }
+
+    pub(super) fn submits(&mut self, index: usize, system: &mut dyn System) -> Result<(), Broken> {
+        let Some(held) = self.clients[index].held.clone() else { return Ok(()) };
+        if self.rows.jobs.len() >= JOBS_MAX {
+            return Ok(());
+        }
+        let principal = self.clients[index].principal;
+        let mut asked = self.submission(Some(held.session), Some(principal));
+        if self.random.chance(45) {
+            let principals: Vec<_> = self.principals().into_iter().collect();
+            let is_strange = self.random.chance(20);
+            let of = if is_strange { *self.random.pick(&principals) } else { principal };
+            asked.key = Some(format!("{of} {}", self.random.below(3)));
+        }
+        self.asks(index, Command::Submit(vec![asked]), system).map(|_| ())
+    }
+
+    pub(super) fn follows(&mut self, index: usize, system: &mut dyn System) -> Result<(), Broken> {
+        let Some(job) = self.some_job() else { return Ok(()) };
+        let Some(follow) = self.follow_of(index, &job) else { return Ok(()) };
+        self.asks(index, follow, system).map(|_| ())
+    }
+}
