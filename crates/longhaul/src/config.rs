@@ -1,8 +1,10 @@
 //! What a user may set: `<home>/config.toml`, then the environment. Every default stands here with
 //! its reason; a key that is not known is refused by name, because a misspelt limit is no limit.
 
+mod issuers;
 mod network;
 
+pub use issuers::{CommandIssuer, Issuer, IssuerKey, IssuerKind, LiteLlm};
 pub use network::{Listening, Sessions};
 
 use self::network::{FileListen, FileSessions};
@@ -12,6 +14,7 @@ use longhaul_core::limits;
 use longhaul_core::spec::LeftoverRule;
 use longhaul_core::time::Millis;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +44,8 @@ pub struct Config {
     pub listen: Listening,
     /// How sessions are kept.
     pub sessions: Sessions,
+    /// Who makes and revokes the credentials of jobs, by name.
+    pub issuers: BTreeMap<String, Issuer>,
 }
 
 /// How notices are sent by HTTP.
@@ -106,6 +111,7 @@ struct File {
     webhooks: FileWebhooks,
     listen: FileListen,
     sessions: FileSessions,
+    issuer: BTreeMap<String, issuers::Written>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -240,6 +246,7 @@ impl Config {
             },
             listen: file.listen.into_listening(),
             sessions: file.sessions.into_sessions(),
+            issuers: issuers::read(file.issuer).map_err(serde::de::Error::custom)?,
         })
     }
 }

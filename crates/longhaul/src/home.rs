@@ -215,6 +215,12 @@ impl Home {
         self.path.join("secret")
     }
 
+    /// What the values of credentials are sealed with.
+    #[must_use]
+    pub fn sealing_key(&self) -> PathBuf {
+        self.path.join("sealing-key")
+    }
+
     /// This machine's id.
     #[must_use]
     pub fn host(&self) -> PathBuf {

@@ -2,7 +2,8 @@
 //! nobody has taken up, so a board is never longer than there are rows that want something.
 
 use longhaul_core::command::{Deliver, Want};
-use longhaul_core::id::{DeliveryId, JobId};
+use longhaul_core::credential::Issue;
+use longhaul_core::id::{CredentialId, DeliveryId, JobId};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -28,6 +29,14 @@ impl Wanted for Deliver {
 
     fn row(&self) -> &DeliveryId {
         &self.delivery
+    }
+}
+
+impl Wanted for Issue {
+    type Row = CredentialId;
+
+    fn row(&self) -> &CredentialId {
+        self.credential()
     }
 }
 

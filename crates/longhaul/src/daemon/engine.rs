@@ -13,6 +13,7 @@ use super::stored::Stored;
 use super::tasks::Placed;
 use crate::clock::Clock;
 use longhaul_core::command::{Command, Deliver, Refused, Reply, Want};
+use longhaul_core::credential::Issue;
 use longhaul_core::engine::{Engine, RECONCILE_EVERY, Step};
 use longhaul_core::port::{Store, StoreError};
 use longhaul_core::time::{Millis, Timestamp};
@@ -51,6 +52,8 @@ pub(super) struct EngineParts {
     pub(super) placed: Placed,
     /// What the courier takes up.
     pub(super) letters: Arc<Board<Deliver>>,
+    /// What the driver of credentials takes up.
+    pub(super) issues: Arc<Board<Issue>>,
     pub(super) stored: Stored,
     pub(super) clock: Clock,
     pub(super) stop: StopSwitch,
@@ -266,7 +269,11 @@ impl Work {
     /// Publishes a commit and hands out what it wants.
     fn tell(&mut self, step: Step, now: Timestamp) {
         self.next_due = step.next_due;
-        if !(step.wants.is_empty() && step.tasks.is_empty() && step.deliver.is_empty()) {
+        if !(step.wants.is_empty()
+            && step.tasks.is_empty()
+            && step.deliver.is_empty()
+            && step.issue.is_empty())
+        {
             let again_at = now.plus(RECONCILE_EVERY);
             self.reconcile_at = Some(self.reconcile_at.map_or(again_at, |at| at.min(again_at)));
         }
@@ -283,6 +290,7 @@ impl Work {
         self.parts.placed.put(step.placed);
         self.parts.tasks.pin(step.tasks);
         self.parts.letters.pin(step.deliver);
+        self.parts.issues.pin(step.issue);
     }
 
     fn reconcile(&mut self, now: Timestamp) -> Result<(), StoreError> {

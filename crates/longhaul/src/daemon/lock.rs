@@ -63,6 +63,20 @@ pub(super) fn secret(home: &Home) -> Result<[u8; SECRET_BYTES], DaemonError> {
     bytes.try_into().map_err(|_| DaemonError::io(&path, io::Error::other("it is not a secret")))
 }
 
+/// What values are sealed with, made when it is first needed. Only under the lock. Another user's file,
+/// a link, or one that others may read is refused: whoever has it opens all that was sealed.
+pub(super) fn sealing_key(home: &Home) -> Result<[u8; SECRET_BYTES], DaemonError> {
+    let path = home.sealing_key();
+    let failed = |source| DaemonError::io(&path, source);
+    if let Err(error) = std::fs::symlink_metadata(&path)
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        read_or_make(&path, || Ok(ids::secret()?.to_vec())).map_err(failed)?;
+    }
+    let bytes = super::issuer::read_secret(&path).map_err(|why| failed(io::Error::other(why)))?;
+    bytes.try_into().map_err(|_| failed(io::Error::other("it is not a sealing key")))
+}
+
 /// This machine's id, made when it is first needed. Only under the lock.
 pub(super) fn host(home: &Home) -> Result<HostId, DaemonError> {
     let path = home.host();
@@ -121,6 +135,24 @@ mod tests {
         assert_eq!(home.holder().unwrap(), None);
         let _held = HomeLock::take(&home).unwrap();
         assert_eq!(home.holder().unwrap(), Some(Holder { pid, is_private: false }));
+    }
+
+    #[test]
+    fn a_sealing_key_is_made_once_and_nobody_elses_is_taken() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::open(&root.path().join("home")).unwrap();
+        let key = sealing_key(&home).unwrap();
+        assert_eq!(sealing_key(&home).unwrap(), key);
+        let path = home.sealing_key();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        sealing_key(&home).unwrap_err();
+        let elsewhere = root.path().join("elsewhere");
+        std::fs::rename(&path, &elsewhere).unwrap();
+        std::fs::set_permissions(&elsewhere, PermissionsExt::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        sealing_key(&home).unwrap_err();
     }
 
     #[test]

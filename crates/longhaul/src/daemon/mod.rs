@@ -13,6 +13,7 @@ mod feeds;
 mod handle;
 mod hosted;
 mod inbox;
+mod issuer;
 mod journal;
 mod limits;
 mod listen;
@@ -43,6 +44,7 @@ pub use hosted::{
     NotSubmitted, Offered, POOL, Prepared, Reference, Unfit, Work, entry as told_entry, is_name,
     is_version,
 };
+pub use issuer::{Credentials, Provided};
 pub use journal::{InboxWatch, JobWatch, Journal, Watch};
 pub use mend::{inspect, repair};
 pub use options::{DaemonError, DaemonOptions};
@@ -61,6 +63,7 @@ use self::board::Board;
 use self::courier::{CourierDriver, Sources};
 use self::engine::{EngineParts, EngineThread};
 use self::inbox::Inbox;
+use self::issuer::IssuerDriver;
 use self::lock::HomeLock;
 use self::supervisor::{Site, Supervisor};
 use self::tasks::{Placed, TaskDriver};
@@ -69,6 +72,7 @@ use crate::config::{Config, ConfigError};
 use crate::home::Home;
 use crate::serve::{Listen, Server};
 use longhaul_core::command::{Deliver, Place, Want};
+use longhaul_core::credential::Issue;
 use longhaul_core::engine::Engine;
 use longhaul_core::id::HostId;
 use longhaul_core::port::{Reader, Store};
@@ -110,6 +114,8 @@ pub struct Ports {
     pub tasks: Tasks,
     /// Agents that can be asked for.
     pub inventory: Inventory,
+    /// Credentials of jobs.
+    pub credentials: Credentials,
     /// Worktrees that agents work in.
     pub worktrees: Worktrees,
     /// Where everything lies.
@@ -244,6 +250,7 @@ impl Daemon {
         let lock = HomeLock::take(&home)?;
         let (nofile, descriptors_max) = limits::raise_descriptors();
         let tokens = Tokens::new(lock::secret(&home)?);
+        let sealing_key = lock::sealing_key(&home)?;
         let host = lock::host(&home)?;
         lock::make_folders(&home)?;
         let boot = longhaul_shim::identity::boot_id()
@@ -274,13 +281,17 @@ impl Daemon {
             tasks: Arc::clone(&boards.tasks),
             placed: placed.clone(),
             letters: Arc::clone(&boards.letters),
+            issues: Arc::clone(&boards.issues),
             stored: stored.clone(),
             clock: clock.clone(),
             stop: stop.clone(),
         };
         let (readers, spools) = (Readers::new(readers), Spools::new(home.clone()));
         let tasks = Tasks::new(handle.clone(), readers.clone(), clock.clone(), placed);
+        let credentials =
+            Credentials::new(&config, &sealing_key, readers.clone(), home.path(), host.clone());
         let ports = Ports {
+            credentials,
             inventory: Inventory::new(&home, handle.clone(), stored.clone(), tasks.clone())?,
             courier: courier(&handle, &readers, &spools, home.path(), &host, &config),
             tasks,
@@ -393,12 +404,14 @@ struct Boards {
     processes: Arc<Board<Want>>,
     tasks: Arc<Board<Want>>,
     letters: Arc<Board<Deliver>>,
+    issues: Arc<Board<Issue>>,
 }
 
 fn start_drivers(ports: &Ports, supervisor: Supervisor, boards: Boards) -> JoinSet<()> {
     let mut drivers = JoinSet::new();
     drivers.spawn(supervisor.run());
     drivers.spawn(CourierDriver::new(ports, boards.letters).run());
+    drivers.spawn(IssuerDriver::new(ports, boards.issues).run());
     drivers.spawn(TaskDriver::new(ports.tasks.clone(), boards.tasks, ports.stop.clone()).run());
     let (readers, clock) = (ports.readers.clone(), ports.clock.clone());
     drivers.spawn(ports.stored.clone().run(readers, clock, ports.stop.clone()));
@@ -438,6 +451,7 @@ fn site(ports: &Ports, program: &Path, nofile: Option<(u64, u64)>) -> Site {
         config: ports.config.clone(),
         clock: ports.clock.clone(),
         tokens: ports.tokens.clone(),
+        credentials: ports.credentials.clone(),
         doubts: ports.doubts.clone(),
         program: program.to_owned(),
         nofile,

@@ -1,7 +1,7 @@
 //! Looks everything over and says what is not as it should be. Looking changes nothing.
 
 use super::error::Answer;
-use super::{Shared, doctor_agents, doctor_home, doctor_notices, worktrees};
+use super::{Shared, doctor_agents, doctor_credentials, doctor_home, doctor_notices, worktrees};
 use crate::api::{Doctor, Finding, Level, State as JobState};
 use crate::clock::wall_now;
 use axum::Json;
@@ -24,6 +24,7 @@ pub(super) async fn examine(State(ports): State<Shared>) -> Answer<Json<Doctor>>
     findings.extend(cleanups(&ports).await?);
     findings.extend(doctor_notices::examine(&ports).await?);
     findings.extend(doctor_agents::examine(&ports).await?);
+    findings.extend(doctor_credentials::examine(&ports).await?);
     findings.push(clock(&ports));
     findings.extend(doctor_home::examine(&ports).await?);
     findings.extend(worktrees::examine(&ports).await?);
@@ -32,7 +33,9 @@ pub(super) async fn examine(State(ports): State<Shared>) -> Answer<Json<Doctor>>
 
 /// `POST /v1/doctor`
 pub(super) async fn mend(State(ports): State<Shared>) -> Answer<Json<Doctor>> {
-    Ok(Json(told(worktrees::mend(&ports).await?)))
+    let mut findings = worktrees::mend(&ports).await?;
+    findings.extend(doctor_credentials::mend(&ports).await?);
+    Ok(Json(told(findings)))
 }
 
 fn told(findings: Vec<Finding>) -> Doctor {

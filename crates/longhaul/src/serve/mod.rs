@@ -15,6 +15,7 @@ mod bounds;
 mod digest;
 mod doctor;
 mod doctor_agents;
+mod doctor_credentials;
 mod doctor_home;
 mod doctor_notices;
 mod emit;

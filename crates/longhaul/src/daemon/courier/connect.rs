@@ -24,12 +24,12 @@ const LOOKUPS_AT_ONCE_MAX: usize = 32;
 const ADDRESS_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// A connection, with or without TLS.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::daemon) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// Makes connections for webhooks. One for all of them.
 #[derive(Debug)]
-pub(super) struct Connector {
+pub(in crate::daemon) struct Connector {
     allow_private: bool,
     /// Certificates trusted beside the system's.
     ca_file: Option<PathBuf>,
@@ -38,7 +38,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(allow_private: bool, ca_file: Option<PathBuf>) -> Self {
+    pub(in crate::daemon) fn new(allow_private: bool, ca_file: Option<PathBuf>) -> Self {
         let lookups = Arc::new(Semaphore::new(LOOKUPS_AT_ONCE_MAX));
         Self { allow_private, ca_file, tls: OnceCell::new(), lookups }
     }
@@ -47,7 +47,10 @@ impl Connector {
     ///
     /// # Errors
     /// In words, naming the host and never the rest of the URL.
-    pub(super) async fn connect(&self, target: &Target) -> Result<Box<dyn Wire>, String> {
+    pub(in crate::daemon) async fn connect(
+        &self,
+        target: &Target,
+    ) -> Result<Box<dyn Wire>, String> {
         let addresses = self.permitted(target).await?;
         let tcp = reach(&addresses).await?;
         // A notice is one small request: waiting to fill a packet would only delay it.

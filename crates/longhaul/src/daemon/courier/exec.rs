@@ -31,7 +31,8 @@ const EXIT_LATER: i32 = 75;
 const LATER: Millis = Millis::from_secs(60);
 /// What a program gets of the daemon's own environment. The rest is nobody else's business, and a
 /// program that worked in a terminal needs these.
-const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "USER", "SHELL", "TERM"];
+pub(in crate::daemon) const PASSED_ON: [&str; 6] =
+    ["PATH", "HOME", "LANG", "USER", "SHELL", "TERM"];
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 4_096;
 /// Bytes taken from a pipe once its program is over: what a pipe holds. A child that got away may
@@ -98,11 +99,12 @@ impl Program {
 }
 
 /// How a program ended, and what it said last.
-struct End {
-    status: Option<ExitStatus>,
-    was_late: bool,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+pub(in crate::daemon) struct End {
+    pub(in crate::daemon) status: Option<ExitStatus>,
+    pub(in crate::daemon) was_late: bool,
+    /// The last of what it wrote.
+    pub(in crate::daemon) stdout: Vec<u8>,
+    pub(in crate::daemon) stderr: Vec<u8>,
 }
 
 fn judge(end: &End, limit: Duration) -> Answer {
@@ -123,21 +125,32 @@ fn judge(end: &End, limit: Duration) -> Answer {
 
 /// A program and what it starts. While the leader is not waited for, its number cannot become
 /// anybody else's, and with it the group's: only until then is the group signalled.
-struct Group {
+pub(in crate::daemon) struct Group {
     leader: Option<Child>,
 }
 
 impl Group {
-    fn start(mut command: Command) -> io::Result<Self> {
+    pub(in crate::daemon) fn start(mut command: Command) -> io::Result<Self> {
         Ok(Self { leader: Some(command.spawn()?) })
     }
 
     async fn attend(&mut self, body: &[u8], limit: Duration) -> io::Result<End> {
+        self.converse(body, limit, ANSWER_BYTES_MAX).await
+    }
+
+    /// Gives the program its input, and waits for its end. Keeps the last `kept_max` bytes of what it
+    /// writes on each of its outputs. To be called once.
+    pub(in crate::daemon) async fn converse(
+        &mut self,
+        body: &[u8],
+        limit: Duration,
+        kept_max: usize,
+    ) -> io::Result<End> {
         let leader = self.leader.as_mut().expect("attended once");
         let stdin = leader.stdin.take().map(OwnedFd::from).map(pipe::Sender::from_owned_fd);
         let stdout = leader.stdout.take().map(OwnedFd::from);
         let stderr = leader.stderr.take().map(OwnedFd::from);
-        let (mut stdout, mut stderr) = (Tail::of(stdout)?, Tail::of(stderr)?);
+        let (mut stdout, mut stderr) = (Tail::of(stdout, kept_max)?, Tail::of(stderr, kept_max)?);
         let leader = pid(leader);
         let gone = readable(pidfd_open(leader, PidfdFlags::NONBLOCK)?)?;
         let was_late = {
@@ -219,12 +232,13 @@ async fn feed(stdin: Option<io::Result<pipe::Sender>>, body: &[u8]) {
 struct Tail {
     pipe: Option<pipe::Receiver>,
     kept: VecDeque<u8>,
+    kept_max: usize,
 }
 
 impl Tail {
-    fn of(pipe: Option<OwnedFd>) -> io::Result<Self> {
+    fn of(pipe: Option<OwnedFd>, kept_max: usize) -> io::Result<Self> {
         let pipe = pipe.map(pipe::Receiver::from_owned_fd).transpose()?;
-        Ok(Self { pipe, kept: VecDeque::new() })
+        Ok(Self { pipe, kept: VecDeque::new(), kept_max })
     }
 
     /// Reads until nobody can write any more.
@@ -252,7 +266,7 @@ impl Tail {
         match self.pipe.as_ref()?.try_read(&mut chunk) {
             Ok(taken) if taken > 0 => {
                 self.kept.extend(&chunk[..taken]);
-                let surplus = self.kept.len().saturating_sub(ANSWER_BYTES_MAX);
+                let surplus = self.kept.len().saturating_sub(self.kept_max);
                 self.kept.drain(..surplus);
                 Some(taken)
             }

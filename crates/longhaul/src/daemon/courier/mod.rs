@@ -14,12 +14,14 @@ mod signature;
 mod target;
 mod webhook;
 
+pub(super) use self::connect::Connector;
 pub(super) use self::driver::CourierDriver;
+pub(super) use self::exec::{End, Group, PASSED_ON};
 pub use self::signature::check_secret;
+pub(super) use self::target::Target;
 pub use self::target::{check_url, shown_url};
 
 use self::answer::Answer;
-use self::connect::Connector;
 use self::exec::Program;
 use self::webhook::Webhook;
 use super::{AskError, EngineHandle, Readers, Spools};

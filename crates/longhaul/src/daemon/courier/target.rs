@@ -10,17 +10,17 @@ const URL_BYTES_MAX: usize = 2_048;
 
 /// Where a webhook goes.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) is_tls: bool,
+pub(in crate::daemon) struct Target {
+    pub(in crate::daemon) is_tls: bool,
     /// Without brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(in crate::daemon) host: String,
+    pub(in crate::daemon) port: u16,
     /// The addresses, where the URL itself says them.
-    pub(super) literal: Vec<IpAddr>,
+    pub(in crate::daemon) literal: Vec<IpAddr>,
     /// What stands in the `Host` header.
-    pub(super) authority: String,
+    pub(in crate::daemon) authority: String,
     /// Path and query: what the request asks for.
-    pub(super) asks_for: String,
+    pub(in crate::daemon) asks_for: String,
 }
 
 impl fmt::Debug for Target {
@@ -50,7 +50,7 @@ pub fn shown_url(url: &str) -> String {
 }
 
 impl Target {
-    pub(super) fn parse(url: &str) -> Result<Self, String> {
+    pub(in crate::daemon) fn parse(url: &str) -> Result<Self, String> {
         if url.len() > URL_BYTES_MAX {
             return Err(format!("the URL has more than {URL_BYTES_MAX} bytes"));
         }

@@ -15,6 +15,7 @@ use longhaul_shim::evidence::{self, Buried, Evidence, Tombstone};
 use longhaul_shim::failpoint;
 use longhaul_shim::files::{ExitRecord, LeftoversPolicy, Pty, Spec, TOKEN_VARIABLE, VERSION};
 use longhaul_shim::folder::{Folder, FolderError};
+use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};
 
@@ -140,7 +141,9 @@ impl Subject {
             },
         };
         // First: a folder that holds anything else is known as ours by what stands in it.
-        folder.write_spec(&self.spec(site, job, &outfit))?;
+        let credentials =
+            site.readers.read_blocking(|reader| site.credentials.variables(reader, job))?;
+        folder.write_spec(&self.spec(site, job, &outfit, credentials))?;
         if let Some(blob) = &job.spec.stdin {
             folders::copy_input(folder, &site.home.blob(&blob.sha256))?;
         } else if let Some(text) = &outfit.stdin {
@@ -181,8 +184,15 @@ impl Subject {
         }
     }
 
-    fn spec(&self, site: &Site, job: &Job, outfit: &Outfit) -> Spec {
+    fn spec(
+        &self,
+        site: &Site,
+        job: &Job,
+        outfit: &Outfit,
+        credentials: BTreeMap<String, String>,
+    ) -> Spec {
         let mut variables = outfit.environment.clone();
+        variables.extend(credentials);
         let ours = [
             ("LONGHAUL_JOB_ID", self.job.to_string()),
             ("LONGHAUL_ATTEMPT", self.attempt.to_string()),

@@ -2,7 +2,9 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{AskError, Doubts, EngineHandle, Readers, Spools, Tokens, Worktrees};
+use crate::daemon::{
+    AskError, Credentials, Doubts, EngineHandle, Readers, Spools, Tokens, Worktrees,
+};
 use crate::home::Home;
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
@@ -20,6 +22,7 @@ pub(crate) struct Site {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) tokens: Tokens,
+    pub(crate) credentials: Credentials,
     pub(crate) doubts: Doubts,
     /// What is run as `<program> shim <dir>`.
     pub(crate) program: PathBuf,

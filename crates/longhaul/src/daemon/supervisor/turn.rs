@@ -35,6 +35,7 @@ impl Site {
             readers: self.readers.clone(),
             spools: self.spools.clone(),
             home: self.home.clone(),
+            credentials: self.credentials.clone(),
             job: subject.job.clone(),
             attempt: subject.attempt,
         }

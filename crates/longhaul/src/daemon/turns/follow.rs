@@ -5,7 +5,7 @@
 use super::asked::{Unfit, adapter, remembered};
 use super::masks::Masks;
 use super::reading::{Reading, Sizes, Unreadable};
-use crate::daemon::{AskError, EngineHandle, Readers, Spools};
+use crate::daemon::{AskError, Credentials, EngineHandle, Readers, Spools};
 use crate::home::Home;
 use longhaul_agents::{Adapter, Memory};
 use longhaul_core::agent::AgentEnvironment;
@@ -32,6 +32,7 @@ pub(in crate::daemon) struct Follower {
     pub(in crate::daemon) readers: Readers,
     pub(in crate::daemon) spools: Spools,
     pub(in crate::daemon) home: Home,
+    pub(in crate::daemon) credentials: Credentials,
     pub(in crate::daemon) job: JobId,
     pub(in crate::daemon) attempt: u32,
 }
@@ -231,7 +232,8 @@ impl Follower {
     /// Begins to read where the row says; nothing if the job is gone.
     async fn reading(&self) -> Result<Option<(Reading, Job)>, FollowError> {
         let subject = (self.job.clone(), self.attempt);
-        let known = self.readers.glance(|reader| known(reader, &subject)).await?;
+        let known =
+            self.readers.glance(|reader| known(reader, &subject, &self.credentials)).await?;
         let Some(Known { job, input, stored, masks }) = known else { return Ok(None) };
         // A turn's command is its kind; what it was given says more as long as it is there.
         let kind = input.as_ref().map_or(&job.spec.command[0], |input| &input.agent.kind);
@@ -262,6 +264,7 @@ impl Follower {
 fn known(
     reader: &mut dyn Reader,
     (job, attempt): &(JobId, u32),
+    credentials: &Credentials,
 ) -> Result<Option<Known>, StoreError> {
     let Some(row) = reader.load(Table::Job, job.as_str())? else { return Ok(None) };
     let input = reader.load(Table::Input, job.as_str())?;
@@ -272,10 +275,12 @@ fn known(
     let agent = job.spec.turn.as_ref().map_or("", |turn| turn.agent.as_str());
     let environment = reader.load(Table::AgentEnvironment, agent)?;
     let environment = environment.as_ref().map(AgentEnvironment::from_row).transpose()?;
+    let mut given = environment.map(|row| row.environment.0).unwrap_or_default();
+    given.extend(credentials.variables(reader, &job)?);
     Ok(Some(Known {
         job,
         input: input.filter(|input| input.attempt == *attempt),
         stored: stored.filter(|stored| stored.attempt == *attempt),
-        masks: environment.map(|row| Masks::of(&row.environment.0)).unwrap_or_default(),
+        masks: Masks::of(&given),
     }))
 }

@@ -3,7 +3,10 @@
 use super::events::{self, ArtifactRef, Chunk, LogLevel, Metric, Progress};
 use super::failure::{AgentFailure, unanswered};
 use super::stream::{Pieces, ResultStream};
-use crate::daemon::{EngineHandle, HostedAsk, Inventory, NoAgent, Readers, Run, StopCause, Voice};
+use crate::daemon::{
+    Credentials, EngineHandle, HostedAsk, Inventory, NoAgent, Provided, Readers, Run, StopCause,
+    Voice,
+};
 use crate::ids;
 use longhaul_core::amounts::{Amount, Currency};
 use longhaul_core::command::{Command, Entry, Reply};
@@ -24,6 +27,7 @@ pub(super) struct Means {
     pub(super) engine: EngineHandle,
     pub(super) readers: Readers,
     pub(super) inventory: Inventory,
+    pub(super) credentials: Credentials,
 }
 
 /// What a running hosted agent knows of its job, and by which it speaks. Cheap to clone.
@@ -76,6 +80,15 @@ impl AgentContext {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.shared.run.attempt
+    }
+
+    /// The job's own credentials, as they are now: one that was replaced is good for a moment only.
+    ///
+    /// # Errors
+    /// [`AgentFailure`]: they cannot be read for now.
+    pub async fn credentials(&self) -> Result<Vec<Provided>, AgentFailure> {
+        let provided = self.shared.means.credentials.of(self.job()).await;
+        provided.map_err(|error| unanswered(&error))
     }
 
     /// Who asked for the job.

@@ -75,7 +75,14 @@ impl Hosting {
     #[must_use]
     pub fn of(ports: &Ports) -> Self {
         let (engine, readers) = (ports.engine.clone(), ports.readers.clone());
-        Self { means: Means { engine, readers, inventory: ports.inventory.clone() } }
+        Self {
+            means: Means {
+                engine,
+                readers,
+                inventory: ports.inventory.clone(),
+                credentials: ports.credentials.clone(),
+            },
+        }
     }
 
     /// An agent to be: `name` or `name@version`.
