@@ -36,7 +36,9 @@ struct Over {
 impl Home {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut daemon = Daemon::start(&DaemonOptions::new(folder.path().to_owned())).unwrap();
+        let program = env!("CARGO_BIN_EXE_longhaul").into();
+        let options = DaemonOptions { program, ..DaemonOptions::new(folder.path().to_owned()) };
+        let mut daemon = Daemon::start(&options).unwrap();
         daemon.up().await;
         daemon.ports.inventory.set_grace(Millis::new(100));
         bodies::register(&Hosting::of(&daemon.ports)).unwrap();
@@ -237,5 +239,51 @@ async fn a_parent_has_its_child_work_and_both_end_when_it_is_cancelled() {
     home.daemon.ports.engine.ask(cancel).await.unwrap();
     assert_eq!(home.over(&parent).await.ending, Ending::Cancelled);
     assert_eq!(home.over(&child).await.ending, Ending::Cancelled);
+    home.daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_and_turns_are_hosted_as_the_file_says() {
+    let home = Home::new().await;
+    // What is inside a job reports at the home's socket.
+    let _clients = home.daemon.serve().unwrap();
+    let script = r#"input=$(cat); "$0" emit log "$input"; "$0" emit result '{"got":1}'"#;
+    let longhaul = env!("CARGO_BIN_EXE_longhaul");
+    let written = format!(
+        r#"
+[[agent]]
+name = "process"
+command = ["sh", "-c", '''{script}''', "{longhaul}"]
+
+[[agent]]
+name = "deaf"
+grace = "200ms"
+command = ["sh", "-c", "trap '' TERM; sleep 1000"]
+
+[[agent]]
+name = "turn"
+kind = "plain"
+extra = ["true"]
+"#
+    );
+    std::fs::write(home.daemon.ports.home.agents(), written).unwrap();
+    let over = home.call("process", json!({ "a": 1 }), json!({})).await;
+    assert_eq!((over.ending, over.result), (Ending::Succeeded, Ok(json!({ "got": 1 }))));
+    assert_eq!(over.told[0].1["message"], r#"{"a":1}"#);
+
+    let id = home.submit("deaf", Value::Null, json!({})).await;
+    let mut watch = home.daemon.ports.journal.watch_job(&id);
+    while home.load(&id).await.state_name() != "running" {
+        watch.changed().await;
+    }
+    let (job, reason) = (id.clone(), None);
+    let cancel = Command::Cancel { job, reason, by_force: false, tree: false };
+    home.daemon.ports.engine.ask(cancel).await.unwrap();
+    assert_eq!(home.over(&id).await.ending, Ending::Cancelled);
+
+    let over = home.call("turn", json!({ "prompt": "go" }), json!({})).await;
+    assert_eq!(over.ending, Ending::Succeeded, "{:?}", over.job.outcome());
+    let agents = home.daemon.ports.readers.read(|reader| reader.ids(Table::Agent, "", 10));
+    assert_eq!(agents.await.unwrap(), [""; 0], "an agent that was made for one turn goes with it");
     home.daemon.finish().await.unwrap();
 }
