@@ -230,6 +230,7 @@ mod tests {
         let wanted = |method, path| wanted(&method, path);
         assert_eq!(wanted(Method::POST, "/v1/jobs/a/emit"), Wanted::Own("a"));
         assert_eq!(wanted(Method::POST, "/v1/jobs/a/delegate"), Wanted::Own("a"));
+        assert_eq!(wanted(Method::POST, "/v1/jobs/a/authorize-operation"), Wanted::Own("a"));
         assert_eq!(wanted(Method::POST, "/v1/jobs/a/cancel"), Wanted::Child("a"));
         assert_eq!(wanted(Method::GET, "/v1/jobs/a/wait"), Wanted::Read("a"));
         assert_eq!(wanted(Method::POST, "/v1/mail/check"), Wanted::Post);
