@@ -261,18 +261,12 @@ impl Daemon {
 
         let inbox = Arc::new(Inbox::default());
         let (journal, stop, boards) = (Journal::new(), StopSwitch::new(), Boards::default());
-        let feeds = Feeds::default();
-        let handle = EngineHandle::new(
-            Arc::clone(&inbox),
-            home.path().to_owned(),
-            config.low_disk_bytes,
-            stop.clone(),
-        );
-        let place = place(&config, host.clone(), boot);
-        let placed = Placed::default();
+        let (feeds, placed) = (Feeds::default(), Placed::default());
+        let (folder, low_bytes) = (home.path().to_owned(), config.low_disk_bytes);
+        let handle = EngineHandle::new(Arc::clone(&inbox), folder, low_bytes, stop.clone());
         let stored = Stored::new(home.clone(), config.blob_grace);
         let parts = EngineParts {
-            engine: Engine::new(place),
+            engine: Engine::new(place(&config, host.clone(), boot)),
             store,
             inbox,
             journal: journal.clone(),
