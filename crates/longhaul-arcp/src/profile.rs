@@ -2,6 +2,10 @@
 //! own way.
 
 use crate::limits::{OUTBOUND_BYTES_MAX, OUTBOUND_SMALL_BYTES_MAX};
+use crate::message::{AgentList, Capabilities};
+
+/// Characters of a ULID.
+const ULID_CHARS: usize = 26;
 
 /// A way of saying the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -44,6 +48,19 @@ impl Profile {
         }
     }
 
+    /// What a hello itself lets us guess where the client's name says nothing: programs seldom name the
+    /// library that they are made with. The Python one is known by ids that are bare ULIDs, together with
+    /// a list of agents, which a client has none of.
+    pub fn guess_by_hello(id: &str, capabilities: &Capabilities) -> Self {
+        let lists_no_agents = match &capabilities.agents {
+            Some(AgentList::Names(names)) => names.is_empty(),
+            Some(AgentList::Entries(entries)) => entries.is_empty(),
+            None => false,
+        };
+        let is_ulid = id.len() == ULID_CHARS && id.bytes().all(is_of_ulid);
+        if lists_no_agents && is_ulid { Self::Python } else { Self::Default }
+    }
+
     /// Bytes of the largest frame that such a client reads.
     pub const fn frame_bytes_max(self) -> usize {
         match self {
@@ -62,9 +79,29 @@ impl Profile {
     }
 }
 
+/// Digits and capitals without those that look like others.
+const fn is_of_ulid(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'A'..=b'Z') && !matches!(byte, b'I' | b'L' | b'O' | b'U')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_that_has_a_name_of_its_own_is_known_by_how_it_says_hello() {
+        let ulid = "01M7ZY9KW89PPVYDGVYHR8BA1A";
+        let none = Capabilities::default();
+        let empty = Capabilities { agents: Some(AgentList::Names(vec![])), ..none.clone() };
+        let one = vec!["a".to_owned()];
+        let some = Capabilities { agents: Some(AgentList::Names(one)), ..none.clone() };
+        assert_eq!(Profile::guess_by_hello(ulid, &empty), Profile::Python);
+        assert_eq!(Profile::guess_by_hello(ulid, &none), Profile::Default);
+        assert_eq!(Profile::guess_by_hello(ulid, &some), Profile::Default);
+        for id in ["msg_01M7ZY9KW89PPVYDGVYHR8BA1A", "01m7zy9kw89ppvydgvyhr8ba1a", "1"] {
+            assert_eq!(Profile::guess_by_hello(id, &empty), Profile::Default, "{id}");
+        }
+    }
 
     #[test]
     fn a_client_is_known_by_a_whole_word_of_its_name() {

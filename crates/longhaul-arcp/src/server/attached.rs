@@ -66,7 +66,9 @@ pub(super) enum What {
         job_id: String,
     },
     Unsubscribe,
-    Leave,
+    Leave {
+        is_answered: bool,
+    },
     /// It could not be understood, or may not be asked.
     Nothing,
 }

@@ -18,7 +18,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU64;
 
 /// What stands for the session in an error before there is one: known clients read no error without.
-pub(super) const NO_SESSION: &str = "sess_00000000000000000000000000";
+pub const NO_SESSION: &str = "sess_00000000000000000000000000";
 
 /// A connection that has no session yet.
 #[derive(Debug)]
@@ -104,7 +104,10 @@ impl Connection {
     fn knock(&mut self, wish: Wish) {
         let names = wish.capabilities.features.iter().flatten().map(String::as_str);
         let features = self.config.features.agreed_with(&Features::named(names));
-        let guess = Profile::guess(&wish.client.name, wish.client.fingerprint.as_deref());
+        let guess = match Profile::guess(&wish.client.name, wish.client.fingerprint.as_deref()) {
+            Profile::Default => Profile::guess_by_hello(&wish.id, &wish.capabilities),
+            named => named,
+        };
         let ask = self.next_ask();
         let State::Knocking(knocking) = &mut self.state else { return };
         let encodings = wish.capabilities.encodings;

@@ -24,6 +24,8 @@ pub use ask::{
     Opened, Output, Submission, Submitted, Subscribing,
 };
 
+pub use handshake::NO_SESSION;
+
 use crate::codec;
 use crate::features::Features;
 use crate::id::Seed;

@@ -45,8 +45,10 @@ impl Connection {
             What::Cancel { .. } => self.reply_cancel(request, now),
             What::List { .. } | What::Subscribe { .. } => self.reply_read(request),
             What::Unsubscribe => {}
-            What::Leave => {
-                self.tell(Message::Closed);
+            What::Leave { is_answered } => {
+                if *is_answered {
+                    self.tell(Message::Closed);
+                }
                 self.end(Close::BYE);
             }
             What::Nothing => self.reply_error(&request),

@@ -12,7 +12,7 @@ use crate::limits::{
     ID_BYTES_MAX, KEY_BYTES_MAX, OPEN_ASKS_MAX, PAGE_ENTRIES, PAGE_ENTRIES_MAX, REASON_BYTES_MAX,
 };
 use crate::message::{
-    Cancel, Envelope, Filter, LeaseMap, ListJobs, Message, Ping, Pong, Submit, Subscribe,
+    Bye, Cancel, Envelope, Filter, LeaseMap, ListJobs, Message, Ping, Pong, Submit, Subscribe,
 };
 use crate::trace::Trace;
 use longhaul_core::time::Timestamp;
@@ -51,14 +51,8 @@ impl Connection {
             Message::Subscribe(subscribe) => self.on_subscribe(asker, &subscribe),
             Message::Unsubscribe(unsubscribe) => self.on_unsubscribe(asker, unsubscribe.job_id),
             // [arcp §6.7] Jobs go on, and the session can be gone on with.
-            Message::Bye(_) => self.end(Close::BYE),
-            Message::Close(bye) => {
-                let reason = clipped(bye.reason);
-                self.ask(asker, What::Leave, Ask::Leave { reason });
-                if let State::Attached(attached) = &mut self.state {
-                    attached.is_leaving = true;
-                }
-            }
+            Message::Bye(bye) => self.on_leave(asker, bye, false),
+            Message::Close(bye) => self.on_leave(asker, bye, true),
             Message::Hello(_) | Message::Resume(_) => {
                 self.refuse(asker, invalid("this connection has its session"));
             }
@@ -73,6 +67,15 @@ impl Connection {
             | Message::Subscribed(_)) => {
                 self.refuse(asker, invalid(format!("`{}` is for runtimes to say", other.name())));
             }
+        }
+    }
+
+    /// The client leaves: what it asked before is answered first, and what it says after is not heard.
+    fn on_leave(&mut self, asker: Asker, bye: Bye, is_answered: bool) {
+        let reason = clipped(bye.reason);
+        self.ask(asker, What::Leave { is_answered }, Ask::Leave { reason });
+        if let State::Attached(attached) = &mut self.state {
+            attached.is_leaving = true;
         }
     }
 

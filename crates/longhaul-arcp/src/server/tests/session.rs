@@ -154,21 +154,23 @@ fn a_frame_that_is_sent_again_is_done_once() {
 
 #[test]
 fn a_farewell_is_heard_and_a_close_is_answered() {
-    let mut rig = Rig::welcomed();
-    assert_eq!(rig.say("session.bye", json!({"reason": "done"})), [""; 0]);
-    assert_eq!(rig.closed, Some(Close::BYE));
-    let mut rig = Rig::welcomed();
-    rig.say("job.submit", json!({"agent": "echo"}));
-    rig.say("session.close", json!({}));
-    assert_eq!(rig.say("session.ping", ping()), [""; 0], "nothing is heard after that");
-    let (leave, _) = rig.asks.pop().unwrap();
-    assert_eq!(
-        rig.answer_to(leave, Ok(Answer::Done)),
-        [""; 0],
-        "what was asked before comes first"
-    );
-    assert_eq!(kinds(&rig.answer(accepted("job_1"))), ["job.accepted", "session.closed"]);
-    assert_eq!(rig.closed, Some(Close::BYE));
+    let endings: [(&str, &[&str]); 2] = [
+        ("session.bye", &["job.accepted"]),
+        ("session.close", &["job.accepted", "session.closed"]),
+    ];
+    for (farewell, last) in endings {
+        let mut rig = Rig::welcomed();
+        rig.say("job.submit", json!({"agent": "echo"}));
+        rig.say(farewell, json!({"reason": "done"}));
+        assert_eq!(rig.say("session.ping", ping()), [""; 0], "nothing is heard after that");
+        let (leave, Ask::Leave { reason }) = rig.asks.pop().unwrap() else { panic!("{farewell}") };
+        assert_eq!(reason.as_deref(), Some("done"));
+        let early = rig.answer_to(leave, Ok(Answer::Done));
+        assert_eq!(early, [""; 0], "what was asked before comes first");
+        assert_eq!(rig.closed, None);
+        assert_eq!(kinds(&rig.answer(accepted("job_1"))), last);
+        assert_eq!(rig.closed, Some(Close::BYE));
+    }
 }
 
 #[test]
