@@ -13,8 +13,10 @@ const READ_BYTES: usize = 64 * 1_024;
 #[command(after_help = "Examples:
   longhaul arcp --stdio --as alice
 
-A client of the Agent Runtime Control Protocol starts this as its server. It ends when the client says
-bye or its output ends; jobs go on. Without --as the client's token has to be one of `longhaul token`.")]
+A client of the Agent Runtime Control Protocol starts this as its server. It ends when the client
+says bye or its output ends, after what was asked was answered; jobs go on. Without --as the
+client's token has to be one of `longhaul token`. If the daemon goes away it exits 4, and the
+session can be resumed.")]
 pub(super) struct Arcp {
     /// Speak on the standard streams
     #[arg(long, required = true)]

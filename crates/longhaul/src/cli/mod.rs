@@ -153,7 +153,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, roots: Roots) -> Exit
         Err(error) => return misread(&error, &arguments),
     };
     let global = arguments.global;
-    let output = Output::new(global.json, global.quiet, global.color);
+    // Nothing but frames may stand on the stdout of a session, not even an error.
+    let json = global.json && !matches!(arguments.command, Command::Arcp(_));
+    let output = Output::new(json, global.quiet, global.color);
     let caller = Caller { output, roots, url: global.url };
     match dispatch(arguments.command, &caller) {
         Ok(Leave(code)) => ExitCode::from(code),

@@ -1,26 +1,38 @@
 //! A session over lines: frames of one client, one a line, are carried to the daemon's session socket
-//! and back. Understands no more of them than it needs to leave in order.
+//! and back. Understands no more of them than it needs to leave in order. Both directions go on side by
+//! side, so that neither end waits for the other one to read.
 
-use super::error::ClientError;
+use super::error::{ClientError, ErrorKind};
 use super::methods::{Client, segment};
 use super::options::{Options, Target};
+use crate::ids;
+use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use longhaul_arcp::codec;
+use longhaul_arcp::error::Code;
+use longhaul_arcp::id::Seed;
 use longhaul_arcp::limits::{INBOUND_BYTES_MAX, OUTBOUND_BYTES_MAX};
+use longhaul_arcp::message::{Bye, Envelope, Error as SessionError, Message as Said};
+use longhaul_arcp::server::NO_SESSION;
 use serde::Deserialize;
-use serde_json::json;
 use std::io;
+use std::pin::pin;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// How long the answers to what was asked before the end of the input may take.
-const LAST_ANSWERS_MAX: Duration = Duration::from_secs(10);
+const LAST_ANSWERS_MAX: Duration = Duration::from_secs(30);
 /// Bytes of one frame that is taken from the daemon: more than it sends.
 const FRAME_BYTES_MAX: usize = 2 * OUTBOUND_BYTES_MAX;
+/// Lines that could not be carried and wait for being told so.
+const UNFIT_LINES_MAX: usize = 16;
 
 /// Whatever bytes go over.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -29,20 +41,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 /// A session socket.
 type Socket = WebSocketStream<Box<dyn Stream>>;
 
-/// What of a frame is read here.
-#[derive(Deserialize)]
-struct Glance {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    session_id: Option<String>,
-}
-
 /// Carries frames until the client leaves, its input ends, or the daemon goes away. `vouched` is whom
 /// the person at the daemon's own socket vouches for; otherwise the client brings a token.
 ///
 /// # Errors
-/// Unavailable: the daemon cannot be reached, or went away.
+/// Refused: the daemon turned the client away. Unavailable: it cannot be reached, or went away; the
+/// session can be resumed.
 pub async fn carry(
     options: Options,
     vouched: Option<&str>,
@@ -50,12 +54,20 @@ pub async fn carry(
     output: impl AsyncWrite + Unpin,
 ) -> Result<(), ClientError> {
     let target = options.target.clone();
+    if let (Some(name), Target::Tcp(authority)) = (vouched, &target) {
+        let words = format!("nobody can vouch for `{name}` at `{authority}`, over a network");
+        let error = ClientError::new(ErrorKind::Usage, "bad_request", words);
+        return Err(error.hint("leave `--as` out, and let the client bring its token"));
+    }
     // Starts the daemon, if that is wished.
     drop(Client::connect(options).await?);
-    let socket = dial(&target, vouched).await.map_err(|error| {
-        ClientError::unavailable(format!("the daemon holds no sessions: {error}"))
+    let socket = dial(&target, vouched).await.map_err(|error| match error {
+        Error::Http(answer) => {
+            ClientError::answered(answer.status(), answer.body().as_deref().unwrap_or_default())
+        }
+        error => ClientError::unavailable(format!("the daemon holds no sessions: {error}")),
     })?;
-    Carrier { socket, input, output, line: Vec::new(), session: None }.run().await
+    exchange(socket, input, output).await
 }
 
 async fn dial(target: &Target, vouched: Option<&str>) -> Result<Socket, Error> {
@@ -73,176 +85,263 @@ async fn dial(target: &Target, vouched: Option<&str>) -> Result<Socket, Error> {
     Ok(socket)
 }
 
-struct Carrier<I, O> {
+async fn exchange(
     socket: Socket,
-    input: I,
-    output: O,
-    /// The line so far.
-    line: Vec<u8>,
-    /// The session, once the daemon has named it.
-    session: Option<String>,
+    input: impl AsyncBufRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+) -> Result<(), ClientError> {
+    let name = ids::connection_id().map_err(|error| {
+        ClientError::unavailable(format!("the system gives no random numbers: {error}"))
+    })?;
+    let (sink, stream) = socket.split();
+    let (unfit, unfit_lines) = mpsc::channel(UNFIT_LINES_MAX);
+    let session = Session::default();
+    let ids = Seed::new(name.as_str());
+    let mut up = Up { sink, input, unfit, ids, session: &session, has_asked: false };
+    let down = Down { stream, output, unfit_lines, ids, count: 1, session: &session };
+    let mut down = pin!(down.run());
+    tokio::select! {
+        ended = &mut down => return ended,
+        over = up.run() => over?,
+    }
+    if !up.has_asked {
+        return Ok(());
+    }
+    let last = async {
+        tokio::select! {
+            ended = &mut down => ended,
+            () = up.leave() => down.await,
+        }
+    };
+    let late = || ClientError::unavailable("the daemon has not answered what was asked last");
+    tokio::time::timeout(LAST_ANSWERS_MAX, last).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// What came.
-enum Came {
-    Line(Line),
-    Frame(Option<Result<Message, Error>>),
+/// The session, once the daemon has named it.
+#[derive(Default)]
+struct Session {
+    id: OnceLock<String>,
+    is_known: Notify,
+}
+
+impl Session {
+    fn set(&self, id: String) {
+        // A connection has one session, so the first welcome is the only one.
+        if self.id.set(id).is_ok() {
+            self.is_known.notify_one();
+        }
+    }
+
+    async fn wait(&self) -> &str {
+        loop {
+            if let Some(id) = self.id.get() {
+                return id;
+            }
+            self.is_known.notified().await;
+        }
+    }
+}
+
+/// From the client to the daemon.
+struct Up<'a, I> {
+    sink: SplitSink<Socket, Message>,
+    input: I,
+    /// Tells the other direction what could not be carried.
+    unfit: mpsc::Sender<String>,
+    ids: Seed,
+    session: &'a Session,
+    /// Whether anything was carried that could be answered.
+    has_asked: bool,
+}
+
+impl<I: AsyncBufRead + Unpin> Up<'_, I> {
+    /// Returns at the end of the input.
+    async fn run(&mut self) -> Result<(), ClientError> {
+        loop {
+            let line = read_line(&mut self.input).await.map_err(|error| {
+                ClientError::unavailable(format!("the input cannot be read: {error}"))
+            })?;
+            match line {
+                Line::Whole(line) => match String::from_utf8(line) {
+                    Ok(text) if text.trim().is_empty() => {}
+                    Ok(text) => {
+                        self.has_asked = true;
+                        self.send(text).await;
+                    }
+                    Err(_) => self.refuse("the line is not UTF-8".to_owned()).await,
+                },
+                Line::TooLong => {
+                    let words = format!("the line is longer than {INBOUND_BYTES_MAX} bytes");
+                    self.refuse(words).await;
+                }
+                Line::End => return Ok(()),
+            }
+        }
+    }
+
+    async fn send(&mut self, text: String) {
+        if self.sink.send(Message::text(text)).await.is_err() {
+            // Why it is gone is what the other direction hears last.
+            std::future::pending().await
+        }
+    }
+
+    async fn refuse(&self, words: String) {
+        if self.unfit.send(words).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Says bye in the client's name: what was asked before it is still answered, and the session can be
+    /// gone on with.
+    async fn leave(&mut self) {
+        let session = self.session.wait().await;
+        let bye = Said::Bye(Bye { reason: Some("the input is over".to_owned()) });
+        let envelope = Envelope::new(self.ids.id("msg_", 0), session, bye);
+        self.send(codec::write(&envelope)).await;
+    }
+}
+
+/// From the daemon to the client.
+struct Down<'a, O> {
+    stream: SplitStream<Socket>,
+    output: O,
+    unfit_lines: mpsc::Receiver<String>,
+    ids: Seed,
+    /// Ids that were given.
+    count: u64,
+    session: &'a Session,
+}
+
+/// What of a frame is read here.
+#[derive(Deserialize)]
+struct Glance {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    session_id: Option<String>,
+}
+
+impl<O: AsyncWrite + Unpin> Down<'_, O> {
+    /// Returns when the session is over for this client.
+    async fn run(mut self) -> Result<(), ClientError> {
+        loop {
+            let text = tokio::select! {
+                Some(words) = self.unfit_lines.recv() => self.refusal(words),
+                came = self.stream.next() => match came {
+                    Some(Ok(Message::Text(text))) => {
+                        self.welcomed(text.as_str());
+                        text.as_str().to_owned()
+                    }
+                    Some(Ok(Message::Close(close))) => return closed(close),
+                    Some(Ok(_)) => continue,
+                    Some(Err(error)) => return Err(gone(&error.to_string())),
+                    None => return Err(gone("the connection broke off")),
+                },
+            };
+            if self.write(&text).await.is_err() {
+                // Nobody reads any more: the client has left without a word.
+                return Ok(());
+            }
+        }
+    }
+
+    async fn write(&mut self, text: &str) -> io::Result<()> {
+        self.output.write_all(text.as_bytes()).await?;
+        self.output.write_all(b"\n").await?;
+        self.output.flush().await
+    }
+
+    /// Takes note of the session that a frame welcomes to.
+    fn welcomed(&self, text: &str) {
+        if self.session.id.get().is_none()
+            && let Some(id) = session_welcomed_to(text)
+        {
+            self.session.set(id);
+        }
+    }
+
+    /// What the client is told of a line that could not be carried.
+    fn refusal(&mut self, message: String) -> String {
+        let code = Code::InvalidRequest;
+        let details = None;
+        let error = SessionError { code, message, retryable: false, details, request_id: None };
+        let session = self.session.id.get().map_or(NO_SESSION, String::as_str);
+        self.count += 1;
+        let id = self.ids.id("msg_", self.count);
+        codec::write(&Envelope::new(id, session, Said::Error(error)))
+    }
+}
+
+fn session_welcomed_to(text: &str) -> Option<String> {
+    let glance: Glance = serde_json::from_str(text).ok()?;
+    glance.session_id.filter(|_| glance.kind == "session.welcome")
+}
+
+/// How a connection that was closed in order is told.
+fn closed(close: Option<CloseFrame>) -> Result<(), ClientError> {
+    let Some(close) = close else { return Err(gone("it closed the connection")) };
+    match (close.code, close.reason.as_str()) {
+        (CloseCode::Normal, _) => Ok(()),
+        (CloseCode::Policy, "unauthenticated") => {
+            let words = "the client's token is good for nothing here";
+            let error = ClientError::new(ErrorKind::Refused, "unauthenticated", words);
+            Err(error.hint("`longhaul token add NAME` makes a token; `--as NAME` does without one"))
+        }
+        (_, reason) => Err(gone(reason)),
+    }
+}
+
+fn gone(why: &str) -> ClientError {
+    ClientError::unavailable(format!("the daemon went away: {why}"))
+        .hint("jobs go on, and the session can be resumed")
 }
 
 /// What a read of the input gave.
+#[derive(Debug, PartialEq, Eq)]
 enum Line {
     Whole(Vec<u8>),
     TooLong,
     End,
 }
 
-impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Carrier<I, O> {
-    async fn run(mut self) -> Result<(), ClientError> {
-        let mut is_skipping = false;
-        loop {
-            let came = tokio::select! {
-                frame = self.socket.next() => Came::Frame(frame),
-                line = read_line(&mut self.input, &mut self.line, &mut is_skipping) => {
-                    Came::Line(line.map_err(|error| no_input(&error))?)
-                }
-            };
-            match came {
-                Came::Frame(frame) => {
-                    if self.frame(frame).await? {
-                        return Ok(());
-                    }
-                }
-                Came::Line(Line::Whole(line)) => self.line(line).await?,
-                Came::Line(Line::TooLong) => {
-                    tracing::warn!(bytes = INBOUND_BYTES_MAX, "a line that is longer was left out");
-                }
-                Came::Line(Line::End) => return self.leave().await,
-            }
-        }
-    }
-
-    async fn line(&mut self, line: Vec<u8>) -> Result<(), ClientError> {
-        match String::from_utf8(line) {
-            Ok(text) if text.trim().is_empty() => Ok(()),
-            Ok(text) => self.send(text).await,
-            Err(_) => {
-                tracing::warn!("a line that is not UTF-8 was left out");
-                Ok(())
-            }
-        }
-    }
-
-    async fn send(&mut self, text: String) -> Result<(), ClientError> {
-        match self.socket.send(Message::text(text)).await {
-            // What it said before it closed is still to be read.
-            Ok(()) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => Ok(()),
-            Err(error) => Err(gone(&error)),
-        }
-    }
-
-    /// True once the session is over for this client.
-    async fn frame(&mut self, frame: Option<Result<Message, Error>>) -> Result<bool, ClientError> {
-        match frame {
-            Some(Ok(Message::Text(text))) => {
-                if self.session.is_none() {
-                    self.session = welcomed(text.as_str());
-                }
-                let written = async {
-                    self.output.write_all(text.as_bytes()).await?;
-                    self.output.write_all(b"\n").await?;
-                    self.output.flush().await
-                };
-                // Nobody reads any more: the client has left without a word.
-                Ok(written.await.is_err())
-            }
-            Some(Ok(Message::Close(close))) => match close {
-                Some(close) if close.code != CloseCode::Normal => Err(ClientError::unavailable(
-                    format!("the daemon closed the session's connection: {}", close.reason),
-                )),
-                Some(_) | None => Ok(true),
-            },
-            Some(Ok(_)) => Ok(false),
-            Some(Err(error)) => Err(gone(&error)),
-            None => Ok(true),
-        }
-    }
-
-    /// The input is over: what was asked is still answered, and the session can be gone on with.
-    async fn leave(mut self) -> Result<(), ClientError> {
-        let Some(session) = self.session.clone() else { return Ok(()) };
-        let close = json!({
-            "arcp": "1.1", "id": "msg_00000000000000000000000000", "type": "session.close",
-            "session_id": session, "payload": { "reason": "the input is over" },
-        });
-        self.send(close.to_string()).await?;
-        let rest = async {
-            loop {
-                let frame = self.socket.next().await;
-                if self.frame(frame).await? {
-                    return Ok(());
-                }
-            }
-        };
-        tokio::time::timeout(LAST_ANSWERS_MAX, rest).await.unwrap_or(Ok(()))
-    }
-}
-
-/// The session that a frame welcomes to.
-fn welcomed(text: &str) -> Option<String> {
-    let glance: Glance = serde_json::from_str(text).ok()?;
-    glance.session_id.filter(|_| glance.kind == "session.welcome")
-}
-
-/// Reads on in a line. May be dropped at any moment: what was read is in `line`.
-async fn read_line(
-    input: &mut (impl AsyncBufRead + Unpin),
-    line: &mut Vec<u8>,
-    is_skipping: &mut bool,
-) -> io::Result<Line> {
+/// The next line, without its end. One that is too long is read to its end, and not kept.
+async fn read_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Line> {
+    let mut line = Vec::new();
+    let (mut is_too_long, mut is_any) = (false, false);
     loop {
         let bytes = input.fill_buf().await?;
-        if bytes.is_empty() {
-            let rest = std::mem::take(line);
-            let is_whole = !rest.is_empty() && !*is_skipping;
-            return Ok(if is_whole { Line::Whole(rest) } else { Line::End });
-        }
+        let is_over = bytes.is_empty();
+        is_any |= !is_over;
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let taken = end.map_or(bytes.len(), |end| end + 1);
-        if !*is_skipping {
+        if !is_too_long {
             line.extend_from_slice(&bytes[..end.unwrap_or(taken)]);
         }
         input.consume(taken);
         if line.len() > INBOUND_BYTES_MAX {
-            *line = Vec::new();
-            *is_skipping = true;
+            line = Vec::new();
+            is_too_long = true;
         }
-        if end.is_some() {
-            if std::mem::take(is_skipping) {
-                return Ok(Line::TooLong);
-            }
-            return Ok(Line::Whole(std::mem::take(line)));
+        if end.is_none() && !is_over {
+            continue;
         }
+        return Ok(match (is_any, is_too_long) {
+            (false, _) => Line::End,
+            (true, true) => Line::TooLong,
+            (true, false) => Line::Whole(line),
+        });
     }
-}
-
-fn gone(error: &Error) -> ClientError {
-    ClientError::unavailable(format!("the daemon went away: {error}"))
-        .hint("the session can be resumed; jobs go on")
-}
-
-fn no_input(error: &io::Error) -> ClientError {
-    ClientError::unavailable(format!("the input cannot be read: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn lines(input: &[u8]) -> Vec<String> {
-        let (mut input, mut line, mut is_skipping) = (input, Vec::new(), false);
+    async fn lines(mut input: &[u8]) -> Vec<String> {
         let mut read = Vec::new();
         loop {
-            match read_line(&mut input, &mut line, &mut is_skipping).await.unwrap() {
+            match read_line(&mut input).await.unwrap() {
                 Line::Whole(line) => read.push(format!("{} {:?}", line.len(), line.first())),
                 Line::TooLong => read.push("too long".to_owned()),
                 Line::End => return read,
@@ -258,14 +357,28 @@ mod tests {
             lines(input.as_bytes()).await,
             ["1 Some(97)", "0 None", "too long", "2 Some(98)", "1 Some(100)"]
         );
+        assert_eq!(lines(long.as_bytes()).await, ["too long"]);
+        assert_eq!(lines(&long.as_bytes()[1..]).await, [format!("{INBOUND_BYTES_MAX} Some(120)")]);
         assert_eq!(lines(b"").await, [""; 0]);
     }
 
     #[test]
     fn only_a_welcome_names_the_session() {
         let frame = |kind: &str| format!(r#"{{"type":"{kind}","session_id":"sess_1"}}"#);
-        assert_eq!(welcomed(&frame("session.welcome")).as_deref(), Some("sess_1"));
-        assert_eq!(welcomed(&frame("session.error")), None);
-        assert_eq!(welcomed("x"), None);
+        assert_eq!(session_welcomed_to(&frame("session.welcome")).as_deref(), Some("sess_1"));
+        assert_eq!(session_welcomed_to(&frame("session.error")), None);
+        assert_eq!(session_welcomed_to("x"), None);
+    }
+
+    #[test]
+    fn only_an_orderly_end_is_none_of_our_concern() {
+        let end = |code, reason: &'static str| {
+            closed(Some(CloseFrame { code, reason: reason.into() })).map_err(|error| error.kind)
+        };
+        assert_eq!(end(CloseCode::Normal, "bye"), Ok(()));
+        assert_eq!(end(CloseCode::Policy, "unauthenticated"), Err(ErrorKind::Refused));
+        assert_eq!(end(CloseCode::Policy, "silent"), Err(ErrorKind::Unavailable));
+        assert_eq!(end(CloseCode::Restart, "restart"), Err(ErrorKind::Unavailable));
+        assert_eq!(closed(None).map_err(|error| error.kind), Err(ErrorKind::Unavailable));
     }
 }

@@ -1,7 +1,7 @@
 //! What stands before a session: names, paths, frames that are none, silence, and the other ways in.
 
 use crate::arcp_support::{Client, Runtime, hello};
-use crate::harness::{Home, eventually, pid_of, signal};
+use crate::harness::{Home, pid_of, signal};
 use longhaul::serve::{Listen, TlsFiles};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -202,43 +202,6 @@ fn others_are_not_listened_to_without_what_that_takes() {
         assert_eq!(ran.code, code, "{ran:?}");
         assert!(ran.stderr.contains("error: ") && ran.stderr.contains(words), "{ran:?}");
     }
-}
-
-#[test]
-fn a_client_on_the_standard_streams_is_answered_line_by_line() {
-    let home = Home::new();
-    let mut child = home
-        .command(&["arcp", "--stdio", "--as", "alice"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
-    let frame = |id: &str, kind: &str, session: &Value, payload: Value| {
-        let mut frame = json!({ "arcp": "1.1", "id": id, "type": kind, "payload": payload });
-        if session.is_string() {
-            frame["session_id"] = session.clone();
-        }
-        frame.to_string()
-    };
-    let hello = frame("1", "session.hello", &Value::Null, hello("any", json!({})));
-    write!(input, "\n{hello}\r\n\n").unwrap();
-    let welcome = next();
-    assert_eq!(welcome["type"], "session.welcome");
-    let session = &welcome["session_id"];
-    writeln!(input, "{}", frame("2", "job.submit", session, json!({ "agent": "nobody" }))).unwrap();
-    assert_eq!(next()["payload"]["code"], "AGENT_NOT_AVAILABLE");
-    writeln!(input, "{}", frame("3", "session.list_jobs", session, json!({}))).unwrap();
-    drop(input);
-    // What was asked before the end of the input is answered.
-    assert_eq!(next()["type"], "session.jobs");
-    assert_eq!(next()["type"], "session.closed");
-    assert!(lines.next().is_none());
-    assert!(child.wait().unwrap().success());
-    eventually("nobody is connected", || home.json(&["daemon", "status"])["running"] == true);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,8 @@ mod arcp_jobs;
 #[cfg(test)]
 mod arcp_sessions;
 #[cfg(test)]
+mod arcp_stdio;
+#[cfg(test)]
 mod arcp_support;
 #[cfg(test)]
 mod arcp_transport;
