@@ -49,6 +49,8 @@ impl Close {
     pub const NO_HANDSHAKE: Self = Self { code: 1008, reason: "no handshake" };
     /// The client could not prove who it is.
     pub const UNAUTHENTICATED: Self = Self { code: 1008, reason: "unauthenticated" };
+    /// What proved who the client is, does so no more.
+    pub const LAPSED: Self = Self { code: 1008, reason: "the token is no longer good; resume" };
     /// Another connection goes on with the session.
     pub const DISPLACED: Self = Self { code: 1008, reason: "the session goes on elsewhere" };
     /// The client has gone silent.

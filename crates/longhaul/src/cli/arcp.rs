@@ -1,7 +1,7 @@
 //! `longhaul arcp`: a session of one client on the standard streams.
 
+use super::Caller;
 use super::error::{CliError, Leave};
-use super::{Caller, options};
 use crate::client::carry;
 use tokio::io::BufReader;
 
@@ -27,9 +27,9 @@ pub(super) struct Arcp {
 }
 
 impl Arcp {
-    pub(super) async fn run(self, _caller: &Caller) -> Result<Leave, CliError> {
+    pub(super) async fn run(self, caller: &Caller) -> Result<Leave, CliError> {
         let input = BufReader::with_capacity(READ_BYTES, tokio::io::stdin());
-        carry(options(true)?, self.vouched.as_deref(), input, tokio::io::stdout()).await?;
+        carry(caller.options(true)?, self.vouched.as_deref(), input, tokio::io::stdout()).await?;
         Ok(Leave::OK)
     }
 }

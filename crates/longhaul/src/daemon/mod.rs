@@ -35,7 +35,7 @@ mod turns;
 mod worktrees;
 
 pub use courier::{Courier, Tested, check_secret, check_url, shown_url};
-pub use doors::{Doors, IssuerSetting, PassingToken, Principal, SigningAlgorithm};
+pub use doors::{Doors, IssuerSetting, PassingToken, Principal, Proof, SigningAlgorithm, Standing};
 pub use doubts::Doubts;
 pub use feeds::{Feeds, Seat};
 pub use handle::{AskError, EngineHandle};

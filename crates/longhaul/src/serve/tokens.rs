@@ -69,7 +69,10 @@ pub(super) async fn revoke(
             Err(Failure::new(StatusCode::NOT_FOUND, "no_token", message)
                 .hint("`longhaul token list` shows what there is"))
         }
-        Reply::Revoked(revoked) => Ok(Json(api::TokensRevoked { revoked })),
+        Reply::Revoked(revoked) => {
+            ports.doors.revoked();
+            Ok(Json(api::TokensRevoked { revoked }))
+        }
         _ => Err(odd_reply()),
     }
 }

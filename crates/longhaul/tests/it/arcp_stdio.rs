@@ -188,3 +188,17 @@ fn a_daemon_that_is_killed_ends_it_and_the_session_is_resumed() {
     again.input = None;
     assert_eq!(again.ended().1, 0);
 }
+
+#[test]
+fn a_job_is_no_person_who_could_vouch_for_anybody() {
+    let home = Home::new();
+    let mut client = Client::welcomed(&home);
+    let frame = client.frame("session.hello", hello("any", json!({})));
+    client.input = None;
+    assert_eq!(client.ended().1, 0);
+    let script = "printf '%s\\n' \"$1\" | \"$2\" arcp --stdio --as alice";
+    let program = env!("CARGO_BIN_EXE_longhaul");
+    let ran = home.run(&["run", "--", "sh", "-c", script, "sh", &frame, program]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.text().contains("UNAUTHENTICATED"), "{}", ran.text());
+}

@@ -28,7 +28,11 @@ impl Runtime {
 
     /// With these settings.
     pub(crate) async fn start_with(settings: &str) -> Self {
-        let place = Place::new();
+        Self::set_up(Place::new(), settings).await
+    }
+
+    /// With these settings, in a home that is yet to be made.
+    pub(crate) async fn set_up(place: Place, settings: &str) -> Self {
         std::fs::create_dir(place.home()).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(place.home(), mode).unwrap();

@@ -15,6 +15,8 @@ mod arcp_stdio;
 #[cfg(test)]
 mod arcp_support;
 #[cfg(test)]
+mod arcp_tokens;
+#[cfg(test)]
 mod arcp_transport;
 #[cfg(test)]
 mod bad_days;

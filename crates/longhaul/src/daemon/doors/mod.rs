@@ -11,9 +11,11 @@ use super::readers::Readers;
 use crate::clock::Clock;
 use crate::ids;
 use longhaul_core::port::{Record, Table};
+use longhaul_core::time::Timestamp;
 use longhaul_core::token::{Token, TokenRole};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 /// Bytes of a text that is looked at as a token.
 const TOKEN_BYTES_MAX: usize = 16 * 1_024;
@@ -25,6 +27,43 @@ pub struct Principal {
     pub name: String,
     /// Whether it may see and do everything that the owner of the home may.
     pub is_operator: bool,
+    /// What that rests on.
+    pub proof: Proof,
+}
+
+/// What proves who somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A token of this home, good until it is revoked.
+    Token,
+    /// A token of an issuer that was configured.
+    Signed {
+        /// From then on it is good for nothing.
+        until: Timestamp,
+    },
+    /// The word of a person at the home's own socket.
+    Word,
+}
+
+/// Watches over a proof while somebody is connected because of it.
+pub struct Standing {
+    doors: Doors,
+    principal: String,
+    proof: Proof,
+    revocations: watch::Receiver<u64>,
+    /// After how many revocations the token was last seen to be good.
+    checked: Option<u64>,
+}
+
+impl std::fmt::Debug for Standing {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { principal, proof, checked, .. } = self;
+        out.debug_struct("Standing")
+            .field("principal", principal)
+            .field("proof", proof)
+            .field("checked", checked)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A token that lives as long as its daemon, and in no file.
@@ -55,6 +94,8 @@ pub struct Doors {
     passing: Arc<[Known]>,
     issuers: Arc<[Issuer]>,
     clock: Clock,
+    /// How often tokens were revoked.
+    revocations: Arc<watch::Sender<u64>>,
 }
 
 /// A token by its hash.
@@ -73,7 +114,8 @@ impl Doors {
     ) -> Result<Self, String> {
         let passing = passing.iter().map(Known::of).collect();
         let issuers = issuers.iter().map(Issuer::load).collect::<Result<_, _>>()?;
-        Ok(Self { readers, passing, issuers, clock })
+        let revocations = Arc::new(watch::Sender::new(0));
+        Ok(Self { readers, passing, issuers, clock, revocations })
     }
 
     /// Who brings this token; nobody if it is good for nothing.
@@ -91,15 +133,50 @@ impl Doors {
         }
         let now = self.clock.now();
         // Two dots, and in no token of ours.
-        let signed = self.issuers.iter().filter(|_| token.split('.').count() == 3);
-        if let Some(principal) = signed.filter_map(|issuer| issuer.principal(token, now)).next() {
-            return Ok(Some(principal));
+        if token.split('.').count() == 3 {
+            let signed = self.issuers.iter().find_map(|issuer| issuer.principal(token, now));
+            if signed.is_some() {
+                return Ok(signed);
+            }
         }
         let stored = self.readers.glance(move |reader| {
             let row = reader.load(Table::Token, &sha256)?;
             Ok(row.as_ref().map(Token::from_row).transpose()?)
         });
         Ok(stored.await?.map(|token| Principal::of(token.principal, token.role)))
+    }
+
+    /// Whether the principal has a token that is good now. One whose tokens somebody else gives out has
+    /// none that could be known here.
+    ///
+    /// # Errors
+    /// As for [`Readers::glance`].
+    pub async fn has_token(&self, principal: &str) -> Result<bool, AskError> {
+        if self.passing.iter().any(|known| known.principal.name == principal) {
+            return Ok(true);
+        }
+        let principal = principal.to_owned();
+        let any = self.readers.glance(move |reader| {
+            let rows = reader.rows(Table::Token, Some(&principal), "", 1)?;
+            Ok(!rows.is_empty())
+        });
+        any.await
+    }
+
+    /// Watches over what a principal came in with.
+    pub fn standing(&self, principal: &Principal) -> Standing {
+        Standing {
+            doors: self.clone(),
+            principal: principal.name.clone(),
+            proof: principal.proof,
+            revocations: self.revocations.subscribe(),
+            checked: None,
+        }
+    }
+
+    /// Tokens were revoked: whoever is connected because of one is not for much longer.
+    pub fn revoked(&self) {
+        self.revocations.send_modify(|count| *count += 1);
     }
 
     /// Whether anybody could come in.
@@ -115,6 +192,33 @@ impl Doors {
     }
 }
 
+impl Standing {
+    /// When time alone ends it.
+    pub const fn until(&self) -> Option<Timestamp> {
+        match self.proof {
+            Proof::Signed { until } => Some(until),
+            Proof::Token | Proof::Word => None,
+        }
+    }
+
+    /// Returns when the token was revoked. May be dropped at any moment and called again.
+    pub async fn lapsed(&mut self) {
+        while self.proof == Proof::Token {
+            let count = *self.revocations.borrow();
+            if self.checked != Some(count) {
+                // A store that cannot be read vouches for nobody.
+                if !self.doors.has_token(&self.principal).await.unwrap_or(false) {
+                    return;
+                }
+                self.checked = Some(count);
+            } else if self.revocations.changed().await.is_err() {
+                break;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
 impl Known {
     fn of(passing: &PassingToken) -> Self {
         let PassingToken { token, principal, role } = passing;
@@ -125,6 +229,6 @@ impl Known {
 
 impl Principal {
     fn of(name: String, role: TokenRole) -> Self {
-        Self { name, is_operator: role == TokenRole::Operator }
+        Self { name, is_operator: role == TokenRole::Operator, proof: Proof::Token }
     }
 }

@@ -99,9 +99,19 @@ enum Happened {
     Sent(bool),
     Answered(AskId, Answered, Option<Held>),
     Paged(Result<(Reading, Page), AskError>),
-    News(bool),
+    News(News),
     Due,
     Stopped,
+}
+
+/// What is heard of a session that is held.
+enum News {
+    /// It was told something.
+    Told,
+    /// Another connection has it now.
+    Displaced,
+    /// What its client came in with is good for nothing any more.
+    Lapsed,
 }
 
 /// Drives a connection to its end.
@@ -176,7 +186,7 @@ impl Drive {
         let is_sending = outgoing.is_sending();
         tokio::select! {
             biased;
-            is_ours = news(held) => Happened::News(is_ours),
+            news = news(held) => Happened::News(news),
             Some((id, answered, held)) = asks.next() => Happened::Answered(id, answered, held),
             paged = paged(feed) => Happened::Paged(paged),
             is_open = outgoing.send_some(), if is_sending => Happened::Sent(is_open),
@@ -188,7 +198,8 @@ impl Drive {
     /// How long to wait at most before looking at the time.
     fn patience(&self, now: Timestamp) -> Duration {
         let stalls_at = self.wire.outgoing.is_sending().then(|| self.moved_at.plus(STALLED_MAX));
-        let due_at = self.connection.due_at().into_iter().chain(stalls_at).min();
+        let lapses_at = self.held.as_ref().and_then(|held| held.standing.until());
+        let due_at = self.connection.due_at().into_iter().chain(stalls_at).chain(lapses_at).min();
         let wait = due_at.map_or(IDLE_MAX, |at| at.since(now).min(IDLE_MAX));
         Duration::from_millis(wait.get())
     }
@@ -198,6 +209,11 @@ impl Drive {
         let now = self.now();
         if !self.wire.outgoing.is_sending() {
             self.moved_at = now;
+        }
+        let lapses_at = self.held.as_ref().and_then(|held| held.standing.until());
+        if lapses_at.is_some_and(|until| now >= until) {
+            // Whatever is asked from now on is not done; the session can be gone on with.
+            self.connection.end(Close::LAPSED);
         }
         match happened {
             Happened::Came(Came::Text(text)) => self.connection.on_message(text.as_str(), now),
@@ -212,11 +228,12 @@ impl Drive {
                 self.connection.on_answer(id, answered, now);
             }
             Happened::Paged(paged) => self.paged(paged, now),
-            Happened::News(true) => self.has_news = true,
-            Happened::News(false) => {
+            Happened::News(News::Told) => self.has_news = true,
+            Happened::News(News::Displaced) => {
                 self.held = None;
                 self.connection.end(Close::DISPLACED);
             }
+            Happened::News(News::Lapsed) => self.connection.end(Close::LAPSED),
             Happened::Stopped => self.connection.end(Close::RESTART),
             Happened::Due => {
                 if self.wire.outgoing.is_sending() && now.since(self.moved_at) >= STALLED_MAX {
@@ -345,11 +362,14 @@ async fn tell(session: &Session, command: Command) -> Answered {
     session.ports().engine.ask(command).await.map(|_| Answer::Done).map_err(denial)
 }
 
-/// Whether the session is still ours, once it was told something or is not.
-async fn news(held: &mut Option<Held>) -> bool {
-    match held {
-        Some(held) => held.seat.news().await,
-        None => std::future::pending().await,
+/// What is heard next of the session that is held. May be dropped at any moment.
+async fn news(held: &mut Option<Held>) -> News {
+    let Some(held) = held else { return std::future::pending().await };
+    let Held { seat, standing, .. } = held;
+    tokio::select! {
+        biased;
+        () = standing.lapsed() => News::Lapsed,
+        is_ours = seat.news() => if is_ours { News::Told } else { News::Displaced },
     }
 }
 

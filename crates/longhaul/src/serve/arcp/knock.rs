@@ -2,7 +2,7 @@
 
 use super::drive::Line;
 use super::{From, denial};
-use crate::daemon::{AskError, EngineHandle, Principal, Seat};
+use crate::daemon::{AskError, EngineHandle, Principal, Proof, Seat, Standing};
 use crate::ids;
 use longhaul_arcp::error::{Code, Denial};
 use longhaul_arcp::message::{AgentEntry, ResumeRequest};
@@ -19,6 +19,7 @@ use std::io;
 pub(super) struct Held {
     pub(super) seat: Seat,
     pub(super) principal: Principal,
+    pub(super) standing: Standing,
     engine: EngineHandle,
 }
 
@@ -52,7 +53,7 @@ pub(super) async fn knock(line: &Line, knock: Knock) -> Result<(Opened, Held), D
 async fn principal(line: &Line, knock: &Knock) -> Result<Principal, Denial> {
     let ports = &line.host.ports;
     if let (From::Home, Some(name)) = (line.host.from, &line.vouched) {
-        return Ok(Principal { name: name.clone(), is_operator: false });
+        return Ok(Principal { name: name.clone(), is_operator: false, proof: Proof::Word });
     }
     let known = match (&knock.token, &knock.resume) {
         (Some(token), _) => ports.doors.principal(token).await.map_err(denial)?,
@@ -79,8 +80,14 @@ async fn owner(line: &Line, resume: &ResumeRequest) -> Result<Option<Principal>,
     let session = line.host.ports.readers.glance(row).await?;
     let sha256 = ids::sha256_hex(&resume.resume_token);
     let session = session.filter(|session| session.is_resumed_by(&sha256));
-    Ok(session
-        .map(|session| Principal { name: session.principal, is_operator: session.is_operator }))
+    let Some(session) = session else { return Ok(None) };
+    // Whose tokens were revoked, or are over and not given out here, has to bring a good one.
+    let has_token = line.host.ports.doors.has_token(&session.principal).await?;
+    Ok(has_token.then(|| Principal {
+        name: session.principal,
+        is_operator: session.is_operator,
+        proof: Proof::Token,
+    }))
 }
 
 /// Which session is asked for. Clients that do not say so bring a token that does.
@@ -151,7 +158,8 @@ async fn go_on(
 fn hold(line: &Line, principal: Principal, session: &SessionId, connection: &ConnectionId) -> Held {
     let ports = &line.host.ports;
     let seat = ports.feeds.watch(session, connection);
-    Held { seat, principal, engine: ports.engine.clone() }
+    let standing = ports.doors.standing(&principal);
+    Held { seat, principal, standing, engine: ports.engine.clone() }
 }
 
 fn opened(line: &Line, held: &Held, resume_token: String, after: u64) -> Opened {

@@ -14,6 +14,7 @@ mod wire;
 
 use self::drive::Line;
 use super::listen::Guest;
+use super::peer::Peer;
 use crate::daemon::{AskError, Ports};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Query, State};
@@ -80,11 +81,14 @@ struct Said {
 async fn upgrade(
     State(host): State<Arc<Host>>,
     guest: Option<Extension<Arc<Guest>>>,
+    peer: Option<Extension<Peer>>,
     Query(said): Query<Said>,
     socket: WebSocketUpgrade,
 ) -> Response {
     let guest = guest.map(|Extension(guest)| guest);
-    let vouched = said.vouched.filter(|_| host.from == From::Home);
+    // A job speaks with its person's voice, and is not that person.
+    let is_inside = peer.is_some_and(|Extension(peer)| matches!(peer, Peer::Inside(_)));
+    let vouched = said.vouched.filter(|_| host.from == From::Home && !is_inside);
     socket
         .read_buffer_size(READ_BYTES)
         .write_buffer_size(WRITE_BYTES)
