@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use longhaul_arcp::error::Denial;
-use longhaul_arcp::features::Features;
+use longhaul_arcp::features::{Feature, Features};
 use longhaul_arcp::frames::Frames;
 use longhaul_arcp::profile::Profile;
 use longhaul_arcp::server::{Answer, Answered, Ask, AskId, Close, Connection, Output};
@@ -59,6 +59,11 @@ impl Session {
     /// Whether whoever asks may know of the job.
     pub(super) fn may_see(&self, job: &Job) -> bool {
         self.principal.is_operator || job.owner.as_ref() == Some(&self.principal.name)
+    }
+
+    /// Whether both ends agreed on it.
+    pub(super) fn has(&self, feature: Feature) -> bool {
+        self.features.has(feature)
     }
 
     pub(super) fn frames(&self) -> Frames {

@@ -3,7 +3,7 @@
 
 use super::drive::Session;
 use super::subscribe::run_up_to;
-use super::{denial, hosted, told};
+use super::{credentials, denial, hosted, told};
 use crate::daemon::AskError;
 use longhaul_arcp::error::Denial;
 use longhaul_arcp::frames::{self, Ending, Frames};
@@ -186,6 +186,11 @@ impl Reading {
         let Some(job) = hosted(reader, job.as_str())? else {
             return Ok(self.entry(job, standing, seq, event.at, &event.body));
         };
+        // Who asked for it was refused already, and known clients would take a second error for the
+        // answer to what they ask next.
+        if credentials::has_failed(&job) && job.session.as_ref() == Some(&self.session) {
+            return Ok(self.entry(&job.id, standing, seq, event.at, FORGOTTEN));
+        }
         Ok(end_frame(&self.frames, seq, &job, event))
     }
 

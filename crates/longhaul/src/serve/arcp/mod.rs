@@ -3,6 +3,7 @@
 //! for it either.
 
 mod cancel;
+mod credentials;
 mod drive;
 mod feed;
 mod knock;
@@ -61,12 +62,17 @@ pub(super) fn routes(ports: &Ports, from: From) -> Router {
     };
     let config = Config {
         runtime,
-        features: Features::always(),
+        features: features(ports),
         heartbeat: ports.config.sessions.heartbeat,
         profile: None,
     };
     let host = Arc::new(Host { ports: ports.clone(), from, config });
     Router::new().route("/arcp", get(upgrade)).with_state(host)
+}
+
+/// What is promised to clients: credentials only where somebody makes them.
+fn features(ports: &Ports) -> Features {
+    if ports.credentials.is_configured() { Features::all() } else { Features::always() }
 }
 
 /// What a connection may say before its first frame. Whatever else there is belongs to nobody here.

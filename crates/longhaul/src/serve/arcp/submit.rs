@@ -3,11 +3,12 @@
 use super::drive::Session;
 use super::feed::{self, ended_frame};
 use super::told::{self, no_job};
-use super::{denial, hosted};
+use super::{credentials, denial, hosted};
 use crate::daemon::{HostedAsk, NoAgent, NotSubmitted, Unfit};
 use crate::ids;
 use longhaul_arcp::error::{Code, Denial};
 use longhaul_arcp::grammar;
+use longhaul_arcp::message::Accepted;
 use longhaul_arcp::server::{Submission, Submitted};
 use longhaul_core::command::Command;
 use longhaul_core::id::JobId;
@@ -46,7 +47,11 @@ pub(super) async fn submit(session: &Session, asked: Submission) -> Result<Submi
     };
     let (id, is_new) = ports.inventory.submit(&agent, ask).await.map_err(not_submitted)?;
     let job = prepared(session, &id).await?;
-    let accepted = told::accepted(&job, session.profile);
+    if credentials::has_failed(&job) {
+        return Err(credentials::refused(&job));
+    }
+    let credentials = credentials::of(session, &job).await?;
+    let accepted = Accepted { credentials, ..told::accepted(&job, session.profile) };
     let ended = if is_new { None } else { tell_again(session, &job).await? };
     Ok(Submitted { accepted, ended })
 }

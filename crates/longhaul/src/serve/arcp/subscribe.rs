@@ -2,8 +2,9 @@
 
 use super::drive::Session;
 use super::told::{self, no_job};
-use super::{denial, hosted};
+use super::{credentials, denial, hosted};
 use longhaul_arcp::error::Denial;
+use longhaul_arcp::message::Subscribed;
 use longhaul_arcp::server::{Following, Subscribing};
 use longhaul_core::command::{Command, Reply};
 use longhaul_core::feed::{FeedRow, Run, Told};
@@ -32,7 +33,9 @@ pub(super) async fn subscribe(session: &Session, asked: Subscribing) -> Result<F
     // As it is now that it is followed: what came between is not told.
     let now = ports.readers.glance(move |reader| hosted(reader, &id)).await.map_err(denial)?;
     let job = now.unwrap_or(job);
-    let subscribed = told::subscribed(&job, session.profile, newest, replayed > 0);
+    let credentials = credentials::of(session, &job).await?;
+    let told = told::subscribed(&job, session.profile, newest, replayed > 0);
+    let subscribed = Subscribed { credentials, ..told };
     Ok(Following { subscribed })
 }
 
