@@ -8,6 +8,7 @@
 //! [`agents`] for agents, their turns and their mail, and [`sessions`] for clients that come and go.
 
 pub mod agents;
+mod asks;
 pub mod checkers;
 mod courier;
 mod daemon;

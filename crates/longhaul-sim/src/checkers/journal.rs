@@ -146,12 +146,7 @@ impl Story {
                 is_active && self.is_open && *attempt == self.attempt
             }
             Fact::Retrying { not_before, failures } => {
-                let pause = not_before.since(at);
-                is_active
-                    && !self.cancelled
-                    && *failures == self.failures + 1
-                    && *failures <= job.spec.retry.max
-                    && is_backoff(pause, job.spec.retry.delay, *failures, limits::RETRY_DELAY_MAX)
+                is_active && self.may_retry(not_before.since(at), *failures, job)
             }
             Fact::Relaunching { not_before, launches, .. } => {
                 is_active && self.may_relaunch(not_before.since(at), *launches)
@@ -210,6 +205,14 @@ impl Story {
         is_in_time && self.tales.may_follow(fact)
     }
 
+    /// Whether what failed may be tried again after this pause.
+    fn may_retry(&self, pause: Millis, failures: u32, job: &Job) -> bool {
+        !self.cancelled
+            && failures == self.failures + 1
+            && failures <= job.spec.retry.max
+            && is_backoff(pause, job.spec.retry.delay, failures, limits::RETRY_DELAY_MAX)
+    }
+
     /// Whether what could not be begun may be tried again after this pause.
     fn may_relaunch(&self, pause: Millis, launches: u32) -> bool {
         !self.started
@@ -251,17 +254,8 @@ impl Story {
             Fact::AttemptEnded { outcome, .. } => {
                 (self.is_open, self.last) = (false, Some(outcome.clone()));
             }
-            Fact::Retrying { not_before, failures } => {
-                (self.failures, self.launches) = (*failures, 0);
-                self.waits(*not_before);
-            }
-            Fact::Relaunching { not_before, launches, .. } => {
-                self.launches = *launches;
-                self.waits(*not_before);
-            }
-            Fact::Rerunning { not_before, reruns } => {
-                self.reruns = *reruns;
-                self.waits(*not_before);
+            Fact::Retrying { .. } | Fact::Relaunching { .. } | Fact::Rerunning { .. } => {
+                self.goes_on(fact);
             }
             Fact::Ended { outcome } => {
                 (self.state, self.ended) = ("ended", Some(outcome.clone()));
@@ -303,6 +297,25 @@ impl Story {
             | Fact::QuestionAsked { .. }
             | Fact::QuestionAnswered { .. }
             | Fact::Woke { .. } => {}
+        }
+    }
+
+    /// Another attempt follows.
+    fn goes_on(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Retrying { not_before, failures } => {
+                (self.failures, self.launches) = (*failures, 0);
+                self.waits(*not_before);
+            }
+            Fact::Relaunching { not_before, launches, .. } => {
+                self.launches = *launches;
+                self.waits(*not_before);
+            }
+            Fact::Rerunning { not_before, reruns } => {
+                self.reruns = *reruns;
+                self.waits(*not_before);
+            }
+            _ => unreachable!("what goes on is one of these"),
         }
     }
 

@@ -67,13 +67,7 @@ impl<'a> Model<'a> {
             Command::Submit(jobs) => self.submit(jobs),
             Command::Cancel { job, by_force, tree, .. } => self.cancel(job, *by_force, *tree),
             Command::Purge(job) => self.purge(job),
-            Command::SetPool { pool, slots, .. } => {
-                if !self.pools.contains(pool.as_str()) && slots.is_none() {
-                    return Err("no_pool");
-                }
-                self.pools.insert(pool);
-                Ok(Reply::Done)
-            }
+            Command::SetPool { pool, slots, .. } => self.set_pool(pool, *slots),
             Command::HostUp { .. } => {
                 self.pools.insert("default");
                 self.notes.host_up();
@@ -137,6 +131,14 @@ impl<'a> Model<'a> {
             Command::Cleaned { job, failure } => self.cleaned(job, failure.is_some()),
             Command::Purged { job, failure } => self.purged(job, failure.is_some()),
         }
+    }
+
+    fn set_pool(&mut self, pool: &'a str, slots: Option<u32>) -> Right {
+        if !self.pools.contains(pool) && slots.is_none() {
+            return Err("no_pool");
+        }
+        self.pools.insert(pool);
+        Ok(Reply::Done)
     }
 
     fn about_notices(&mut self, command: &'a Command) -> Right {

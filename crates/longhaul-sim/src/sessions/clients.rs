@@ -260,7 +260,7 @@ impl Life {
         self.reads(index)?;
         let Some(connection) = self.clients[index].connection.clone() else { return Ok(()) };
         let Some(held) = self.clients[index].held.clone() else { return Ok(()) };
-        let session = held.session.clone();
+        let session = held.session;
         let what = if self.is_calm() { 40 } else { self.random.below(100) };
         match what {
             0..16 => self.submits(index, system),

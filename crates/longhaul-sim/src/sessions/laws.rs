@@ -48,7 +48,7 @@ impl Life {
                 format!("{attached:?}")
             })?;
         }
-        if step.head.0 % 8 == 0 { self.check_kept() } else { Ok(()) }
+        if step.head.0.is_multiple_of(8) { self.check_kept() } else { Ok(()) }
     }
 
     fn ends(&mut self, before: &Rows) {

@@ -117,7 +117,7 @@ impl Life {
         let boot = "boot".to_owned();
         let place = Place { host, boot, default_slots: 6, retention, adopt_after: None };
         // Few enough that feeds are cut in some lives.
-        let runs_max = if seed % 3 == 0 { 4 } else { limits::FEED_RUNS_MAX };
+        let runs_max = if seed.is_multiple_of(3) { 4 } else { limits::FEED_RUNS_MAX };
         Self {
             seed,
             random: Random::new(seed),
@@ -321,7 +321,7 @@ impl Life {
         self.due_at = step.next_due.map(|due| u64::try_from(due.as_millis()).unwrap_or(0));
         let before = self.rows.remember();
         let mut reader = self.store.reader().expect("the store is sound");
-        self.rows.read(&mut *reader, &step.changed, step.head.0 % 8 == 0);
+        self.rows.read(&mut *reader, &step.changed, step.head.0.is_multiple_of(8));
         drop(reader);
         self.check(&before, batch, step)?;
         for want in &step.tasks {

@@ -2,6 +2,7 @@
 
 mod agents;
 mod bent;
+mod crooked;
 mod found;
 mod found_notices;
 mod limits;
@@ -9,6 +10,7 @@ mod lives;
 mod mutants;
 mod mutants_agents;
 mod mutants_notices;
+mod mutants_sessions;
 mod roster;
 mod sessions;
 mod stores;

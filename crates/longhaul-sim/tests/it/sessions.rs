@@ -8,8 +8,10 @@ use longhaul_store::MemoryStore;
 /// Lives without a mutant.
 const LIVES: u64 = 300;
 
+#[expect(clippy::disallowed_methods, reason = "how long it runs is for whoever runs it to say")]
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
 fn live(seed: u64, system: &mut dyn System) -> Result<Tally, Broken> {

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     match serve(Flags::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -79,7 +79,7 @@ async fn run(flags: &Flags, home: PathBuf) -> Result<(), Box<dyn Error>> {
     let _home = daemon.serve()?;
     if let Some(address) = &flags.listen {
         let (address, _server) = daemon.listen(&Listen::new(address.clone())).await?;
-        eprintln!("listening on ws://{address}/arcp");
+        say(&format!("listening on ws://{address}/arcp"));
     }
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -136,4 +136,9 @@ fn roots() -> Roots {
         inspect: || Err(no("doctor")),
         repair: || Err(no("doctor")),
     }
+}
+
+#[expect(clippy::print_stderr, reason = "standard output carries frames, and nothing else")]
+fn say(text: &str) {
+    eprintln!("{text}");
 }

@@ -53,5 +53,5 @@ fn jobs_from_before_there_were_notices_are_told_when_they_end_from_now_on() {
     assert_eq!(owed(&home, &again, "inbox")["state"], "pending");
     let doctor = home.run(&["doctor"]);
     assert_eq!(doctor.code, 0, "{doctor:?}");
-    assert!(home.path().join("longhaul.db.before-v3").exists(), "no copy of it was kept");
+    assert!(home.path().join("longhaul.db.before-v4").exists(), "no copy of it was kept");
 }

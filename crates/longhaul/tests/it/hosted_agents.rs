@@ -1,8 +1,6 @@
 //! The agents that clients of others are checked against, each asked through the engine: what it tells,
 //! in which order, and what comes of it.
 
-#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test, and says where")]
-
 #[path = "../../examples/arcp-agents/bodies.rs"]
 mod bodies;
 
@@ -228,8 +226,8 @@ async fn a_parent_has_its_child_work_and_both_end_when_it_is_cancelled() {
                 reader.list(&longhaul_core::port::Filter::default(), None, 100)
             });
         let rows = read.await.unwrap();
-        let jobs = rows.iter().map(|row| Job::from_row(row).unwrap());
-        if let Some(child) = jobs.filter(|job| job.parent.as_ref() == Some(&of)).next() {
+        let mut jobs = rows.iter().map(|row| Job::from_row(row).unwrap());
+        if let Some(child) = jobs.find(|job| job.parent.as_ref() == Some(&of)) {
             break child.id;
         }
         watch.changed().await;

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 /// such thing; an error if who connected has ended.
 pub(crate) fn peer_handle(socket: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
     let mut raw: libc::c_int = -1;
+    #[expect(clippy::cast_possible_truncation, reason = "a number's size is a handful of bytes")]
     let mut bytes: libc::socklen_t = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the kernel writes at most `bytes` bytes to `raw`, which is that long.
     #[expect(unsafe_code, reason = "rustix has no SO_PEERPIDFD")]

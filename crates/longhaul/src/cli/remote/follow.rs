@@ -36,7 +36,7 @@ impl Logs {
         let printer = Printer::new(asker.output, asker.output.json);
         let mut follower = Follower::new(self.job, printer);
         let leave = if self.follow {
-            follower.to_end(&mut remote).await?
+            follower.follow_to_end(&mut remote).await?
         } else {
             while let Ok(told) = tokio::time::timeout(QUIET, remote.next()).await {
                 if follower.take(told?)?.is_some() {
@@ -62,7 +62,7 @@ impl Follower {
     }
 
     /// Shows everything to the job's end, and gives the exit code that it stands for.
-    pub(super) async fn to_end(&mut self, remote: &mut Remote) -> Result<Leave, CliError> {
+    pub(super) async fn follow_to_end(&mut self, remote: &mut Remote) -> Result<Leave, CliError> {
         loop {
             let told = remote.next().await?;
             if let Some(status) = self.take(told)? {

@@ -64,7 +64,7 @@ impl Submit {
             if !output.json {
                 output.note(&format!("{} was accepted", accepted.job_id));
             }
-            Follower::new(accepted.job_id.clone(), printer).to_end(&mut remote).await?
+            Follower::new(accepted.job_id.clone(), printer).follow_to_end(&mut remote).await?
         } else if output.json {
             output.value(&accepted)?;
             Leave::OK

@@ -70,7 +70,7 @@ mod tests {
     fn what_was_changed_does_not_open() {
         let sealer = Sealer::new(&[7; ids::SECRET_BYTES]);
         let sealed = sealer.seal(&id(1), "sk-secret").unwrap();
-        let mut other = sealed.clone().into_bytes();
+        let mut other = sealed.into_bytes();
         other[20] = if other[20] == b'A' { b'B' } else { b'A' };
         for bad in ["", "AAAA", "!", &String::from_utf8(other).unwrap()] {
             assert_eq!(sealer.open(&id(1), bad), Err(Unsealable), "{bad}");

@@ -83,7 +83,7 @@ async fn owner(line: &Line, resume: &ResumeRequest) -> Result<Option<Principal>,
     let Some(session) = session else { return Ok(None) };
     // Whose tokens were revoked, or are over and not given out here, has to bring a good one.
     let has_token = line.host.ports.doors.has_token(&session.principal).await?;
-    Ok(has_token.then(|| Principal {
+    Ok(has_token.then_some(Principal {
         name: session.principal,
         is_operator: session.is_operator,
         proof: Proof::Token,

@@ -1,0 +1,87 @@
+//! Engines and stores that are wrong about sessions in one way each: all must be caught.
+
+use crate::crooked::{Crook, Crooked};
+use longhaul_core::command::Command;
+use longhaul_core::engine::{Engine, Step};
+use longhaul_core::port::{Record, Store, StoreError, Table};
+use longhaul_core::session::Session;
+use longhaul_core::time::Timestamp;
+use longhaul_sim::sessions::Life;
+use longhaul_sim::system::System;
+use longhaul_store::MemoryStore;
+
+/// Lives that a mutant may survive, at most.
+const LIVES_MAX: u64 = 30;
+
+struct Mutant {
+    crook: Crook,
+}
+
+impl Mutant {
+    fn spoil_batch(&self, store: &dyn Store, batch: &mut [Command]) {
+        for command in batch {
+            match (self.crook, command) {
+                (Crook::TakesAnyToken, Command::ResumeSession(ask)) => {
+                    let mut reader = store.reader().expect("memory is sound");
+                    let row = reader.load(Table::Session, ask.session.as_str());
+                    if let Some(row) = row.expect("memory is sound") {
+                        let session = Session::from_row(&row).expect("the engine wrote it");
+                        ask.token_sha256 = session.token_sha256;
+                    }
+                }
+                (Crook::TellsNoHistory, Command::Follow { after, .. }) => *after = None,
+                (Crook::TellsTooMuch, Command::Follow { after: Some(after), .. }) => {
+                    *after = after.saturating_sub(1);
+                }
+                (Crook::OpensToAll, Command::OpenSession { is_operator, .. }) => {
+                    *is_operator = true;
+                }
+                (Crook::HalvesWindows, Command::OpenSession { window, .. }) => {
+                    *window = longhaul_core::time::Millis::new(window.get() / 2);
+                }
+                (Crook::AcknowledgesTooMuch, Command::AcknowledgeFeed { seq, .. }) => *seq += 9,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl System for Mutant {
+    fn step(
+        &mut self,
+        engine: &Engine,
+        store: &mut dyn Store,
+        mut batch: Vec<Command>,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        self.spoil_batch(store, &mut batch);
+        let mut store = Crooked { inner: store, crook: self.crook };
+        let mut step = engine.step(&mut store, batch, now)?;
+        if self.crook == Crook::WakesNobody {
+            step.fed.clear();
+        }
+        Ok(step)
+    }
+
+    fn reconcile(
+        &mut self,
+        engine: &Engine,
+        store: &mut dyn Store,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        let mut store = Crooked { inner: store, crook: self.crook };
+        engine.reconcile(&mut store, now)
+    }
+}
+
+#[test]
+fn engines_that_are_wrong_about_sessions_are_caught() {
+    for crook in Crook::ALL {
+        let caught = (0..LIVES_MAX).find_map(|seed| {
+            let mut mutant = Mutant { crook };
+            Life::play(seed, Box::new(MemoryStore::new()), &mut mutant).err()
+        });
+        let caught = caught.unwrap_or_else(|| panic!("{crook:?} survives {LIVES_MAX} lives"));
+        println!("{crook:?}: {} (seed {})", caught.law, caught.seed);
+    }
+}
