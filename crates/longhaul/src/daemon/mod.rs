@@ -238,6 +238,15 @@ pub struct Daemon {
     lock: HomeLock,
 }
 
+/// This boot of the machine, and the home's clock in it.
+fn clock_of(home: &Home) -> Result<(String, Clock), DaemonError> {
+    let boot = longhaul_shim::identity::boot_id()
+        .map_err(|source| DaemonError::io(Path::new("/proc"), source))?;
+    let clock = Clock::start(&home.clock(), &boot);
+    clock.save().map_err(|source| DaemonError::io(&home.clock(), source))?;
+    Ok((boot, clock))
+}
+
 impl Daemon {
     /// Starts everything in its order: the home and its lock, the store, the engine, the drivers.
     /// To be called inside a runtime.
@@ -253,10 +262,7 @@ impl Daemon {
         let sealing_key = lock::sealing_key(&home)?;
         let host = lock::host(&home)?;
         lock::make_folders(&home)?;
-        let boot = longhaul_shim::identity::boot_id()
-            .map_err(|source| DaemonError::io(Path::new("/proc"), source))?;
-        let clock = Clock::start(&home.clock(), &boot);
-        clock.save().map_err(|source| DaemonError::io(&home.clock(), source))?;
+        let (boot, clock) = clock_of(&home)?;
         let (store, readers) = open_store(&home, descriptors_max)?;
 
         let inbox = Arc::new(Inbox::default());
