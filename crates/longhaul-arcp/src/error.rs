@@ -127,7 +127,14 @@ impl Denial {
 /// How a refusal is told. Every one names its own code in `details.reason`, which says more than the
 /// fifteen can.
 pub fn of(refused: &Refused) -> Denial {
-    let denial = Denial::new(code_of(refused), refused.to_string());
+    let message = match refused {
+        // The key as we keep it is nothing that the client knows.
+        Refused::KeyReused { job, .. } => {
+            format!("the idempotency key belongs to {job}, which was asked for differently")
+        }
+        _ => refused.to_string(),
+    };
+    let denial = Denial::new(code_of(refused), message);
     let denial = match refused {
         Refused::KeyReused { job, .. } => denial.with("existing_job_id", job.as_str()),
         Refused::TooMany { what, limit } => denial.with("limit", json!({"of": what, "max": limit})),
@@ -206,5 +213,6 @@ mod tests {
         assert_eq!(denial.code, Code::DuplicateKey);
         assert_eq!(denial.details["existing_job_id"], "job_01JD0000000000000000000000");
         assert_eq!(denial.details["reason"], "key_reused");
+        assert!(!denial.message.contains('`'), "{}", denial.message);
     }
 }
