@@ -45,6 +45,12 @@ impl Job {
     pub fn credentials_failed(&mut self, message: String, now: Timestamp) -> bool {
         let waits = self.is_preparing();
         if waits {
+            // Whoever asks through a session was refused: asking again with the same key is a first
+            // time. What is delegated goes by its key for good.
+            let is_delegated = self.spec.hosted.as_ref().is_some_and(|it| it.delegate.is_some());
+            if self.session.is_some() && !is_delegated {
+                self.key = None;
+            }
             let outcome = Outcome::because(Ending::Failed, Reason::Credentials, Some(message));
             self.state = JobState::Ended { outcome, at: now };
         }

@@ -210,3 +210,17 @@ fn a_job_names_a_few_issuers_in_words() {
     let refused = home.ask(Command::Submit(vec![needs(1, &["two\nlines"])])).unwrap_err();
     assert_eq!(refused.code(), "bad_spec");
 }
+
+#[test]
+fn a_job_that_was_refused_for_want_of_credentials_leaves_its_key_to_the_next() {
+    let mut home = Home::new();
+    home.open(1, "alice");
+    let keyed = |number| Submission { key: Some("once".into()), ..needs(number, &["a"]) };
+    home.ask(Command::Submit(vec![keyed(1)])).expect("it is taken");
+    let known = Reply::Submitted(vec![(job(1), false)]);
+    assert_eq!(home.ask(Command::Submit(vec![keyed(2)])), Ok(known));
+    home.ask(failed(id(1, "a", 1), 1)).expect("it is taken");
+    let new = Reply::Submitted(vec![(job(2), true)]);
+    assert_eq!(home.ask(Command::Submit(vec![keyed(2)])), Ok(new));
+    assert_eq!(home.job(2).state_name(), "preparing");
+}

@@ -121,7 +121,7 @@ async fn a_person_at_the_homes_own_socket_vouches_for_a_client() {
 }
 
 /// `longhaul serve` in a process of its own, and where it listens.
-fn serve(home: &Home) -> (Child, String) {
+pub(crate) fn serve(home: &Home) -> (Child, String) {
     let mut command = home.command(&["--json", "serve", "--listen", "127.0.0.1:0"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
@@ -130,7 +130,7 @@ fn serve(home: &Home) -> (Child, String) {
     (child, said["listening"].as_str().unwrap().to_owned())
 }
 
-async fn client_at(address: &str) -> Result<Client<TcpStream>, Error> {
+pub(crate) async fn client_at(address: &str) -> Result<Client<TcpStream>, Error> {
     let stream = TcpStream::connect(address).await?;
     Client::over(stream, &format!("ws://{address}/arcp")).await
 }

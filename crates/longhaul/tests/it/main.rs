@@ -7,6 +7,8 @@ mod agents_support;
 #[cfg(test)]
 mod arcp_client;
 #[cfg(test)]
+mod arcp_credentials;
+#[cfg(test)]
 mod arcp_jobs;
 #[cfg(test)]
 mod arcp_sessions;
