@@ -174,7 +174,12 @@ impl Life {
         match how {
             0..4 => "token nobody was given".clone_into(&mut ask.token_sha256),
             4..8 => "mallory".clone_into(&mut ask.principal),
-            8..12 => ask.after = have + 1 + self.random.below(2_000),
+            // Beyond what there is. Less than that is its own affair: it would be told from there on.
+            8..12 => {
+                let row = self.rows.sessions.get(&held.session);
+                let newest = row.map_or(have, |row| row.newest);
+                ask.after = newest + 1 + self.random.below(2_000);
+            }
             12..30 => ask.after = self.random.below(have + 1),
             30..34 => {
                 let old = self.old_tokens.iter().next_back().cloned();
