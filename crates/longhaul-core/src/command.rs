@@ -327,6 +327,17 @@ pub enum Command {
         /// What went wrong.
         problem: String,
     },
+    /// Report: somebody was refused at the door, so many times. Gives [`Reply::Done`].
+    TurnedAway {
+        /// What from, in one word.
+        what: String,
+        /// Who: a principal, or an address where none was proven.
+        who: String,
+        /// Which job it was about.
+        about: Option<JobId>,
+        /// How often since it was last reported.
+        times: u32,
+    },
     /// Report: a connection is gone; its session can be resumed for a while.
     DetachSession {
         /// Which session.

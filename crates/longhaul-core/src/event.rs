@@ -213,6 +213,21 @@ pub enum Fact {
         /// What went wrong last.
         problem: String,
     },
+    /// Somebody was refused at the door. Repeats within a minute are counted, not written down.
+    TurnedAway {
+        /// What from: `login`, `follow` or `cancel`.
+        what: String,
+        /// Who: a principal, or an address where none was proven.
+        who: String,
+        /// Which job it was about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<JobId>,
+        /// Whose job that is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
+        /// How often since it was last written down.
+        times: u32,
+    },
     /// Tokens of a principal were added or revoked.
     TokensChanged {
         /// Whose.

@@ -41,6 +41,7 @@ pub(crate) const fn is_ask(command: &Command) -> bool {
         | Command::RetryRevoking
         | Command::Answer { .. } => true,
         Command::DetachSession { .. }
+        | Command::TurnedAway { .. }
         | Command::Minted { .. }
         | Command::MintFailed { .. }
         | Command::Revoked { .. }
@@ -99,6 +100,7 @@ pub(crate) const fn job_of(report: &Command) -> Option<&JobId> {
         | Command::Delegate { .. }
         | Command::GiveResult { .. }
         | Command::DetachSession { .. }
+        | Command::TurnedAway { .. }
         | Command::Answer { .. }
         | Command::Submit(_)
         | Command::Cancel { .. }

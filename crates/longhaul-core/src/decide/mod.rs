@@ -3,6 +3,7 @@
 
 mod agents;
 mod approvals;
+mod audit;
 mod credentials;
 mod deaths;
 mod delegation;
@@ -125,6 +126,9 @@ fn decide_session(world: &mut World<'_>, command: Command) -> Result<Reply, Faul
         Command::Revoked { credential, number } => credentials::revoked(world, &credential, number),
         Command::RevokeFailed { credential, number, problem } => {
             credentials::revoke_failed(world, &credential, number, &problem)
+        }
+        Command::TurnedAway { what, who, about, times } => {
+            audit::turned_away(world, &what, &who, about, times)
         }
         Command::AddToken { sha256, principal, role } => {
             tokens::add(world, sha256, principal, role)

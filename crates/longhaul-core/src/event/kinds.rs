@@ -40,6 +40,27 @@ impl Fact {
         )
     }
 
+    /// Whether this entry is about who may do what, and did: what `longhaul audit` shows.
+    pub const fn is_audit(&self) -> bool {
+        matches!(
+            self,
+            Self::Followed { .. }
+                | Self::TurnedAway { .. }
+                | Self::TokensChanged { .. }
+                | Self::OperationDecided { .. }
+                | Self::Delegated { .. }
+                | Self::ToolDecided { .. }
+                | Self::QuestionAsked { .. }
+                | Self::QuestionAnswered { .. }
+                | Self::CancelRequested { .. }
+                | Self::CredentialMinted { .. }
+                | Self::CredentialFailed { .. }
+                | Self::CredentialRotated { .. }
+                | Self::CredentialRevoked { .. }
+                | Self::CredentialStuck { .. }
+        )
+    }
+
     /// The name of the kind, as in JSON.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -72,6 +93,7 @@ impl Fact {
             Self::CredentialRevoked { .. } => "credential_revoked",
             Self::CredentialStuck { .. } => "credential_stuck",
             Self::TokensChanged { .. } => "tokens_changed",
+            Self::TurnedAway { .. } => "turned_away",
             Self::Conversation { .. } => "conversation",
             Self::ConversationMismatch { .. } => "conversation_mismatch",
             Self::ResumeFailed { .. } => "resume_failed",

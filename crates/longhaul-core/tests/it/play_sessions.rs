@@ -5,6 +5,7 @@ use longhaul_core::command::{
     Command, Entry, Exit, How, Place, Refused, Reply, Retention, Submission,
 };
 use longhaul_core::engine::{Engine, Step};
+use longhaul_core::event::Fact;
 use longhaul_core::feed::{FeedRow, Told};
 use longhaul_core::hosted::Hosted;
 use longhaul_core::id::{ConnectionId, HostId, JobId, SessionId};
@@ -57,6 +58,14 @@ impl Home {
     /// The daemon comes up.
     pub(crate) fn up(&mut self) {
         self.ask(Command::HostUp { name: "here".into() }).expect("that is never refused");
+    }
+
+    /// What the journal has for those who look afterwards.
+    pub(crate) fn audit(&self) -> Vec<Fact> {
+        let mut reader = self.store.reader().expect("memory");
+        let events = reader.events(None, Position(0), 99_999).expect("memory");
+        let facts = events.iter().map(|event| serde_json::from_str::<Fact>(&event.body));
+        facts.map(|fact| fact.expect("it is a fact")).filter(Fact::is_audit).collect()
     }
 
     pub(crate) fn batch(&mut self, batch: Vec<Command>) -> Step {

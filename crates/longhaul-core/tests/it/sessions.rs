@@ -2,6 +2,7 @@
 
 use crate::play_sessions::{Home, WINDOW, connection, job, session};
 use longhaul_core::command::{Command, Refused, Reply};
+use longhaul_core::event::Fact;
 use longhaul_core::limits;
 use longhaul_core::time::Millis;
 
@@ -97,6 +98,26 @@ fn only_its_principal_and_operators_follow_a_job() {
     home.ask(Command::Unfollow { session: session(1), job: job(1) }).unwrap();
     home.ask(Home::tell(1, &["b"])).unwrap();
     assert_eq!(home.told(1).last().unwrap(), "3 1 b");
+}
+
+#[test]
+fn every_subscription_can_be_looked_up_afterwards() {
+    let mut home = Home::new();
+    home.open(1, "alice");
+    home.open(2, "bob");
+    home.run(1, 1);
+    assert!(home.follow(1, 1, None).is_ok());
+    assert_eq!(home.follow(2, 1, None), Err(Refused::NotYours(job(1))));
+    let (what, who, about) = ("follow".to_owned(), "bob".to_owned(), Some(job(1)));
+    home.ask(Command::TurnedAway { what, who, about, times: 3 }).unwrap();
+    let written = home.audit();
+    let [followed, refused] = &written[..] else { panic!("{written:#?}") };
+    assert!(matches!(followed, Fact::Followed { principal, .. } if principal == "alice"));
+    let Fact::TurnedAway { what, who, about, owner, times } = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!((what.as_str(), who.as_str(), *times), ("follow", "bob", 3));
+    assert_eq!((about, owner.as_deref()), (&Some(job(1)), Some("alice")));
 }
 
 #[test]

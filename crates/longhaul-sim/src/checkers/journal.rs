@@ -192,6 +192,7 @@ impl Story {
             | Fact::CredentialRevoked { .. }
             | Fact::CredentialStuck { .. }
             | Fact::TokensChanged { .. }
+            | Fact::TurnedAway { .. }
             | Fact::Woke { .. } => false,
         }
     }
@@ -274,6 +275,7 @@ impl Story {
             | Fact::CredentialRevoked { .. }
             | Fact::CredentialStuck { .. }
             | Fact::TokensChanged { .. }
+            | Fact::TurnedAway { .. }
             | Fact::NoticesOwed { .. }
             | Fact::NoticeFailed { .. }
             | Fact::NoticeSettled { .. }

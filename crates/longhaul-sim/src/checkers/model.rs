@@ -116,7 +116,7 @@ impl<'a> Model<'a> {
             | Command::Tell { .. } => {
                 unreachable!("lives of agents and of sessions have laws of their own")
             }
-            Command::KindUp { .. } => Ok(Reply::Done),
+            Command::KindUp { .. } | Command::TurnedAway { .. } => Ok(Reply::Done),
             Command::Woke { slept } => {
                 self.notes.woke(*slept);
                 Ok(Reply::Done)

@@ -250,6 +250,7 @@ fn named(command: &Command) -> Option<Vec<&JobId>> {
         | Command::AddToken { .. }
         | Command::RevokeTokens { .. }
         | Command::DetachSession { .. }
+        | Command::TurnedAway { .. }
         | Command::DeliveryFailed { .. } => Some(Vec::new()),
         Command::Cancel { job, .. }
         | Command::Purge(job)

@@ -3,9 +3,9 @@
 
 use super::output::When;
 use super::{
-    agent, approvals, arcp, artifacts, authorize, cancel, completions, daemon, delegate, doctor,
-    emit, events, explain, hook, inbox, list, logs, mail, man, notices, pool, prune, retry, run,
-    serve, show, sink, submit, token, turn, wait, why,
+    agent, approvals, arcp, artifacts, audit, authorize, cancel, completions, daemon, delegate,
+    doctor, emit, events, explain, hook, inbox, list, logs, mail, man, notices, pool, prune, retry,
+    run, serve, show, sink, submit, token, turn, wait, why,
 };
 use clap::{Parser, Subcommand};
 
@@ -72,6 +72,7 @@ pub(super) enum Command {
     Why(why::Why),
     Logs(logs::Logs),
     Events(events::Events),
+    Audit(audit::Audit),
     Wait(wait::Wait),
     Cancel(cancel::Cancel),
     Retry(retry::Retry),

@@ -29,18 +29,23 @@ pub(super) struct Events {
 
 impl Events {
     pub(super) async fn run(self, caller: &Caller) -> Result<Leave, CliError> {
-        let client = caller.client().await?;
-        let ask = EventsAsk { job: self.job, after: self.after, follow: self.follow };
-        let mut events = client.events(ask);
-        while let Some(event) = events.next().await? {
-            if caller.output.json {
-                caller.output.value(&event)?;
-            } else {
-                caller.output.line(&in_words(&event, &caller.output))?;
-            }
-        }
-        Ok(Leave::OK)
+        let Self { job, after, follow } = self;
+        print(caller, EventsAsk { job, after, follow, audit: false }).await
     }
+}
+
+/// Prints the entries that are asked for, one a line.
+pub(super) async fn print(caller: &Caller, ask: EventsAsk) -> Result<Leave, CliError> {
+    let client = caller.client().await?;
+    let mut events = client.events(ask);
+    while let Some(event) = events.next().await? {
+        if caller.output.json {
+            caller.output.value(&event)?;
+        } else {
+            caller.output.line(&in_words(&event, &caller.output))?;
+        }
+    }
+    Ok(Leave::OK)
 }
 
 /// One event as one line: where, when, of which job, what.

@@ -10,6 +10,7 @@ mod arcp;
 mod args;
 mod artifacts;
 mod attach;
+mod audit;
 mod authorize;
 mod batch;
 mod cancel;
@@ -213,6 +214,7 @@ async fn ask(command: Command, caller: &Caller) -> Result<Leave, CliError> {
         Command::Why(command) => command.run(caller).await,
         Command::Logs(command) => command.run(caller).await,
         Command::Events(command) => command.run(caller).await,
+        Command::Audit(command) => command.run(caller).await,
         Command::Wait(command) => command.run(caller).await,
         Command::Cancel(command) => command.run(caller).await,
         Command::Retry(command) => command.run(caller).await,

@@ -193,7 +193,8 @@ async fn follow_to_the_end(
     signals: &mut Signals,
     caller: &Caller,
 ) -> Result<Leave, CliError> {
-    let mut events = client.events(EventsAsk { job: Some(id.to_owned()), after: 0, follow: true });
+    let mut events =
+        client.events(EventsAsk { job: Some(id.to_owned()), follow: true, ..EventsAsk::default() });
     let mut telling = Telling::default();
     loop {
         match follow(&mut events, &mut telling, signals, caller).await? {

@@ -18,6 +18,8 @@ pub struct EventsAsk {
     pub after: u64,
     /// Whether to go on as more happens: to the end of the job, or without end.
     pub follow: bool,
+    /// Only what `longhaul audit` shows: who was let do what.
+    pub audit: bool,
 }
 
 /// Events as they come. Dropping it stops it.
@@ -91,7 +93,8 @@ impl<'c> Events<'c> {
         if self.ask.follow {
             wanted.push(("follow", "1"));
         }
-        let path = format!("/v1/events{}", query(&wanted));
+        let page = if self.ask.audit { "audit" } else { "events" };
+        let path = format!("/v1/{page}{}", query(&wanted));
         let ask = Ask { accept: Some("application/x-ndjson"), ..Ask::get(path) };
         self.answer = Some(self.client.transport().stream(&ask).await?);
         self.pending.clear();

@@ -6,6 +6,7 @@
 
 mod board;
 mod courier;
+mod denials;
 mod doors;
 mod doubts;
 mod engine;
@@ -35,6 +36,7 @@ mod turns;
 mod worktrees;
 
 pub use courier::{Courier, Tested, check_secret, check_url, shown_url};
+pub use denials::Denials;
 pub use doors::{Doors, IssuerSetting, PassingToken, Principal, Proof, SigningAlgorithm, Standing};
 pub use doubts::Doubts;
 pub use feeds::{Feeds, Seat};
@@ -98,6 +100,8 @@ pub struct Ports {
     pub spools: Spools,
     /// Inputs and attachments.
     pub stored: Stored,
+    /// Writes down who was turned away.
+    pub denials: Denials,
     /// Checks what jobs prove themselves with.
     pub tokens: Tokens,
     /// Attempts that nothing can be done about.
@@ -259,8 +263,7 @@ impl Daemon {
         let lock = HomeLock::take(&home)?;
         let (nofile, descriptors_max) = limits::raise_descriptors();
         let tokens = Tokens::new(lock::secret(&home)?);
-        let sealing_key = lock::sealing_key(&home)?;
-        let host = lock::host(&home)?;
+        let (sealing_key, host) = (lock::sealing_key(&home)?, lock::host(&home)?);
         lock::make_folders(&home)?;
         let (boot, clock) = clock_of(&home)?;
         let (store, readers) = open_store(&home, descriptors_max)?;
@@ -294,6 +297,7 @@ impl Daemon {
             credentials,
             inventory: Inventory::new(&home, handle.clone(), stored.clone(), tasks.clone())?,
             courier: courier(&handle, &readers, &spools, home.path(), &host, &config),
+            denials: Denials::new(handle.clone(), clock.clone()),
             tasks,
             doors: doors(&home, &readers, &clock, options, &config)?,
             engine: handle,

@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use longhaul_core::event::Event;
+use longhaul_core::event::{Event, Fact};
 use longhaul_core::id::JobId;
 use longhaul_core::port::{Phase, Position, Reader, StoreError, Table};
 use std::io;
@@ -26,11 +26,45 @@ const FEW_EVENTS: u32 = 16;
 /// Silence after which the reader is told that somebody is there.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
+/// `GET /v1/audit`
+pub(super) async fn audit(
+    given: State<Shared>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    entries(given, query, headers, Which::Audit).await
+}
+
 /// `GET /v1/events`
 pub(super) async fn stream(
+    given: State<Shared>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    entries(given, query, headers, Which::All).await
+}
+
+/// Which entries are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    All,
+    /// Who was let do what.
+    Audit,
+}
+
+impl Which {
+    /// Whether this entry is wanted. What an agent's output said is an entry too, and no fact.
+    fn wants(self, event: &Event) -> bool {
+        self == Self::All
+            || serde_json::from_str::<Fact>(&event.body).is_ok_and(|fact| fact.is_audit())
+    }
+}
+
+async fn entries(
     State(ports): State<Shared>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
+    which: Which,
 ) -> Answer<Response> {
     let query = Query::parse(raw.as_deref(), &["job", "after", "follow"])?;
     let follow = query.is_on("follow")?;
@@ -52,7 +86,7 @@ pub(super) async fn stream(
         None => News::All(ports.journal.head_changes()),
     };
     let after = Position(after);
-    let reader = EventReader { ports, job, after, follow, is_sse, news, is_over: false };
+    let reader = EventReader { ports, job, after, follow, is_sse, news, which, is_over: false };
     let pieces = futures_util::stream::try_unfold(reader, |mut reader| async move {
         let piece =
             reader.next().await.map_err(|failure| io::Error::other(failure.into_message()))?;
@@ -90,6 +124,7 @@ struct EventReader {
     follow: bool,
     is_sse: bool,
     news: News,
+    which: Which,
     is_over: bool,
 }
 
@@ -97,9 +132,13 @@ impl EventReader {
     /// The next piece of the answer; `None` at its end.
     async fn next(&mut self) -> Answer<Option<Bytes>> {
         while !self.is_over {
-            let (has_ended, events) = self.page().await?;
+            let (has_ended, mut events) = self.page().await?;
             if let Some(last) = events.last() {
                 self.after = last.position;
+                events.retain(|event| self.which.wants(event));
+                if events.is_empty() {
+                    continue;
+                }
                 return Ok(Some(self.write(&events)));
             }
             if !self.follow || has_ended {

@@ -123,6 +123,7 @@ fn routes(ports: Ports) -> Router {
         .route("/v1/pools", get(pools::list))
         .route("/v1/pools/{name}", put(pools::set))
         .route("/v1/events", get(events::stream))
+        .route("/v1/audit", get(events::audit))
         .route("/v1/blobs/{sha256}", put(blobs::store))
         .layer(limit)
         .with_state(Arc::new(ports))

@@ -21,6 +21,8 @@ mod arcp_tokens;
 #[cfg(test)]
 mod arcp_transport;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bad_days;
 #[cfg(test)]
 mod bad_notices_clock;

@@ -6,6 +6,7 @@ use super::{denial, hosted};
 use longhaul_arcp::error::{Code, Denial};
 use longhaul_arcp::server::Cancelling;
 use longhaul_core::command::Command;
+use longhaul_core::id::JobId;
 
 /// Ends a job and what it delegated. The session that asked for it may, and operators. To others of the
 /// same principal it is refused; to everybody else there is no such job.
@@ -13,12 +14,24 @@ pub(super) async fn cancel(session: &Session, asked: Cancelling) -> Result<(), D
     let (ports, id) = (session.ports(), asked.job_id);
     let wanted = id.clone();
     let job = ports.readers.glance(move |reader| hosted(reader, &wanted)).await.map_err(denial)?;
-    let job = job.filter(|job| session.may_see(job)).ok_or_else(|| no_job(&id))?;
-    if !(session.principal.is_operator || job.session.as_ref() == Some(&session.id)) {
+    let turned_away = |job| ports.denials.note("cancel", &session.principal.name, job);
+    let Some(job) = job.filter(|job| session.may_see(job)) else {
+        turned_away(JobId::parse(&id).ok().as_ref());
+        return Err(no_job(&id));
+    };
+    let is_its_own = job.session.as_ref() == Some(&session.id);
+    if !(session.principal.is_operator || is_its_own) {
+        turned_away(Some(&job.id));
         let words = "only the session that asked for the job may cancel it";
         return Err(Denial::new(Code::PermissionDenied, words).with("job_id", id));
     }
-    let command =
-        Command::Cancel { job: job.id, reason: asked.reason, by_force: false, tree: true };
+    let reason = if is_its_own {
+        asked.reason
+    } else {
+        // [arcp §7.4] Not the session that asked for it: who it was stands in the journal.
+        let words = asked.reason.as_deref().unwrap_or("no reason given");
+        Some(format!("operator {}: {words}", session.principal.name))
+    };
+    let command = Command::Cancel { job: job.id, reason, by_force: false, tree: true };
     ports.engine.ask(command).await.map(drop).map_err(denial)
 }

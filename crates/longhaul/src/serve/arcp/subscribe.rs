@@ -3,6 +3,7 @@
 use super::drive::Session;
 use super::told::{self, no_job};
 use super::{credentials, denial, hosted};
+use crate::daemon::AskError;
 use longhaul_arcp::error::Denial;
 use longhaul_arcp::message::Subscribed;
 use longhaul_arcp::server::{Following, Subscribing};
@@ -26,9 +27,19 @@ pub(super) async fn subscribe(session: &Session, asked: Subscribing) -> Result<F
         let after = history_after.map(|seq| own_number(reader, &job, seq)).transpose()?;
         Ok(Some((job, after)))
     });
-    let (job, after) = found.await.map_err(denial)?.ok_or_else(|| no_job(&id))?;
+    // [arcp §14] Who is refused is written down, as who is let is in the commit of it.
+    let turned_away = |job| ports.denials.note("follow", &session.principal.name, job);
+    let Some((job, after)) = found.await.map_err(denial)? else {
+        turned_away(JobId::parse(&id).ok().as_ref());
+        return Err(no_job(&id));
+    };
     let command = Command::Follow { session: session.id.clone(), job: job.id.clone(), after };
-    let reply = ports.engine.ask(command).await.map_err(denial)?;
+    let reply = ports.engine.ask(command).await.map_err(|error| {
+        if matches!(error, AskError::Refused(_)) {
+            turned_away(Some(&job.id));
+        }
+        denial(error)
+    })?;
     let Reply::Followed { newest, replayed } = reply else { return Err(Denial::internal()) };
     // As it is now that it is followed: what came between is not told.
     let now = ports.readers.glance(move |reader| hosted(reader, &id)).await.map_err(denial)?;

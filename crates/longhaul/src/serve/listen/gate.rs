@@ -128,6 +128,9 @@ async fn principal(
         }
         return Ok(principal);
     }
+    if let Some(guest) = &guest {
+        network.ports.denials.note("login", &guest.address(), None);
+    }
     let late = guest.and_then(|guest| guest.failed(network.ports.clock.now()));
     if let Some(late) = late {
         tokio::time::sleep(late).await;

@@ -84,6 +84,11 @@ impl Guests {
 }
 
 impl Guest {
+    /// Where it comes from.
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
     /// It has proven whose it is.
     pub(crate) fn is_welcome(&self) {
         if !self.is_known.swap(true, Ordering::Relaxed)
