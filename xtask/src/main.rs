@@ -1,11 +1,12 @@
-//! All automation of this repository: five verbs, one file each.
+//! All automation of this repository: six verbs, one file each.
 //!
 //! `.ci/run` and people call the same verbs, so what passes here passes there. A new rule becomes
-//! a check in `tidy/`, never a sixth verb.
+//! a check in `tidy/`, never another verb.
 
 mod bench;
 mod fix;
 mod fuzz;
+mod generate;
 mod shell;
 mod test;
 mod tidy;
@@ -20,6 +21,7 @@ usage: cargo xtask <verb>
   tidy                 the rules no compiler checks, part of `test`
   bench [args]         longhaul beside its peers
   fuzz [target] [seed] the simulator, without end
+  gen arcp             docs/arcp.md, from the rules and the citations in the code
   fix                  formats, and applies what clippy can repair";
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "tidy" => tidy::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "gen" => generate::run(rest),
         "fix" => fix::run(rest),
         "help" | "-h" | "--help" => {
             shell::say(USAGE);

@@ -4,6 +4,7 @@
 //! each is tested below itself on a small repository made up for the purpose. To add a rule, add a
 //! file and a line in `CHECKS`.
 
+pub(crate) mod arcp;
 mod attributes;
 mod banned_words;
 mod ceilings;
@@ -51,6 +52,7 @@ const CHECKS: &[Check] = &[
     ("every suite is declared", suites::check),
     ("every refusal has its page", errors_page::check),
     ("every scenario is tested or answered", scenarios::check),
+    ("every rule of the protocol is kept and tested", arcp::check),
 ];
 
 /// Runs every check, prints each violation as `path:line: message`, and fails if there was one.

@@ -1,5 +1,6 @@
 //! `docs/scenarios.md` answers every scenario of the contract, `docs/scenarios-in-process.md` those of
-//! the in-process layer, `docs/scenarios-agents.md` those of agents, and all name only tests that exist.
+//! the in-process layer, `docs/scenarios-agents.md` those of agents, `docs/scenarios-arcp.md` those of
+//! the protocol of sessions, and all name only tests that exist.
 //!
 //! A page says in its lists `Scenarios:` and `Guarantees:` which numbers there are; each needs
 //! exactly one row in the tables. A row that names no test must say why.
@@ -12,16 +13,19 @@ const PAGE: &str = "docs/scenarios.md";
 /// This one has no list of guarantees.
 const IN_PROCESS_PAGE: &str = "docs/scenarios-in-process.md";
 const AGENTS_PAGE: &str = "docs/scenarios-agents.md";
+/// This one has no list of guarantees either.
+const ARCP_PAGE: &str = "docs/scenarios-arcp.md";
 /// What a row without a test begins with.
 const REASONS: [&str; 2] = ["does not apply: ", "later, with "];
 
 pub(super) fn check(repo: &Repo) -> Vec<Violation> {
     const SCENARIOS: (&str, &str) = ("Scenarios: ", "");
     const GUARANTEES: (&str, &str) = ("Guarantees: ", "G-");
-    let pages: [(&str, &[(&str, &str)]); 3] = [
+    let pages: [(&str, &[(&str, &str)]); 4] = [
         (PAGE, &[SCENARIOS, GUARANTEES]),
         (IN_PROCESS_PAGE, &[SCENARIOS]),
         (AGENTS_PAGE, &[SCENARIOS, GUARANTEES]),
+        (ARCP_PAGE, &[SCENARIOS]),
     ];
     // A repository without a page, as other checks' tests make them up, promises nothing.
     let there = pages.iter().filter_map(|(path, lists)| Some((repo.file(path)?, lists)));
@@ -127,7 +131,7 @@ fn named(cell: &str) -> Vec<&str> {
 }
 
 /// Crate, module and function of a path; what stands between is for people.
-fn short(path: &str) -> String {
+pub(super) fn short(path: &str) -> String {
     let parts: Vec<&str> = path.split("::").collect();
     match parts[..] {
         [krate, .., module, test] => format!("{krate}::{module}::{test}"),
@@ -136,7 +140,7 @@ fn short(path: &str) -> String {
 }
 
 /// Every test function as [`short`] gives it: a file is a module.
-fn tests(repo: &Repo) -> BTreeSet<String> {
+pub(super) fn tests(repo: &Repo) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for file in repo.rust() {
         let Some(folder) =
