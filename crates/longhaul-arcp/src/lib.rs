@@ -22,5 +22,6 @@ pub mod id;
 pub mod limits;
 pub mod message;
 pub mod profile;
+mod pulse;
 pub mod server;
 pub mod trace;

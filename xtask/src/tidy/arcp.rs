@@ -56,7 +56,7 @@ pub(super) fn check(repo: &Repo) -> Vec<Violation> {
         }
         let is_kept = !rule.kept.is_empty() || !places(&cited, rule.section()).is_empty();
         let is_must = rule.level == "MUST";
-        if is_must && rule.why.is_none() && !(is_kept && !rule.tests.is_empty()) {
+        if is_must && rule.why.is_none() && (!is_kept || rule.tests.is_empty()) {
             complain("needs a place that cites it and a test, or `why` there is none".to_owned());
         }
         for place in rule.kept.iter().filter(|place| !is_there(repo, place)) {

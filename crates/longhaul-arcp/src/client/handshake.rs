@@ -2,7 +2,6 @@
 //! a new session, in which all that was open is asked again.
 
 use super::ask::{Ask, Lost, Over, Told, Welcomed};
-use super::pulse::Pulse;
 use super::requests::Request;
 use super::{Acks, Attached, Connection, Session, State};
 use crate::codec;
@@ -13,6 +12,7 @@ use crate::message::{
     self, AgentEntry, AgentList, Auth, Capabilities, Envelope, Hello, Message, ResumeRequest,
     Welcome,
 };
+use crate::pulse::Pulse;
 use longhaul_core::time::{Millis, Timestamp};
 
 impl Connection {

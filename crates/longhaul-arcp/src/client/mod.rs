@@ -14,7 +14,6 @@ mod feed;
 mod handshake;
 mod jobs;
 mod pieces;
-mod pulse;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -30,9 +29,9 @@ use crate::features::{Feature, Features};
 use crate::id::Seed;
 use crate::limits::{OPEN_ASKS_MAX, OUTBOUND_BYTES_MAX};
 use crate::message::{self, Ack, Bye, Envelope, Message, Ping, Pong};
+use crate::pulse::{Beat, Pulse};
 use jobs::Jobs;
 use longhaul_core::time::{Millis, Timestamp};
-use pulse::{Beat, Pulse};
 use requests::Request;
 use std::collections::VecDeque;
 

@@ -1,11 +1,11 @@
 //! A connection that has its session: what it waits for, and what it holds back meanwhile.
 
 use super::ask::{Answered, AskId, Fed};
-use super::pulse::Pulse;
 use super::seen::Seen;
 use crate::features::Features;
 use crate::limits::{KNOWN_JOBS_MAX, MISTAKEN_ASKS_MAX};
 use crate::profile::Profile;
+use crate::pulse::Pulse;
 use crate::trace::Trace;
 use std::collections::{BTreeSet, VecDeque};
 

@@ -2,7 +2,6 @@
 
 use super::ask::{Answer, Answered, Ask, AskId, Close, Knock, Opened, Output};
 use super::attached::{Acks, Attached};
-use super::pulse::Pulse;
 use super::seen::Seen;
 use super::{Connection, State};
 use crate::codec::Unread;
@@ -13,6 +12,7 @@ use crate::message::{
     AgentList, Auth, Capabilities, Client, Envelope, Hello, Message, Resume, ResumeRequest, Welcome,
 };
 use crate::profile::Profile;
+use crate::pulse::Pulse;
 use longhaul_core::time::{Millis, Timestamp};
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU64;

@@ -12,7 +12,6 @@
 mod ask;
 mod attached;
 mod handshake;
-mod pulse;
 mod replies;
 mod requests;
 mod seen;
@@ -32,11 +31,11 @@ use crate::id::Seed;
 use crate::limits::{OPEN_ASKS_MAX, OUTBOUND_BYTES_MAX, OUTBOX_BYTES_MAX};
 use crate::message::{Envelope, Message, Ping, Runtime};
 use crate::profile::Profile;
+use crate::pulse::{Beat, Pulse};
 use crate::trace::Trace;
 use attached::{Attached, Held};
 use handshake::Knocking;
 use longhaul_core::time::{Millis, Timestamp};
-use pulse::Beat;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -170,7 +169,7 @@ impl Connection {
         match &self.state {
             State::Ended => None,
             State::Knocking(knocking) => knocking.due_at(),
-            State::Attached(attached) => attached.pulse.as_ref().map(pulse::Pulse::due_at),
+            State::Attached(attached) => attached.pulse.as_ref().map(Pulse::due_at),
         }
     }
 

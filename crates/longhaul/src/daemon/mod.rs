@@ -26,6 +26,7 @@ mod parked;
 mod presences;
 mod readable;
 mod readers;
+mod secret_file;
 mod spools;
 mod stop;
 mod stored;

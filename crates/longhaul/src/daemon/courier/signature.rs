@@ -1,20 +1,16 @@
 //! Standard Webhooks: the signature that lets a receiver tell our notices from anybody else's, and
 //! the secret that it is made with.
 
+use crate::daemon::secret_file;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use rustix::fs::{FileType, Mode, OFlags};
 use sha2::Sha256;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// What a secret in its printable form begins with.
 const PREFIX: &str = "whsec_";
-/// Bytes of a secret's file; a key is 24 to 64 bytes, more is some other file.
-const FILE_BYTES_MAX: u64 = 4_096;
 
 /// A webhook's secret. Read anew for each try, so that replacing the file is all it takes.
 pub(super) struct Secret(Vec<u8>);
@@ -39,32 +35,9 @@ impl Secret {
     /// # Errors
     /// In words, naming the file and never what is in it.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let fail = |why: String| format!("the secret in `{}` {why}", path.display());
-        // Without waiting: opening a pipe would hang until somebody writes into it.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::open(path, flags, Mode::empty())
-            .map_err(|error| fail(format!("cannot be read: {error}")))?;
-        let about = rustix::fs::fstat(&file).map_err(|error| fail(format!("is odd: {error}")))?;
-        if FileType::from_raw_mode(about.st_mode) != FileType::RegularFile {
-            return Err(fail("is not in an ordinary file".to_owned()));
-        }
-        if about.st_uid != rustix::process::geteuid().as_raw() {
-            return Err(fail("belongs to another user: it must be this user's own".to_owned()));
-        }
-        let mode = Mode::from_raw_mode(about.st_mode);
-        if mode.intersects(Mode::RWXG | Mode::RWXO) {
-            return Err(fail(format!(
-                "may be read or changed by others (mode {:04o}): `chmod 600` it",
-                mode.as_raw_mode() & 0o7777
-            )));
-        }
-        let mut bytes = vec![];
-        let reading = File::from(file).take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
-        reading.map_err(|error| fail(format!("cannot be read: {error}")))?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(fail(format!("has more than {FILE_BYTES_MAX} bytes")));
-        }
-        Self::parse(&bytes).map_err(|why| fail(why.to_owned()))
+        let bytes = secret_file::read(path)?;
+        let fail = |why: &str| format!("the secret in `{}` {why}", path.display());
+        Self::parse(&bytes).map_err(fail)
     }
 
     /// Takes `whsec_` and base64, or any bytes as they are; the line's end does not count.

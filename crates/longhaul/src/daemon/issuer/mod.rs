@@ -7,12 +7,10 @@ mod http;
 mod litellm;
 mod request;
 mod seal;
-mod secret_file;
 #[cfg(test)]
 mod tests;
 
 pub(super) use self::driver::IssuerDriver;
-pub(super) use self::secret_file::read as read_secret;
 
 use self::litellm::Gateway;
 use self::request::{Ask, Failed, Issued};

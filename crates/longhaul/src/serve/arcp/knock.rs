@@ -63,7 +63,8 @@ async fn principal(line: &Line, knock: &Knock) -> Result<Principal, Denial> {
     if let Some(known) = known {
         return Ok(known);
     }
-    let from = line.guest.as_ref().map_or("this machine".to_owned(), |guest| guest.address());
+    let from =
+        line.guest.as_ref().map_or_else(|| "this machine".to_owned(), |guest| guest.address());
     ports.denials.note("login", &from, None);
     let late = line.guest.as_ref().and_then(|guest| guest.failed(ports.clock.now()));
     if let Some(late) = late {

@@ -1,12 +1,12 @@
-//! Signs of life. A peer that has been silent for an interval is pinged, for some clients speak only
-//! when they are; and something is sent in each interval, for others wait for that.
+//! Signs of life, of a server as of a client. A peer that has been silent for an interval is pinged, for
+//! some speak only when they are; and something is sent in each interval, for others wait for that.
 
 use crate::limits::SILENT_INTERVALS_MAX;
 use longhaul_core::time::{Millis, Timestamp};
 
 /// When which end was last heard of.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(crate) struct Pulse {
     interval: Millis,
     heard_at: Timestamp,
     sent_at: Timestamp,
@@ -15,7 +15,7 @@ pub(super) struct Pulse {
 
 /// What time asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beat {
+pub(crate) enum Beat {
     /// Nothing yet.
     Wait,
     /// A ping is due.
@@ -25,22 +25,24 @@ pub(super) enum Beat {
 }
 
 impl Pulse {
-    pub(super) const fn new(interval: Millis, now: Timestamp) -> Self {
+    pub(crate) const fn new(interval: Millis, now: Timestamp) -> Self {
         Self { interval, heard_at: now, sent_at: now, pinged_at: now }
     }
 
     /// Anything at all came in.
-    pub(super) fn heard(&mut self, now: Timestamp) {
+    pub(crate) fn heard(&mut self, now: Timestamp) {
         self.heard_at = self.heard_at.max(now);
     }
 
     /// Anything at all went out.
-    pub(super) fn sent(&mut self, now: Timestamp) {
+    pub(crate) fn sent(&mut self, now: Timestamp) {
         self.sent_at = self.sent_at.max(now);
     }
 
-    pub(super) fn pinged(&mut self, now: Timestamp) {
+    /// A ping went out.
+    pub(crate) fn pinged(&mut self, now: Timestamp) {
         self.pinged_at = now;
+        self.sent(now);
     }
 
     fn lost_at(&self) -> Timestamp {
@@ -51,12 +53,12 @@ impl Pulse {
         self.heard_at.min(self.sent_at).max(self.pinged_at).plus(self.interval)
     }
 
-    pub(super) fn due_at(&self) -> Timestamp {
+    pub(crate) fn due_at(&self) -> Timestamp {
         self.lost_at().min(self.ping_at())
     }
 
     /// What is due. [arcp §6.4] Two silent intervals end the connection, never a job.
-    pub(super) fn beat(&self, now: Timestamp) -> Beat {
+    pub(crate) fn beat(&self, now: Timestamp) -> Beat {
         if now >= self.lost_at() {
             Beat::Lost
         } else if now >= self.ping_at() {
