@@ -127,8 +127,8 @@ pub fn lease(asked: &LeaseMap, constraints: &Constraints) -> Result<Lease, Denia
         .map_err(|bad| Denial::new(Code::InvalidRequest, format!("`lease_request`: {bad}")))
 }
 
-/// Refuses a lease that is over before anything was done under it. [arcp §9.5] Only asked of what is new:
-/// the same ask as before has the same answer as before.
+/// Refuses a lease that is over before anything was done under it. [arcp §9.5] For asks that cannot have
+/// been made before; where they can, the runtime looks for their keys first.
 pub fn check_end(lease: &Lease, now: Timestamp) -> Result<(), Denial> {
     match lease.expires_at() {
         Some(at) if at <= now => Err(bad_end("is not in the future")),

@@ -123,7 +123,7 @@ pub struct Submission {
     /// What it is asked: one text for all that say the same.
     pub input: String,
     /// What it shall be allowed to do. That it is not over yet is to be looked at only where the key
-    /// has not been used before; see [`grammar::check_end`](crate::grammar::check_end).
+    /// has not been used before.
     pub lease: Lease,
     /// What makes asking twice the same as asking once.
     pub key: Option<String>,

@@ -9,7 +9,8 @@ use crate::limits;
 use crate::port::Table;
 use crate::record::{Dependency, StoredEnvironment};
 use crate::sink::Sink;
-use crate::spec;
+use crate::spec::{self, BadSpec};
+use crate::time::Timestamp;
 use crate::world::{Fault, World, job_ids};
 use std::collections::BTreeSet;
 
@@ -52,6 +53,7 @@ pub(super) fn submit_one(
         tell_asker(world, &submission, &known)?;
         return Ok((known, false));
     }
+    check_end(&submission, world.now())?;
     if world.pool(&submission.spec.pool)?.is_none() {
         return Err(Refused::NoPool(submission.spec.pool).into());
     }
@@ -113,6 +115,19 @@ fn check(submission: &Submission) -> Result<(), Refused> {
     let hosted = submission.spec.hosted.as_deref();
     hosted.map_or(Ok(()), |hosted| credentials::check(&hosted.credentials))?;
     Ok(())
+}
+
+/// Refuses what would be over before it begins. Only asked of what is new: the same ask as before has the
+/// same answer as before. Whoever delegates is told about ends in other words.
+fn check_end(submission: &Submission, now: Timestamp) -> Result<(), Refused> {
+    let asked = submission.spec.hosted.as_deref().filter(|hosted| hosted.delegate.is_none());
+    match asked.and_then(|hosted| hosted.lease.expires_at()) {
+        Some(at) if at <= now => {
+            let problem = "is not in the future".to_owned();
+            Err(BadSpec { field: "lease_constraints.expires_at", problem }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The job that this submission repeats, by its id or its key. Refuses what is only alike.

@@ -96,6 +96,24 @@ fn home() -> Home {
 }
 
 #[test]
+fn a_lease_that_is_over_grants_nothing_new_and_changes_no_answer() {
+    let mut home = home();
+    let lease = lease(&home, &["tool.call web.*"], Some(60));
+    let asked = |number: u32, key: &str| {
+        let mut asked = Home::submission(number, Some(1), "alice");
+        asked.spec.hosted.as_mut().unwrap().lease = lease.clone();
+        asked.key = Some(key.to_owned());
+        Command::Submit(vec![asked])
+    };
+    assert_eq!(home.ask(asked(1, "k")), Ok(Reply::Submitted(vec![(job(1), true)])));
+    home.wait(Millis::from_secs(60));
+    let refused = home.ask(asked(2, "other"));
+    assert!(matches!(&refused, Err(Refused::BadSpec(bad)) if bad.field.ends_with("expires_at")));
+    // The key is known, whatever became of the job: the answer is the one that was given.
+    assert_eq!(home.ask(asked(3, "k")), Ok(Reply::Submitted(vec![(job(1), false)])));
+}
+
+#[test]
 fn a_granted_tool_call_is_told_and_a_refused_one_only_as_its_result() {
     let mut home = home();
     let lease = lease(&home, &["tool.call web.*"], None);

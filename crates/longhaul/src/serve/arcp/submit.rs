@@ -24,7 +24,6 @@ pub(super) async fn submit(session: &Session, asked: Submission) -> Result<Submi
         None => asked.agent.name.clone(),
     };
     let agent = ports.inventory.resolve(&reference).map_err(no_agent)?;
-    grammar::check_end(&asked.lease, ports.clock.now())?;
     let trace = match asked.trace {
         Some(trace) => trace.id().to_owned(),
         None => ids::trace().map_err(|_| Denial::internal())?,
