@@ -185,7 +185,7 @@ impl Amounts {
         self.0.is_empty()
     }
 
-    fn set(&mut self, currency: &Currency, amount: Amount) {
+    pub(crate) fn set(&mut self, currency: &Currency, amount: Amount) {
         self.0.insert(currency.clone(), amount);
     }
 }

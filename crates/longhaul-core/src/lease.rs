@@ -232,8 +232,28 @@ impl Lease {
         narrowed.expires_at = self.narrow_expiry(child)?;
         if let (false, Some(models)) = (child.names(MODEL_USE), self.grants.get(MODEL_USE)) {
             narrowed.grants.insert(MODEL_USE.to_owned(), models.clone());
+            narrowed.check_whole(MODEL_USE)?;
         }
         Ok(narrowed)
+    }
+
+    /// This lease, with all that there is in `most` of each currency that it does not bound itself.
+    pub fn bounded_by(&self, most: &Amounts) -> Result<Self, Wider> {
+        let mut bounded = self.clone();
+        let budget = bounded.budget.get_or_insert_default();
+        for (currency, amount) in most.iter() {
+            if budget.amounts.of(currency).is_none() {
+                budget.amounts.set(currency, amount);
+                budget.texts.push(format!("{currency}:{amount}"));
+            }
+        }
+        bounded.check_whole(COST_BUDGET)?;
+        Ok(bounded)
+    }
+
+    /// Refuses what could be kept, and not be read again: with what was added it is too large.
+    fn check_whole(&self, added: &str) -> Result<(), Wider> {
+        check_size(&self.asked()).map_err(|bad| wider(added, "", bad.to_string()))
     }
 
     fn narrow_expiry(&self, child: &Self) -> Result<Option<Timestamp>, Wider> {

@@ -116,3 +116,31 @@ fn a_proof_that_would_take_too_long_is_refused() {
     assert!(is_within(TOOL_CALL, &hard, &hard));
     assert!(!is_within(TOOL_CALL, &harder, &hard));
 }
+
+#[test]
+fn what_is_added_to_a_lease_leaves_one_that_can_be_read_again() {
+    let names = |count: usize, bytes: usize| -> Vec<String> {
+        (0..count).map(|number| format!("{number:0bytes$}")).collect()
+    };
+    let models = names(8, 1_000);
+    let parsed = |asked: Asked| Lease::parse(&asked, None).unwrap();
+    let whole =
+        |lease: &Lease| serde_json::from_str::<Lease>(&serde_json::to_string(lease).unwrap());
+    let parent = |models: Vec<String>| {
+        let all = vec!["**".to_owned()];
+        parsed(Asked::from([(TOOL_CALL.into(), all), (MODEL_USE.into(), models)]))
+    };
+    let large = parsed(Asked::from([(TOOL_CALL.into(), names(64, 1_000))]));
+    let wider = parent(models.clone()).narrow(&large).unwrap_err();
+    assert_eq!(wider.capability, MODEL_USE);
+    let narrowed = parent(models[..1].to_vec()).narrow(&large).unwrap();
+    assert_eq!(whole(&narrowed).unwrap(), narrowed);
+
+    let most = Amounts::parse(["USD:5", "EUR:2"]).unwrap();
+    let bounded = lease(&[(COST_BUDGET, &["USD:1", "USD:1"])]).bounded_by(&most).unwrap();
+    assert_eq!(bounded.asked()[COST_BUDGET], ["USD:1", "USD:1", "EUR:2"]);
+    assert_eq!(whole(&bounded).unwrap(), bounded);
+    let crowded = vec!["USD:0.001".to_owned(); limits::PATTERNS_MAX];
+    let crowded = parsed(Asked::from([(COST_BUDGET.into(), crowded)]));
+    assert_eq!(crowded.bounded_by(&most).unwrap_err().capability, COST_BUDGET);
+}

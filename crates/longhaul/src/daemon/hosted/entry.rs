@@ -5,7 +5,7 @@ use longhaul_core::agent::AgentSpec;
 use longhaul_core::command::{Command, Submission};
 use longhaul_core::hosted::Hosted;
 use longhaul_core::id::{JobId, SessionId};
-use longhaul_core::lease::{Asked, COST_BUDGET, Lease, Wider};
+use longhaul_core::lease::{Lease, Wider};
 use longhaul_core::limits;
 use longhaul_core::spec::{Blob, Environment, EnvironmentOrigin, JobSpec, Retry};
 use longhaul_core::task::Task;
@@ -279,19 +279,12 @@ impl Agent {
     }
 }
 
-/// What is granted of what is asked, under the most that may be: a budget that was not asked for is the
-/// most there is, not none.
+/// What is granted of what is asked, under the most that may be: a currency that was not asked for is
+/// bounded by the most there is of it, and not by nothing.
 fn within(most: Option<&Lease>, asked: &Lease) -> Result<Lease, Wider> {
     let Some(most) = most else { return Ok(asked.clone()) };
     let granted = most.narrow(asked)?;
-    let mut texts: Asked = granted.asked();
-    if texts.contains_key(COST_BUDGET) {
-        return Ok(granted);
-    }
-    let budget = most.asked().remove(COST_BUDGET);
-    texts.extend(budget.map(|budget| (COST_BUDGET.to_owned(), budget)));
-    let lease = Lease::parse(&texts, granted.expires_at());
-    Ok(lease.expect("both parts were read before"))
+    most.budget().map_or(Ok(granted.clone()), |most| granted.bounded_by(most))
 }
 
 /// The key as the home knows it: principals cannot meet each other's.

@@ -150,16 +150,24 @@ async fn an_agent_is_granted_no_more_than_it_may_be() {
     let home = Fixture::start();
     home.write(
         "[[agent]]\nname = \"a\"\ntask = \"t\"\n\
-         lease = { \"tool.call\" = [\"web.*\"], \"cost.budget\" = [\"USD:5\"] }\n",
+         lease = { \"tool.call\" = [\"web.*\"], \"cost.budget\" = [\"USD:5\", \"EUR:2\"] }\n",
     );
     let agent = home.inventory().resolve("a").unwrap();
     let granted = |asked: Lease| agent.prepare(HostedAsk { lease: asked, ..ask("null") }, None);
     let wider = granted(lease(&[("tool.call", &["**"])])).unwrap_err();
     assert!(matches!(wider, Unfit::Lease(_)), "{wider}");
-    let made = granted(lease(&[("tool.call", &["web.search"])])).unwrap().submission;
-    let made = made.spec.hosted.unwrap().lease.asked();
+    let granted = |asked: Lease| {
+        let made = granted(asked).unwrap().submission;
+        made.spec.hosted.unwrap().lease.asked()
+    };
+    let made = granted(lease(&[("tool.call", &["web.search"])]));
     assert_eq!(made["tool.call"], ["web.search"]);
-    assert_eq!(made["cost.budget"], ["USD:5"], "who asks for no budget has the most there is");
+    let all = ["EUR:2", "USD:5"];
+    assert_eq!(made["cost.budget"], all, "who asks for no budget has the most there is");
+    // Nor does anybody get around that by asking for a part of it, or for nothing by name.
+    assert_eq!(granted(lease(&[("cost.budget", &[])]))["cost.budget"], all);
+    let of_one = granted(lease(&[("cost.budget", &["USD:1"])]));
+    assert_eq!(of_one["cost.budget"], ["USD:1", "EUR:2"]);
     home.daemon.finish().await.unwrap();
 }
 
