@@ -25,6 +25,9 @@ pub struct Account {
     /// What was taken out of it for each child that has not ended.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     reserved: BTreeMap<JobId, Amounts>,
+    /// What its parent paid because there was not enough here.
+    #[serde(default, skip_serializing_if = "Amounts::is_empty")]
+    paid_above: Amounts,
 }
 
 /// What a charge did.
@@ -62,6 +65,17 @@ impl Account {
     /// What is left, without what is set aside for children.
     pub const fn remaining(&self) -> &Amounts {
         &self.remaining
+    }
+
+    /// What goes back to the parent when nobody can spend it any more: with what the parent paid. A
+    /// child's refund can come after that, and would fill a hole that is filled already.
+    pub fn rest(&self) -> Amounts {
+        let mut rest = self.remaining.clone();
+        for (currency, amount) in self.paid_above.iter() {
+            let left = rest.of(currency).unwrap_or_default();
+            rest.set(currency, left.plus_down(amount));
+        }
+        rest
     }
 
     /// What is set aside for children that have not ended.
@@ -129,6 +143,11 @@ impl Account {
         }
     }
 
+    fn was_helped(&mut self, currency: &Currency, amount: Amount) {
+        let before = self.paid_above.of(currency).unwrap_or_default();
+        self.paid_above.set(currency, before.plus_down(amount));
+    }
+
     /// The first change, one that is large enough since the last that was told, and any that uses up
     /// the last or brings some back.
     fn is_worth_telling(&self, currency: &Currency, remaining: Amount) -> bool {
@@ -149,10 +168,13 @@ pub fn charge(
     currency: &Currency,
     amount: Amount,
 ) -> Result<Vec<(usize, Debited)>, BadCharge> {
-    let mut paid = vec![];
+    let mut paid: Vec<(usize, Debited)> = vec![];
     let mut due = amount;
-    for (place, account) in chain.iter_mut().enumerate() {
-        if let Some(debited) = account.debit(currency, due)? {
+    for place in 0..chain.len() {
+        if let Some(debited) = chain[place].debit(currency, due)? {
+            if let Some((helped, _)) = paid.last() {
+                chain[*helped].was_helped(currency, due);
+            }
             paid.push((place, debited));
             due = debited.over;
             if !due.is_positive() {

@@ -3,14 +3,14 @@
 use super::leases::{self, chain, delegator, denied};
 use super::telling::tell_one;
 use super::{jobs, sessions};
-use crate::amounts::Amounts;
+use crate::amounts::{Account, Amounts};
 use crate::command::{Refused, Reply, Submission};
 use crate::delegation::{Delegation, Denial, DenialCode};
 use crate::event::Fact;
 use crate::hosted::{Hosted, is_same_json};
 use crate::id::{JobId, SessionId};
 use crate::job::Job;
-use crate::lease::{AGENT_DELEGATE, Lease, Operation};
+use crate::lease::{AGENT_DELEGATE, FS_READ, FS_WRITE, Lease, Operation};
 use crate::limits;
 use crate::outcome::{Ending, Outcome, Reason};
 use crate::port::Table;
@@ -126,6 +126,12 @@ fn admit(
         Ok(lease) => lease,
         Err(wider) => return Ok(Err(violation(&wider.capability, &wider.to_string()))),
     };
+    if let (Some(denial), true) =
+        (check_folder(world, parent, &child.spec.cwd, &lease)?, above.is_some())
+    {
+        return Ok(Err(denial));
+    }
+    let job = world.job(parent)?;
     let budget = lease.budget().cloned().unwrap_or_default();
     if let (Some(account), true) = (&job.account, above.is_some())
         && let Err(short) = account.clone().reserve(&child.id, &budget)
@@ -147,6 +153,30 @@ fn admit(
     inherit(world.job(parent)?, &mut child, &ask.id, lease);
     child.session = session;
     Ok(Ok((child, budget)))
+}
+
+/// A relative path is another file in another folder: what is a part of the parent's lease as a text need
+/// not be one there.
+fn check_folder(
+    world: &mut World<'_>,
+    parent: &JobId,
+    cwd: &str,
+    lease: &Lease,
+) -> Result<Option<Denial>, Fault> {
+    if super::approvals::cwd(world, parent)? == cwd {
+        return Ok(None);
+    }
+    let relative = [FS_READ, FS_WRITE].into_iter().find_map(|capability| {
+        let mut patterns = lease.patterns(capability).unwrap_or_default().iter();
+        patterns.find(|pattern| pattern.is_relative()).map(|pattern| (capability, pattern.text()))
+    });
+    Ok(relative.map(|(capability, text)| {
+        let words = format!(
+            "`{capability}` for `{text}` is seen from the folder of a job, and theirs differ; an \
+             absolute path is the same in both"
+        );
+        violation(capability, &words)
+    }))
 }
 
 fn violation(capability: &str, message: &str) -> Denial {
@@ -307,7 +337,7 @@ fn close(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
         if job.outcome().is_none() || job.delegations.open > 0 {
             break;
         }
-        let rest = job.account.as_ref().map(|account| account.remaining().clone());
+        let rest = job.account.as_ref().map(Account::rest);
         let above = delegator(job).cloned();
         let Some(above) = above else { break };
         if world.find_job(&above)?.is_none() {

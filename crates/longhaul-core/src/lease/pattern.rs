@@ -71,6 +71,11 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether the paths that it matches depend on the folder that they are seen from.
+    pub(crate) fn is_relative(&self) -> bool {
+        !self.canonical.starts_with('/') && !self.canonical.starts_with("**")
+    }
+
     /// Whether it matches a canonical path or name.
     pub(super) fn matches(&self, target: &str) -> bool {
         self.whole.matches(target)

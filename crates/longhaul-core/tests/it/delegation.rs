@@ -95,6 +95,21 @@ fn nothing_is_handed_on_that_is_not_there() {
 }
 
 #[test]
+fn a_relative_path_is_not_handed_on_into_another_folder() {
+    let mut home = home(&["agent.delegate child", "fs.write out/**", "fs.read **", "fs.read /a/*"]);
+    let mut asked = |number: u32, lines: &[&str], cwd: &str| {
+        let mut ask = ask(number, lease(&home, lines, None));
+        ask.child.as_mut().unwrap().spec.cwd = cwd.into();
+        code(delegate(&mut home, 1, ask))
+    };
+    let violation = Some(DenialCode::LeaseSubsetViolation);
+    assert_eq!(asked(2, &["fs.write out/a"], "/etc"), violation);
+    assert_eq!(asked(3, &["fs.read lib/*"], "/etc"), violation);
+    assert_eq!(asked(4, &["fs.write out/a", "fs.read lib/*"], "/"), None);
+    assert_eq!(asked(5, &["fs.read /a/x", "fs.read **/x"], "/etc"), None);
+}
+
+#[test]
 fn what_is_left_counts_and_not_what_was_granted() {
     let mut home = home(&["agent.delegate child", "cost.budget USD:1"]);
     let half = lease(&home, &["cost.budget USD:0.6"], None);

@@ -170,6 +170,23 @@ impl Tree {
     }
 }
 
+/// Its parent has paid already for what its own child then brings back.
+#[test]
+fn what_comes_back_to_who_was_helped_out_goes_on_to_who_helped() {
+    let mut tree = Tree::new();
+    let delegates = |who, cents| Happening::Delegates { who, cents };
+    // The second has 66; a part of that is its child's, and another child spends 66 of it.
+    for happening in [delegates(0, Some(66)), delegates(1, Some(1)), delegates(1, None)] {
+        tree.happens(&happening);
+    }
+    tree.happens(&Happening::Spends { who: 3, cents: 66 });
+    assert_eq!(left(tree.home.job(1).account.as_ref().unwrap()), GRANT - 66 - 1);
+    for who in [3, 2, 1] {
+        tree.happens(&Happening::Ends { who, is_well: true });
+    }
+    assert_eq!(left(tree.home.job(1).account.as_ref().unwrap()), GRANT - 66);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
