@@ -96,6 +96,8 @@ pub struct Resume {
     pub session: SessionId,
     /// Who asks, proven.
     pub principal: String,
+    /// Whether it may see and end jobs of all principals: now, whatever was so when it was opened.
+    pub is_operator: bool,
     /// SHA-256 of the token it was given, in hexadecimal.
     pub token_sha256: String,
     /// SHA-256 of the token it is given for the next time.
@@ -160,6 +162,7 @@ impl Session {
         self.state = SessionState::Attached { connection, host };
         self.token_sha256.clone_from(&ask.next_sha256);
         self.features.clone_from(&ask.features);
+        self.is_operator = ask.is_operator;
         Ok(displaced)
     }
 

@@ -90,8 +90,27 @@ pub(super) fn resume(world: &mut World<'_>, ask: &Resume) -> Result<Reply, Fault
     let now = world.now();
     let host = world.place().host.clone();
     let session = world.session(&ask.session)?;
+    let was_operator = session.is_operator;
     let displaced = session.resume(ask, &host, now)?;
-    Ok(Reply::Attached { newest: session.newest, displaced })
+    let newest = session.newest;
+    if was_operator && !ask.is_operator {
+        let_others_go(world, &ask.session)?;
+    }
+    Ok(Reply::Attached { newest, displaced })
+}
+
+/// Who was an operator and is none any more is told only of its own jobs from now on.
+fn let_others_go(world: &mut World<'_>, id: &SessionId) -> Result<(), Fault> {
+    let session = world.session(id)?;
+    let (principal, follows) = (session.principal.clone(), session.follows.clone());
+    for job in follows {
+        let owner = world.find_job(&job)?.and_then(|job| job.owner.as_ref());
+        if owner.is_some_and(|owner| *owner != principal) {
+            world.session(id)?.follows.remove(&job);
+            world.job(&job)?.followers.retain(|follower| follower != id);
+        }
+    }
+    Ok(())
 }
 
 /// The client is done with what it was told.

@@ -122,22 +122,31 @@ impl World<'_> {
     }
 
     /// Lets the oldest runs go where there are more than are kept: they are the oldest, acknowledged
-    /// or not.
+    /// or not. All that are too many: who is told again of much adds more in a step than one look
+    /// removes.
     fn trim(&mut self, id: &SessionId) -> Result<(), StoreError> {
-        let most = self.feed_runs_max;
-        let slot = self.rows.sessions.slot(&mut *self.tx, id.as_str())?;
-        let is_full = |session: &&Session| session.runs > most;
-        if slot.current.as_ref().filter(is_full).is_none() {
-            return Ok(());
-        }
-        let oldest = self.scan()?.children(Table::Feed, id.as_str(), limits::FEED_RUNS_AT_ONCE)?;
-        for row in oldest {
-            let Some(gone) = self.rows.feeds.change(&mut *self.tx, &row)?.take() else { continue };
-            if let Some(session) = self.rows.sessions.change(&mut *self.tx, id.as_str())? {
-                session.floor = gone.run.end() - 1;
-                session.runs -= 1;
+        while self.is_full(id)? {
+            let most = limits::FEED_RUNS_AT_ONCE;
+            let oldest = self.scan()?.children(Table::Feed, id.as_str(), most)?;
+            // What is counted and not there is nothing that could be removed.
+            if oldest.is_empty() {
+                break;
+            }
+            for row in oldest {
+                let Some(gone) = self.rows.feeds.change(&mut *self.tx, &row)?.take() else {
+                    continue;
+                };
+                if let Some(session) = self.rows.sessions.change(&mut *self.tx, id.as_str())? {
+                    session.floor = gone.run.end() - 1;
+                    session.runs -= 1;
+                }
             }
         }
         Ok(())
+    }
+
+    fn is_full(&mut self, id: &SessionId) -> Result<bool, StoreError> {
+        let slot = self.rows.sessions.slot(&mut *self.tx, id.as_str())?;
+        Ok(slot.current.as_ref().is_some_and(|session| session.runs > self.feed_runs_max))
     }
 }

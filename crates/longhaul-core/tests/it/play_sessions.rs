@@ -43,6 +43,11 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new() -> Self {
+        Self::keeping_runs(limits::FEED_RUNS_MAX)
+    }
+
+    /// One that keeps so many runs of a session in rows.
+    pub(crate) fn keeping_runs(most: u32) -> Self {
         let keep = Millis::from_secs(1 << 30);
         let retention =
             Retention { keep, keep_failed: keep, jobs_max: 1 << 40, bytes_max: 1 << 40 };
@@ -50,7 +55,8 @@ impl Home {
         let (boot, adopt_after) = ("boot".to_owned(), None);
         let place = Place { host, boot, default_slots: 1_000, retention, adopt_after };
         let now = Timestamp::from_millis(1_000_000);
-        let mut home = Self { engine: Engine::new(place), store: MemoryStore::new(), now };
+        let engine = Engine::new(place).keeping_runs(most);
+        let mut home = Self { engine, store: MemoryStore::new(), now };
         home.up();
         home
     }
@@ -113,6 +119,7 @@ impl Home {
         self.ask(Command::ResumeSession(Box::new(Resume {
             session: session(number),
             principal: "alice".into(),
+            is_operator: false,
             token_sha256: token.into(),
             next_sha256: format!("{token} next"),
             after,
@@ -172,6 +179,13 @@ impl Home {
     pub(crate) fn row<R: Record>(&self, id: &str) -> Option<R> {
         let row = self.store.reader().expect("memory").load(R::TABLE, id).expect("memory");
         row.map(|row| R::from_row(&row).expect("the engine wrote it"))
+    }
+
+    /// How many runs of a session lie in rows.
+    pub(crate) fn feed_rows(&self, number: u32) -> usize {
+        let mut reader = self.store.reader().expect("memory");
+        let id = session(number);
+        reader.rows(Table::Feed, Some(id.as_str()), "", 99_999).expect("memory").len()
     }
 
     pub(crate) fn session(&self, number: u32) -> Option<Session> {

@@ -164,6 +164,7 @@ impl Life {
         let mut ask = Resume {
             session: held.session.clone(),
             principal: client.principal.to_owned(),
+            is_operator: client.is_operator,
             token_sha256: held.token.clone(),
             next_sha256: format!("token {number}"),
             after: have,

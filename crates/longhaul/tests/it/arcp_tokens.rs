@@ -119,3 +119,52 @@ async fn a_token_that_is_revoked_ends_the_connections_that_it_opened() {
     assert_eq!(alone["payload"]["code"], "UNAUTHENTICATED");
     runtime.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_operator_any_more_is_none_in_its_old_session_either() {
+    let runtime = Runtime::start().await;
+    let _server = runtime.daemon.serve().unwrap();
+    let add = |token: &str, role| Command::AddToken {
+        sha256: longhaul::ids::sha256_hex(token),
+        principal: "erin".to_owned(),
+        role,
+    };
+    let engine = &runtime.daemon.ports.engine;
+    engine.ask(add("tok-high", TokenRole::Operator)).await.unwrap();
+    let mut alice = runtime.welcomed("tok").await;
+    let job = alice.submit("wait", Value::Null).await;
+    let mut erin = runtime.welcomed("tok-high").await;
+    let subscribe = json!({ "job_id": job, "history": true });
+    erin.send("job.subscribe", subscribe.clone()).await;
+    assert_eq!(erin.next().await["type"], "job.subscribed");
+
+    let target = Target::Unix(runtime.daemon.ports.home.socket());
+    let options = Options { target, token: None, autostart: false };
+    let person = client::Client::connect(options).await.unwrap();
+    assert_eq!(person.revoke_tokens("erin").await.unwrap().revoked, 1);
+    assert_eq!(erin.until_closed().await, Some(1008));
+    engine.ask(add("tok-low", TokenRole::Client)).await.unwrap();
+    let mut back = runtime.connect().await;
+    back.resume("tok-low", &erin, 0).await;
+    for (kind, payload) in [("job.subscribe", subscribe), ("job.cancel", json!({ "job_id": job }))]
+    {
+        back.send(kind, payload).await;
+    }
+    let mut codes = vec![];
+    while codes.len() < 2 {
+        codes.extend(back.next().await["payload"]["code"].as_str().map(str::to_owned));
+    }
+    assert_eq!(codes, ["PERMISSION_DENIED", "JOB_NOT_FOUND"]);
+    // Nor by its own token alone.
+    let mut alone = runtime.connect().await;
+    let asked = json!({
+        "session_id": back.session, "resume_token": back.resume_token, "last_event_seq": 0,
+    });
+    alone.send("session.resume", asked).await;
+    alone.session.clone_from(&back.session);
+    assert_eq!(alone.next().await["type"], "session.welcome");
+    alone.send("session.list_jobs", json!({})).await;
+    let listed = alone.until("session.jobs").await;
+    assert_eq!(listed["payload"]["jobs"], json!([]));
+    runtime.stop().await;
+}

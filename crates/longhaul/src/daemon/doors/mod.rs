@@ -10,6 +10,7 @@ use super::handle::AskError;
 use super::readers::Readers;
 use crate::clock::Clock;
 use crate::ids;
+use longhaul_core::limits;
 use longhaul_core::port::{Record, Table};
 use longhaul_core::time::Timestamp;
 use longhaul_core::token::{Token, TokenRole};
@@ -49,6 +50,7 @@ pub enum Proof {
 pub struct Standing {
     doors: Doors,
     principal: String,
+    is_operator: bool,
     proof: Proof,
     revocations: watch::Receiver<u64>,
     /// After how many revocations the token was last seen to be good.
@@ -146,21 +148,24 @@ impl Doors {
         Ok(stored.await?.map(|token| Principal::of(token.principal, token.role)))
     }
 
-    /// Whether the principal has a token that is good now. One whose tokens somebody else gives out has
-    /// none that could be known here.
+    /// What the principal may do by the tokens that are good now; nothing if it has none. One whose
+    /// tokens somebody else gives out has none that could be known here.
     ///
     /// # Errors
     /// As for [`Readers::glance`].
-    pub async fn has_token(&self, principal: &str) -> Result<bool, AskError> {
-        if self.passing.iter().any(|known| known.principal.name == principal) {
-            return Ok(true);
-        }
-        let principal = principal.to_owned();
-        let any = self.readers.glance(move |reader| {
-            let rows = reader.rows(Table::Token, Some(&principal), "", 1)?;
-            Ok(!rows.is_empty())
+    pub async fn role_of(&self, principal: &str) -> Result<Option<TokenRole>, AskError> {
+        let passing = self.passing.iter().map(|known| &known.principal);
+        let passing = passing.filter(|known| known.name == principal);
+        let mut is_operator: Vec<bool> = passing.map(|known| known.is_operator).collect();
+        let name = principal.to_owned();
+        let stored = self.readers.glance(move |reader| {
+            let rows = reader.rows(Table::Token, Some(&name), "", limits::TOKENS_MAX)?;
+            Ok(rows.iter().map(Token::from_row).collect::<Result<Vec<_>, _>>()?)
         });
-        any.await
+        let stored = stored.await?;
+        is_operator.extend(stored.iter().map(|token| token.role == TokenRole::Operator));
+        let role = |any| if any { TokenRole::Operator } else { TokenRole::Client };
+        Ok((!is_operator.is_empty()).then(|| role(is_operator.contains(&true))))
     }
 
     /// Watches over what a principal came in with.
@@ -168,6 +173,7 @@ impl Doors {
         Standing {
             doors: self.clone(),
             principal: principal.name.clone(),
+            is_operator: principal.is_operator,
             proof: principal.proof,
             revocations: self.revocations.subscribe(),
             checked: None,
@@ -201,13 +207,15 @@ impl Standing {
         }
     }
 
-    /// Returns when the token was revoked. May be dropped at any moment and called again.
+    /// Returns when the token was revoked, also if the principal was given one for less since. May be
+    /// dropped at any moment and called again.
     pub async fn lapsed(&mut self) {
         while self.proof == Proof::Token {
             let count = *self.revocations.borrow();
             if self.checked != Some(count) {
                 // A store that cannot be read vouches for nobody.
-                if !self.doors.has_token(&self.principal).await.unwrap_or(false) {
+                let role = self.doors.role_of(&self.principal).await.unwrap_or(None);
+                if role.is_none_or(|role| self.is_operator && role != TokenRole::Operator) {
                     return;
                 }
                 self.checked = Some(count);

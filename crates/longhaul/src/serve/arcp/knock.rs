@@ -11,6 +11,7 @@ use longhaul_core::command::{Command, Reply};
 use longhaul_core::id::{ConnectionId, SessionId};
 use longhaul_core::port::{Record, Table};
 use longhaul_core::session::{Resume, Session};
+use longhaul_core::token::TokenRole;
 use std::collections::BTreeSet;
 use std::io;
 
@@ -85,10 +86,10 @@ async fn owner(line: &Line, resume: &ResumeRequest) -> Result<Option<Principal>,
     let session = session.filter(|session| session.is_resumed_by(&sha256));
     let Some(session) = session else { return Ok(None) };
     // Whose tokens were revoked, or are over and not given out here, has to bring a good one.
-    let has_token = line.host.ports.doors.has_token(&session.principal).await?;
-    Ok(has_token.then_some(Principal {
+    let role = line.host.ports.doors.role_of(&session.principal).await?;
+    Ok(role.map(|role| Principal {
         name: session.principal,
-        is_operator: session.is_operator,
+        is_operator: session.is_operator && role == TokenRole::Operator,
         proof: Proof::Token,
     }))
 }
@@ -140,6 +141,7 @@ async fn go_on(
     let command = Command::ResumeSession(Box::new(Resume {
         session: session.clone(),
         principal: held.principal.name.clone(),
+        is_operator: held.principal.is_operator,
         token_sha256: ids::sha256_hex(&asked.resume_token),
         next_sha256: ids::sha256_hex(&resume_token),
         after,
