@@ -3,21 +3,22 @@
 use super::events::{self, ArtifactRef, Chunk, LogLevel, Metric, Progress};
 use super::failure::{AgentFailure, unanswered};
 use super::stream::{Pieces, ResultStream};
+use crate::clock::Clock;
 use crate::daemon::{
-    Credentials, EngineHandle, HostedAsk, Inventory, NoAgent, Provided, Readers, Run, StopCause,
-    Voice,
+    Credentials, DelegateAsk, Delegated, EngineHandle, Inventory, Provided, Readers, Run,
+    StopCause, Voice,
 };
 use crate::ids;
 use longhaul_core::amounts::{Amount, Currency};
 use longhaul_core::command::{Command, Entry, Reply};
-use longhaul_core::delegation::{CallMade, Delegation, Denial, DenialCode, OperationAsk};
+use longhaul_core::delegation::{CallMade, OperationAsk};
 use longhaul_core::hosted::Hosted;
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
-use longhaul_core::lease::{Asked, Lease};
+use longhaul_core::lease::Asked;
 use longhaul_core::port::{Record, Table};
 use longhaul_core::time::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +28,7 @@ pub(super) struct Means {
     pub(super) engine: EngineHandle,
     pub(super) readers: Readers,
     pub(super) inventory: Inventory,
+    pub(super) clock: Clock,
     pub(super) credentials: Credentials,
 }
 
@@ -236,22 +238,23 @@ impl AgentContext {
     /// Why not, which followers are told too; the job goes on unless its body says otherwise.
     pub async fn delegate(&self, ask: Delegate) -> Result<JobId, AgentFailure> {
         self.settled().await?;
-        let event = told(&ask);
-        let (id, means) = (ask.id.clone(), &self.shared.means);
-        let (child, before) = match self.child(ask).await? {
-            Ok((child, before)) => (Ok(child), before),
-            Err(denial) => (Err(denial), Vec::new()),
+        let means = &self.shared.means;
+        let ask = DelegateAsk {
+            parent: self.job().clone(),
+            attempt: self.attempt(),
+            principal: self.principal().to_owned(),
+            id: Some(ask.id),
+            agent: ask.agent,
+            input: ask.input,
+            lease: ask.lease,
+            expires_at: ask.expires_at.map(Timestamp::rfc3339),
+            runtime_max: None,
+            is_lenient: false,
         };
-        for command in before {
-            means.engine.ask(command).await.map_err(|error| unanswered(&error))?;
-        }
-        let ask = Box::new(Delegation { id, event, child, is_lenient: false });
-        let (parent, attempt) = (self.job().clone(), self.attempt());
-        let asked = means.engine.ask(Command::Delegate { parent, attempt, ask }).await;
+        let asked = means.inventory.delegate(ask, means.clock.now()).await;
         match asked.map_err(|error| unanswered(&error))? {
-            Reply::Submitted(mut jobs) if jobs.len() == 1 => Ok(jobs.remove(0).0),
-            Reply::Denied { code, reason } => Err(AgentFailure::denied(code, reason)),
-            _ => Err(AgentFailure::new("the runtime gave no answer")),
+            Delegated::Job { id, .. } => Ok(id),
+            Delegated::Denied { code, reason } => Err(AgentFailure::denied(code, reason)),
         }
     }
 
@@ -334,44 +337,6 @@ impl AgentContext {
         }
     }
 
-    /// The job that the work would be, and what must be asked before it; or why there can be none.
-    async fn child(
-        &self,
-        ask: Delegate,
-    ) -> Result<Result<(Box<longhaul_core::command::Submission>, Vec<Command>), Denial>, AgentFailure>
-    {
-        let inventory = &self.shared.means.inventory;
-        let agent = match inventory.resolve(&ask.agent) {
-            Ok(agent) => agent,
-            Err(no) => return Ok(Err(denial(&no))),
-        };
-        let lease = match Lease::parse(&ask.lease, ask.expires_at) {
-            Ok(lease) => lease,
-            Err(bad) => return Ok(Err(Denial::new(DenialCode::InvalidRequest, bad.to_string()))),
-        };
-        let prepared = inventory.prepare(
-            &agent,
-            HostedAsk {
-                id: ids::job_id()?,
-                principal: self.principal().to_owned(),
-                session: None,
-                key: None,
-                input: ask.input.to_string(),
-                lease,
-                trace: self.shared.hosted.trace.clone(),
-                runtime_max: None,
-                parent: Some(self.job().clone()),
-                delegate: Some(ask.id),
-                depth: self.shared.hosted.depth.saturating_add(1),
-                extensions: None,
-            },
-        );
-        Ok(match prepared.await {
-            Ok(prepared) => Ok((Box::new(prepared.submission), prepared.before)),
-            Err(no) => Err(Denial::new(DenialCode::InvalidRequest, no.to_string())),
-        })
-    }
-
     fn pieces(&self) -> MutexGuard<'_, Option<Pieces>> {
         // Each change is one assignment, so a panic elsewhere leaves it whole.
         self.shared.pieces.lock().unwrap_or_else(PoisonError::into_inner)
@@ -382,28 +347,4 @@ impl fmt::Debug for AgentContext {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("AgentContext").field("job", self.job()).finish_non_exhaustive()
     }
-}
-
-/// What followers are told of an ask for work.
-fn told(ask: &Delegate) -> Value {
-    let mut event = Map::new();
-    event.insert("delegate_id".to_owned(), Value::from(ask.id.as_str()));
-    event.insert("agent".to_owned(), Value::from(ask.agent.as_str()));
-    event.insert("input".to_owned(), ask.input.clone());
-    if !ask.lease.is_empty() {
-        event.insert("lease_request".to_owned(), json!(ask.lease));
-    }
-    if let Some(at) = ask.expires_at {
-        event.insert("lease_constraints".to_owned(), json!({ "expires_at": at.rfc3339() }));
-    }
-    Value::Object(event)
-}
-
-fn denial(no: &NoAgent) -> Denial {
-    let code = match no {
-        NoAgent::Grammar => DenialCode::InvalidRequest,
-        NoAgent::Unknown(_) => DenialCode::AgentNotAvailable,
-        NoAgent::Version { .. } => DenialCode::AgentVersionNotAvailable,
-    };
-    Denial::new(code, no.to_string())
 }

@@ -80,6 +80,7 @@ impl Hosting {
                 engine,
                 readers,
                 inventory: ports.inventory.clone(),
+                clock: ports.clock.clone(),
                 credentials: ports.credentials.clone(),
             },
         }

@@ -397,6 +397,24 @@ async fn another_agent_works_under_a_part_of_the_lease() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn work_that_is_refused_leaves_no_agent_behind() {
+    let home = Home::new().await;
+    let written = "[[agent]]\nname = \"turn\"\nkind = \"plain\"\nextra = [\"true\"]\n";
+    std::fs::write(home.daemon.ports.home.agents(), written).unwrap();
+    let parent = |context: AgentContext| async move {
+        let (id, agent, input) = ("d".to_owned(), "turn".to_owned(), json!("go"));
+        let ask = Delegate { id, agent, input, ..Delegate::default() };
+        Err(context.delegate(ask).await.unwrap_err())
+    };
+    home.agent("parent").body(parent).unwrap();
+    let over = home.call("parent", Value::Null).await;
+    assert_eq!(over.job.result.unwrap().failure.unwrap().code, "PERMISSION_DENIED");
+    let agents = home.daemon.ports.readers.read(|reader| reader.ids(Table::Agent, "", 10));
+    assert_eq!(agents.await.unwrap(), [""; 0]);
+    home.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_another_process_began_is_lost_or_run_again_as_its_agent_says() {
     let home = Home::new().await;
     let waits = |_| async {
