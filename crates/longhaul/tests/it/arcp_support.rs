@@ -1,11 +1,14 @@
 //! Clients of the protocol on real sockets, and a daemon in this process that hosts bodies for them.
 
 use crate::daemon_support::{PATIENCE, Place};
+use crate::hosted_agents::bodies;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use longhaul::daemon::{Body, Daemon, Entry, PassingToken, Returned, Run};
+use longhaul::embed::hosting::Hosting;
 use longhaul::serve::Listen;
 use longhaul_core::command::{Command, Entry as Told};
 use longhaul_core::task::{TaskFailure, TaskResult};
+use longhaul_core::time::Millis;
 use longhaul_core::token::TokenRole;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -42,6 +45,22 @@ impl Runtime {
 
     /// In a home that is there.
     pub(crate) async fn at(place: Place) -> Self {
+        Self::hosting(place, register).await
+    }
+
+    /// In a fresh home, with the agents that clients of others are checked against, and with more.
+    pub(crate) async fn agents(more: impl FnOnce(&Hosting)) -> Self {
+        let place = Place::new();
+        let register = |daemon: &Daemon| {
+            daemon.ports.inventory.set_grace(Millis::new(400));
+            let hosting = Hosting::of(&daemon.ports);
+            bodies::register(&hosting).unwrap();
+            more(&hosting);
+        };
+        Self::hosting(place, register).await
+    }
+
+    async fn hosting(place: Place, register: impl FnOnce(&Daemon)) -> Self {
         let token = |token: &str, principal: &str, role| PassingToken {
             token: token.to_owned(),
             principal: principal.to_owned(),
@@ -85,7 +104,7 @@ impl Runtime {
     }
 }
 
-/// What the tests ask for. `echo` gives its input, `count` tells so many events, `wait` runs until it is
+/// What most tests ask for. `echo` gives its input, `count` tells so many events, `wait` runs until it is
 /// asked to stop.
 fn register(daemon: &Daemon) {
     let inventory = &daemon.ports.inventory;

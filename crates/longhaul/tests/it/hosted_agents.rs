@@ -2,7 +2,7 @@
 //! in which order, and what comes of it.
 
 #[path = "../../examples/arcp-agents/bodies.rs"]
-mod bodies;
+pub(crate) mod bodies;
 
 use longhaul::daemon::{Daemon, DaemonOptions, HostedAsk};
 use longhaul::embed::hosting::Hosting;

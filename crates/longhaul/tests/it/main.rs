@@ -7,9 +7,13 @@ mod agents_support;
 #[cfg(test)]
 mod arcp_client;
 #[cfg(test)]
+mod arcp_clients;
+#[cfg(test)]
 mod arcp_credentials;
 #[cfg(test)]
 mod arcp_jobs;
+#[cfg(test)]
+mod arcp_runs;
 #[cfg(test)]
 mod arcp_sessions;
 #[cfg(test)]
@@ -18,6 +22,8 @@ mod arcp_stdio;
 mod arcp_support;
 #[cfg(test)]
 mod arcp_tokens;
+#[cfg(test)]
+mod arcp_told;
 #[cfg(test)]
 mod arcp_transport;
 #[cfg(test)]

@@ -25,6 +25,10 @@ pub(super) async fn cancel(session: &Session, asked: Cancelling) -> Result<(), D
         let words = "only the session that asked for the job may cancel it";
         return Err(Denial::new(Code::PermissionDenied, words).with("job_id", id));
     }
+    // To be told that it is being cancelled would be to wait for an end that has been.
+    if job.outcome().is_some() {
+        return Err(Denial::new(Code::JobNotFound, "the job has ended").with("job_id", id));
+    }
     let reason = if is_its_own {
         asked.reason
     } else {
