@@ -168,6 +168,7 @@ fn code_of(refused: &Refused) -> Code {
         | Refused::NoRecipients(_)
         | Refused::NoMail(_)
         | Refused::NoApproval(_)
+        | Refused::NoCredential { .. }
         | Refused::TokenTaken
         | Refused::BadPiece(_)
         | Refused::BadCharge(_)

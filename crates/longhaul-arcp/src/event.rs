@@ -7,6 +7,7 @@ use crate::message::{
     ArtifactRef, Delegate, Encoding, Log, Metric, Progress, ResultChunk, Status, Thought, ToolCall,
     ToolResult,
 };
+use longhaul_core::credential::ROTATED;
 use serde::de::DeserializeOwned;
 
 /// What a body that was found good has to say to whoever keeps books.
@@ -50,7 +51,7 @@ pub fn check(kind: &str, body: &str) -> Result<Checked, Denial> {
         "thought" => parse::<Thought>(kind, body).map(|_| Checked::Plain),
         "tool_call" => parse::<ToolCall>(kind, body).map(|_| Checked::Plain),
         "tool_result" => tool_result(&parse(kind, body)?),
-        "status" => parse::<Status>(kind, body).map(|_| Checked::Plain),
+        "status" => status(&parse(kind, body)?),
         "metric" => parse(kind, body).map(Checked::Metric),
         "artifact_ref" => parse::<ArtifactRef>(kind, body).map(|_| Checked::Plain),
         "delegate" => parse::<Delegate>(kind, body).map(|_| Checked::Plain),
@@ -80,6 +81,15 @@ fn parse<T: DeserializeOwned>(kind: &str, body: &str) -> Result<T, Denial> {
 fn any(kind: &str, body: &str) -> Result<Checked, Denial> {
     let read: Result<&serde_json::value::RawValue, _> = serde_json::from_str(body);
     read.map(|_| Checked::Plain).map_err(|error| invalid(format!("`{kind}`: {error}")))
+}
+
+/// [arcp §9.8.2] That a credential was replaced is the runtime's to say: what it adds for whoever may have
+/// the value is kept from everybody else, and what a job says is kept from nobody.
+fn status(status: &Status) -> Result<Checked, Denial> {
+    if status.phase == ROTATED {
+        return Err(invalid(format!("`{ROTATED}` is told by the runtime, and by nobody else")));
+    }
+    Ok(Checked::Plain)
 }
 
 fn tool_result(result: &ToolResult) -> Result<Checked, Denial> {
@@ -174,6 +184,7 @@ mod tests {
             ("tool_result", r#"{"call_id":"c","error":{"code":"TEAPOT","message":""}}"#),
             ("metric", r#"{"name":"n","value":"1"}"#),
             ("metric", r#"{"name":"n","value":1e999}"#),
+            ("status", r#"{"phase":"credential_rotated","id":"c","value":"a secret"}"#),
             ("progress", r#"{"current":2,"total":1}"#),
             ("progress", r#"{"current":-1}"#),
             (

@@ -288,7 +288,12 @@ pub enum Command {
         principal: String,
     },
     /// Ask: make others that take the place of an open job's credentials. Gives [`Reply::Tried`].
-    RotateCredentials(JobId),
+    RotateCredentials {
+        /// Whose.
+        job: JobId,
+        /// The one of this issuer only.
+        issuer: Option<String>,
+    },
     /// Ask: try at once to revoke credentials that could not be revoked. Gives [`Reply::Tried`].
     RetryRevoking,
     /// Report: a credential was made.

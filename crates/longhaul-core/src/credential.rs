@@ -22,6 +22,10 @@ use crate::record::{body, parse};
 use crate::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// The phase in which followers are told that a credential has taken another's place. Who may have its
+/// value is given that when it is told: it stands in no journal.
+pub const ROTATED: &str = "credential_rotated";
+
 /// A credential of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {

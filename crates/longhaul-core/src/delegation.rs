@@ -40,8 +40,6 @@ pub struct Delegation {
     /// `hosted` has the lease that is asked for. Owner, session, parent, key, trace and depth are set
     /// by the parent's.
     pub child: Result<Box<Submission>, Denial>,
-    /// Whether a parent whose lease does not name the capability at all may delegate nevertheless.
-    pub is_lenient: bool,
 }
 
 /// A no to an attempt, recorded; the attempt goes on.

@@ -180,6 +180,14 @@ pub enum Refused {
     /// The report is about an earlier try of a delivery.
     #[error("the report is about an earlier try of {0}")]
     StaleDelivery(DeliveryId),
+    /// The job has no credential of that issuer.
+    #[error("{job} has no credential of `{issuer}`")]
+    NoCredential {
+        /// Which job.
+        job: JobId,
+        /// Which issuer.
+        issuer: String,
+    },
     /// The report is about an earlier try of a credential.
     #[error("the report is about an earlier try of {0}")]
     StaleCredential(CredentialId),
@@ -228,6 +236,7 @@ impl Refused {
             Self::TokenTaken => "token_taken",
             Self::BadPiece(_) => "bad_piece",
             Self::BadCharge(_) => "bad_charge",
+            Self::NoCredential { .. } => "no_credential",
             Self::Stale(_)
             | Self::StaleDelivery(_)
             | Self::StaleCredential(_)

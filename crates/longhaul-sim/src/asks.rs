@@ -37,7 +37,7 @@ pub(crate) const fn is_ask(command: &Command) -> bool {
         | Command::CloseSession { .. }
         | Command::AddToken { .. }
         | Command::RevokeTokens { .. }
-        | Command::RotateCredentials(_)
+        | Command::RotateCredentials { .. }
         | Command::RetryRevoking
         | Command::Answer { .. } => true,
         Command::DetachSession { .. }
@@ -87,7 +87,7 @@ pub(crate) const fn job_of(report: &Command) -> Option<&JobId> {
         | Command::CloseSession { .. }
         | Command::AddToken { .. }
         | Command::RevokeTokens { .. }
-        | Command::RotateCredentials(_)
+        | Command::RotateCredentials { .. }
         | Command::RetryRevoking
         | Command::Minted { .. }
         | Command::MintFailed { .. }

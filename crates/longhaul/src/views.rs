@@ -219,7 +219,8 @@ pub fn spec(job: &Job) -> Spec {
         retry: Some(spec.retry.max.into()),
         retry_delay: Some(span(spec.retry.delay)),
         retry_on: spec.retry.on.clone(),
-        key: job.key.clone(),
+        // A hosted job's says whose it is and what they call it, in a form of ours.
+        key: job.key.clone().filter(|_| spec.hosted.is_none()),
         owner: job.owner.clone(),
         parent: job.parent.as_ref().map(ToString::to_string),
         notify: spec.notify.clone(),

@@ -26,8 +26,13 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Takes a piece in. [arcp §8.4] One result, counted from zero, nothing behind the last.
+    /// Takes a piece in. [arcp §8.4] One result, counted from zero, nothing behind the last. Whoever is
+    /// begun anew begins its result anew, under another name: then that one counts.
     pub(super) fn take(&mut self, chunk: ResultChunk) -> Result<Piece, String> {
+        let is_other = self.result_id.as_ref().is_some_and(|known| *known != chunk.result_id);
+        if is_other && chunk.chunk_seq == 0 {
+            *self = Self::default();
+        }
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
@@ -113,6 +118,20 @@ mod tests {
             assert_eq!((piece.bytes[0], piece.is_last), (7, seq == 3));
         }
         assert_eq!(whole(pieces), r#"Pieces { result_id: "res_1", bytes: 8 }"#);
+    }
+
+    #[test]
+    fn what_is_begun_anew_under_another_name_is_a_whole_of_its_own() {
+        let mut pieces = Pieces::default();
+        pieces.take(chunk(0, "half of", Encoding::Utf8, true)).unwrap();
+        let other = |seq: u64, more: bool| ResultChunk {
+            result_id: "res_2".to_owned(),
+            ..chunk(seq, "x", Encoding::Utf8, more)
+        };
+        pieces.take(other(0, true)).unwrap();
+        pieces.take(other(1, false)).unwrap();
+        let all = format!("{:?}", pieces.whole(Some("res_2".to_owned())));
+        assert_eq!(all, r#"Pieces { result_id: "res_2", bytes: 2 }"#);
     }
 
     #[test]

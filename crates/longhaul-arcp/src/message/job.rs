@@ -2,7 +2,8 @@
 
 use super::{filled, filled_option, or_default};
 use crate::error::Code;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -65,7 +66,7 @@ pub struct Accepted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
     /// Credentials of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Vec<Credential>>,
     /// The job that delegated it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +99,17 @@ pub struct Credential {
     /// What bounds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constraints: Option<Map<String, Value>>,
+}
+
+/// The one scheme of credentials that there is.
+const BEARER: &str = "bearer";
+
+/// [arcp §9.8] Those of a scheme that nobody knows are passed over, whatever shape they have.
+fn known<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Vec<Credential>>, D::Error> {
+    let Some(all) = Option::<Vec<Value>>::deserialize(reader)? else { return Ok(None) };
+    let known = all.into_iter().filter(|one| one["scheme"] == BEARER);
+    let read = known.map(|one| serde_json::from_value(one).map_err(D::Error::custom));
+    read.collect::<Result<_, _>>().map(Some)
 }
 
 /// Secrets are not for logs.
@@ -217,7 +229,7 @@ pub struct Subscribed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
     /// Its credentials, for those who asked for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Vec<Credential>>,
     /// The job that delegated it; `null` if none did.
     #[serde(default)]

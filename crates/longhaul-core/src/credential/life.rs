@@ -5,7 +5,7 @@ use crate::backoff;
 use crate::command::Refused;
 use crate::id::{CredentialId, HostId, JobId};
 use crate::limits;
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 /// What a try at minting that failed means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,6 +219,23 @@ impl Credential {
             }
             CredentialState::Active { .. } | CredentialState::Revoked | CredentialState::Stuck => {}
         }
+    }
+
+    /// The machine slept: what is being tried has as much longer, for nobody could answer meanwhile.
+    /// When it is to be replaced stays, for it runs out whoever sleeps.
+    pub fn woke(&mut self, slept: Millis) {
+        match &mut self.state {
+            CredentialState::Minting { again_at, is_trying: true }
+            | CredentialState::Revoking { again_at, is_trying: true } => {
+                *again_at = again_at.plus(slept);
+            }
+            CredentialState::Minting { .. }
+            | CredentialState::Revoking { .. }
+            | CredentialState::Active { .. }
+            | CredentialState::Revoked
+            | CredentialState::Stuck => {}
+        }
+        self.doubtful_until = self.doubtful_until.map(|until| until.plus(slept));
     }
 
     fn try_revoking(&mut self, host: &HostId, now: Timestamp) {

@@ -3,14 +3,16 @@
 use super::settle;
 use super::telling::tell_one;
 use crate::command::{Refused, Reply, Submission};
-use crate::credential::{AfterMintFailed, Credential, Made};
+use crate::credential::{AfterMintFailed, Credential, Made, ROTATED};
 use crate::event::Fact;
 use crate::id::{CredentialId, JobId};
 use crate::limits;
 use crate::port::Table;
 use crate::spec::check_word;
+use crate::time::Millis;
 use crate::world::{Fault, World, credential_ids};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Refuses a job that names issuers in a way that cannot be kept.
 pub(super) fn check(issuers: &[String]) -> Result<(), Refused> {
@@ -111,8 +113,9 @@ pub(super) fn minted(
             old.replaced(now);
         }
         record(world, &job, &Fact::CredentialRotated { credential: id.clone(), replaces, issuer })?;
-        let shown = credential.shown_id();
-        let body = json!({ "phase": "credential_rotated", "id": shown.as_str() });
+        // Its value is added for whoever may have it when this is told; `generation` says which.
+        let (shown, generation) = (credential.shown_id(), credential.generation);
+        let body = json!({ "phase": ROTATED, "id": shown.as_str(), "generation": generation });
         tell_one(world, &job, "status", body)?;
         return Ok(Reply::Done);
     }
@@ -199,16 +202,26 @@ pub(super) fn revoke_failed(
     Ok(Reply::Done)
 }
 
-/// Has others made that take the place of a job's credentials.
-pub(super) fn rotate(world: &mut World<'_>, id: &JobId) -> Result<Reply, Fault> {
+/// Has others made that take the place of a job's credentials; of the one of an issuer, if it is named.
+pub(super) fn rotate(
+    world: &mut World<'_>,
+    id: &JobId,
+    issuer: Option<&str>,
+) -> Result<Reply, Fault> {
     let job = world.job(id)?;
     if let Some(outcome) = job.outcome() {
         let outcome = Box::new(outcome.clone());
         return Err(Refused::Ended { job: id.clone(), outcome }.into());
     }
+    if let Some(issuer) = issuer.filter(|issuer| !job.issuers().iter().any(|its| its == issuer)) {
+        return Err(Refused::NoCredential { job: id.clone(), issuer: issuer.to_owned() }.into());
+    }
     let mut made = 0;
     for id in of_job(world, id)? {
-        made += u32::from(replace(world, &id)?);
+        let is_meant = |known: &Credential| issuer.is_none_or(|issuer| known.issuer == issuer);
+        if world.credential(&id)?.as_ref().is_some_and(is_meant) {
+            made += u32::from(replace(world, &id)?);
+        }
     }
     Ok(Reply::Tried(made))
 }
@@ -245,6 +258,29 @@ pub(super) fn retry_revoking(world: &mut World<'_>) -> Result<Reply, Fault> {
         }
     }
     Ok(Reply::Tried(tried))
+}
+
+/// The machine slept, and so did whoever makes and revokes credentials: neither they nor the jobs that
+/// wait for them have any less time for it.
+pub(super) fn woke(world: &mut World<'_>, slept: Millis) -> Result<(), Fault> {
+    let (now, mut waiting, mut after) = (world.now(), BTreeSet::new(), String::new());
+    loop {
+        let rows = world.scan()?.ids(Table::Credential, &after, limits::STEP_DUE_MAX)?;
+        let Some(last) = rows.last() else { break };
+        after.clone_from(last);
+        for id in credential_ids(rows)? {
+            if let Some(credential) = world.credential(&id)?.as_mut().filter(|one| !one.is_over()) {
+                credential.woke(slept);
+                waiting.insert(credential.job.clone());
+            }
+        }
+    }
+    for id in waiting {
+        if world.find_job(&id)?.is_some_and(|job| job.is_preparing()) {
+            world.job(&id)?.woke(slept, now);
+        }
+    }
+    Ok(())
 }
 
 /// A credential's hour has come.

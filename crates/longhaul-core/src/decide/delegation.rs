@@ -15,8 +15,9 @@ use crate::limits;
 use crate::outcome::{Ending, Outcome, Reason};
 use crate::port::Table;
 use crate::spec::check_word;
+use crate::task::TaskFailure;
 use crate::world::{Fault, World, job_ids};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The codes of failures that clients know, as a job may give them itself.
 const TOLD_CODES: [&str; 8] = [
@@ -29,6 +30,9 @@ const TOLD_CODES: [&str; 8] = [
     "INVALID_REQUEST",
     "TIMEOUT",
 ];
+
+/// The code of all that clients know no other for.
+const INTERNAL: &str = "INTERNAL_ERROR";
 
 /// Takes up what an attempt asks another agent to do, or says why not.
 pub(super) fn delegate(
@@ -139,7 +143,7 @@ fn admit(
         return Ok(Err(violation("cost.budget", &short.to_string())));
     }
     if let Some(above) = &above {
-        if let Err(denial) = may_delegate(above, asked, ask.is_lenient) {
+        if let Err(denial) = may_delegate(above, asked) {
             return Ok(Err(denial));
         }
         if let Some(denial) = leases::check_standing(world, parent, &above.lease)? {
@@ -152,6 +156,9 @@ fn admit(
     }
     inherit(world.job(parent)?, &mut child, &ask.id, lease);
     child.session = session;
+    if let Some(denial) = unfit(world, &child)? {
+        return Ok(Err(denial));
+    }
     Ok(Ok((child, budget)))
 }
 
@@ -185,10 +192,7 @@ fn violation(capability: &str, message: &str) -> Denial {
 }
 
 /// Whether the lease grants to ask this agent, by its name alone or with its version.
-fn may_delegate(above: &Hosted, asked: &Hosted, is_lenient: bool) -> Result<(), Denial> {
-    if is_lenient && !above.lease.names(AGENT_DELEGATE) {
-        return Ok(());
-    }
+fn may_delegate(above: &Hosted, asked: &Hosted) -> Result<(), Denial> {
     let check = |name: &str| {
         let operation = Operation::new(AGENT_DELEGATE, name, None)?;
         above.lease.check_grant(&operation)
@@ -237,6 +241,17 @@ fn check_limits(
     };
     let full = || limited(DenialCode::TooMany, "open jobs of one session", most);
     Ok(is_full.then(full).flatten())
+}
+
+/// Why there can be no such job, whoever asks for it. Followers of the parent are told that, too.
+fn unfit(world: &mut World<'_>, child: &Submission) -> Result<Option<Denial>, Fault> {
+    if let Err(refused) = jobs::check(child) {
+        return Ok(Some(Denial::new(DenialCode::InvalidRequest, refused.to_string())));
+    }
+    let pool = &child.spec.pool;
+    let missing =
+        || Denial::new(DenialCode::AgentNotAvailable, format!("its pool `{pool}` is gone"));
+    Ok(world.pool(pool)?.is_none().then(missing))
 }
 
 /// What a child has from its parent, whatever it asked for.
@@ -388,23 +403,43 @@ fn result_of(job: &Job) -> Value {
     }
 }
 
+/// What went wrong in the job's own words. A code that clients do not know stands beside one that they do.
+fn failed(failure: &TaskFailure) -> Value {
+    let TaskFailure { code, message, is_retryable, details } = failure;
+    let details = details.as_deref().map(serde_json::from_str::<Value>);
+    let mut details = match details {
+        Some(Ok(Value::Object(details))) => details,
+        _ => Map::new(),
+    };
+    let is_known = TOLD_CODES.contains(&code.as_str());
+    if !is_known && code != INTERNAL {
+        details.insert("code".to_owned(), json!(code));
+    }
+    // Some codes say themselves whether that is of use, whatever anybody says.
+    let is_final = matches!(code.as_str(), "LEASE_EXPIRED" | "BUDGET_EXHAUSTED");
+    let (code, is_retryable) =
+        if is_known { (code.as_str(), *is_retryable && !is_final) } else { (INTERNAL, true) };
+    let mut error = json!({ "code": code, "message": message, "retryable": is_retryable });
+    if !details.is_empty() {
+        error["details"] = Value::Object(details);
+    }
+    error
+}
+
 fn error_of(job: &Job, outcome: &Outcome) -> Value {
     let failure = job.result.as_ref().and_then(|result| result.failure.as_ref());
-    if let Some(failure) = failure.filter(|failure| TOLD_CODES.contains(&failure.code.as_str())) {
-        let mut error = json!({ "code": failure.code, "message": failure.message,
-            "retryable": failure.is_retryable });
-        let details = failure.details.as_deref().map(serde_json::from_str::<Value>);
-        if let Some(Ok(details @ Value::Object(_))) = details {
-            error["details"] = details;
-        }
-        return error;
+    // How it was ended goes before what it says of itself.
+    let is_ended = outcome.kind != Ending::Failed
+        || matches!(outcome.reason, Some(Reason::Lease | Reason::Budget));
+    if let Some(failure) = failure.filter(|_| !is_ended) {
+        return failed(failure);
     }
     let (code, is_retryable) = match (outcome.kind, outcome.reason) {
         (_, Some(Reason::Lease)) => ("LEASE_EXPIRED", false),
         (_, Some(Reason::Budget)) => ("BUDGET_EXHAUSTED", false),
         (Ending::Cancelled, _) => ("CANCELLED", false),
         (Ending::TimedOut, _) => ("TIMEOUT", true),
-        (Ending::Succeeded | Ending::Failed | Ending::Lost, _) => ("INTERNAL_ERROR", true),
+        (Ending::Succeeded | Ending::Failed | Ending::Lost, _) => (INTERNAL, true),
     };
     let words = outcome.message.clone().unwrap_or_else(|| outcome.kind.name().to_owned());
     let details = json!({ "job_id": job.id.as_str() });

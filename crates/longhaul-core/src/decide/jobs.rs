@@ -1,6 +1,6 @@
 //! What people ask of jobs: submit, cancel, remove; and what a job's end means for others.
 
-use super::{credentials, delegation, deliveries, record_stopping, sessions, turns};
+use super::{credentials, delegation, deliveries, record_stopping, sessions, telling, turns};
 use crate::command::{Refused, Reply, Submission};
 use crate::event::Fact;
 use crate::id::JobId;
@@ -101,7 +101,8 @@ fn tell_asker(world: &mut World<'_>, submission: &Submission, known: &JobId) -> 
     sessions::add_follower(world, session, known)
 }
 
-fn check(submission: &Submission) -> Result<(), Refused> {
+/// Refuses what cannot be kept, whatever else there is.
+pub(super) fn check(submission: &Submission) -> Result<(), Refused> {
     submission.spec.check()?;
     submission.environment.check()?;
     // A key of several lines is one of ours: whose it is, and what they call it.
@@ -299,6 +300,7 @@ pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
         }
         *world.environment(&id)? = None;
         credentials::end(world, &id)?;
+        telling::end_pieces(world, &id)?;
         world.record(&id, &Fact::Ended { outcome: outcome.clone() })?;
         deliveries::owe(world, &id)?;
         delegation::ended(world, &id)?;

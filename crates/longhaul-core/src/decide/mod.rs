@@ -115,7 +115,9 @@ fn decide_session(world: &mut World<'_>, command: Command) -> Result<Reply, Faul
         Command::DetachSession { session, connection } => {
             sessions::detach(world, &session, &connection)
         }
-        Command::RotateCredentials(job) => credentials::rotate(world, &job),
+        Command::RotateCredentials { job, issuer } => {
+            credentials::rotate(world, &job, issuer.as_deref())
+        }
         Command::RetryRevoking => credentials::retry_revoking(world),
         Command::Minted { credential, number, made } => {
             credentials::minted(world, &credential, number, *made)

@@ -113,7 +113,7 @@ pub(super) fn emit(
     Ok(Reply::Done)
 }
 
-/// The machine slept: every active attempt's deadlines move by as much.
+/// The machine slept: every active attempt's deadlines move by as much, and so do those of others.
 pub(super) fn woke(world: &mut World<'_>, slept: Millis) -> Result<Reply, Fault> {
     let (host, now) = (&world.place().host, world.now());
     let mut after = String::new();
@@ -125,6 +125,7 @@ pub(super) fn woke(world: &mut World<'_>, slept: Millis) -> Result<Reply, Fault>
             world.job(&id)?.woke(slept, now);
         }
     }
+    super::credentials::woke(world, slept)?;
     super::owners::woke(world, slept)?;
     super::sessions::woke(world, slept)?;
     world.record_general(&Fact::Woke { slept });

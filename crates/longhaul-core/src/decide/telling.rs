@@ -1,14 +1,14 @@
 //! What attempts tell those who follow their jobs.
 
-use crate::command::{Entry, Piece, Refused, Reply};
+use crate::command::{Entry, Refused, Reply};
 use crate::event::Fact;
 use crate::id::JobId;
-use crate::job::{Job, ResultStream};
 use crate::limits;
+use crate::outcome::Outcome;
 use crate::port::Phase;
 use crate::task::TaskResult;
 use crate::world::{Fault, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// An event in words that clients know, as the journal keeps it.
 pub(super) fn text_of(name: &str, body: Value) -> String {
@@ -66,7 +66,7 @@ pub(super) fn tell(
     let mut texts = Vec::with_capacity(entries.len());
     for Entry { text, charge, piece } in entries {
         if let Some(piece) = piece {
-            follow_on(world.job(id)?, piece)?;
+            world.job(id)?.follow_on(piece)?;
         }
         texts.push(text);
         if let Some((currency, amount)) = charge {
@@ -77,30 +77,16 @@ pub(super) fn tell(
     Ok(Reply::Done)
 }
 
-/// Takes a piece of a result for the next one, or refuses it.
-fn follow_on(job: &mut Job, piece: Piece) -> Result<(), Refused> {
-    let bad = |why: String| Err(Refused::BadPiece(why));
-    let known = job.stream.clone();
-    let (next, bytes) = known.as_ref().map_or((0, 0), |stream| (stream.next, stream.bytes));
-    if let Some(stream) = &known {
-        if stream.is_closed {
-            return bad(format!("`{}` had its last piece", stream.id));
-        }
-        if stream.id != piece.result {
-            return bad(format!("`{}` is not `{}`", piece.result, stream.id));
-        }
-    }
-    if piece.seq != next {
-        return bad(format!("{} comes where {next} is due", piece.seq));
-    }
-    let bytes = bytes.saturating_add(piece.bytes);
-    for (most, size) in [(limits::PIECE_BYTES_MAX, piece.bytes), (limits::PIECES_BYTES_MAX, bytes)]
-    {
-        if size > most {
-            return Err(Refused::TooMany { what: "bytes in a result", limit: most });
-        }
-    }
-    let (id, is_closed) = (piece.result, piece.is_last);
-    job.stream = Some(ResultStream { id, next: next + 1, bytes, is_closed });
-    Ok(())
+/// A job that ended well has told all of its result, although nobody said so: whoever puts the pieces
+/// together waits for the last.
+pub(super) fn end_pieces(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
+    let job = world.job(id)?;
+    let is_success = job.outcome().is_some_and(Outcome::is_success);
+    let Some(stream) = job.stream.as_mut().filter(|stream| is_success && !stream.is_closed) else {
+        return Ok(());
+    };
+    let body = json!({ "result_id": stream.id, "chunk_seq": stream.next, "data": "",
+        "encoding": "utf8", "more": false });
+    (stream.next, stream.is_closed) = (stream.next + 1, true);
+    tell_one(world, id, "result_chunk", body)
 }

@@ -106,7 +106,7 @@ impl Job {
         true
     }
 
-    /// Moves every deadline of the attempt by how long the machine slept: a closed lid is neither
+    /// Moves every deadline of the attempt, or of what comes before it, by how long the machine slept: a closed lid is neither
     /// running time nor a reason to kill. A lease is over at its moment, whoever sleeps.
     pub fn woke(&mut self, slept: Millis, now: Timestamp) {
         // Its process may run already, and have begun before the sleep: its start will say.
@@ -120,11 +120,10 @@ impl Job {
                 let later = at.plus(slept);
                 *at = gone_at.map_or(later, |gone_at| later.min(gone_at));
             }
-            JobState::Starting { give_up_at: at } | JobState::Stopping { again_at: at, .. } => {
-                *at = at.plus(slept);
-            }
-            JobState::Preparing { .. }
-            | JobState::Queued { .. }
+            JobState::Preparing { give_up_at: at }
+            | JobState::Starting { give_up_at: at }
+            | JobState::Stopping { again_at: at, .. } => *at = at.plus(slept),
+            JobState::Queued { .. }
             | JobState::Running { stop_at: None }
             | JobState::Ended { .. } => {}
         }

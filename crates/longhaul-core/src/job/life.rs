@@ -39,6 +39,7 @@ impl Job {
         self.host = Some(place.host.clone());
         self.boot = Some(place.boot.clone());
         self.result = None;
+        self.begin_stream();
         self.state = JobState::Starting { give_up_at: now.plus(limits::START_MAX) };
         if self.attempts.len() == limits::ATTEMPTS_KEPT_MAX {
             self.attempts.remove(0);

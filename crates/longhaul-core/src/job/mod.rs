@@ -21,6 +21,7 @@ mod aftermath;
 mod hours;
 mod life;
 mod preparing;
+mod stream;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod turning;
 
 pub use aftermath::{Cleanup, CleanupState, Notices, Purge, Warning};
 pub use life::AfterExit;
+pub use stream::ResultStream;
 pub(crate) use turning::parked_until;
 pub use turning::{Limit, PutOff};
 
@@ -128,6 +130,9 @@ pub struct Job {
     /// The result that it tells in pieces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<ResultStream>,
+    /// The name of the one that the attempt before told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_before: Option<String>,
     /// How it is going, if it is a turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<TurnState>,
@@ -143,19 +148,6 @@ const fn is_zero(number: &u32) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_nothing(number: &u64) -> bool {
     *number == 0
-}
-
-/// How far a result is told that comes in pieces.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResultStream {
-    /// Its name, the same in every piece.
-    pub id: String,
-    /// The number of the next piece.
-    pub next: u64,
-    /// Bytes of all pieces so far, decoded.
-    pub bytes: u64,
-    /// Whether the last piece was told.
-    pub is_closed: bool,
 }
 
 /// Where a job is in its life.
@@ -336,6 +328,7 @@ impl Job {
             account,
             delegations: Delegations::default(),
             stream: None,
+            stream_before: None,
             turn: is_turn.then(TurnState::default),
             cleanup: Cleanup::default(),
         }

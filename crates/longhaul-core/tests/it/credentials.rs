@@ -8,6 +8,7 @@ use longhaul_core::job::Job;
 use longhaul_core::limits;
 use longhaul_core::outcome::{Ending, Reason};
 use longhaul_core::time::Millis;
+use serde_json::json;
 
 fn id(number: u32, issuer: &str, generation: u32) -> CredentialId {
     CredentialId::of(&job(number), issuer, generation)
@@ -25,6 +26,10 @@ fn minted(credential: CredentialId, number: u32) -> Command {
     let (handle, sealed) = (Some(format!("handle {number}")), "sealed".to_owned());
     let made = Box::new(Made { handle, shown, sealed, rotate_after: None });
     Command::Minted { credential, number, made }
+}
+
+fn rotate(number: u32, issuer: Option<&str>) -> Command {
+    Command::RotateCredentials { job: job(number), issuer: issuer.map(str::to_owned) }
 }
 
 fn failed(credential: CredentialId, number: u32) -> Command {
@@ -125,11 +130,15 @@ fn a_cancelled_job_that_was_being_prepared_is_over_at_once() {
 #[test]
 fn a_rotated_credential_is_told_without_its_value_and_the_old_one_goes() {
     let mut home = prepared();
-    assert_eq!(home.ask(Command::RotateCredentials(job(1))), Ok(Reply::Tried(2)));
-    assert_eq!(home.ask(Command::RotateCredentials(job(1))), Ok(Reply::Tried(0)));
+    assert_eq!(home.ask(rotate(1, None)), Ok(Reply::Tried(2)));
+    assert_eq!(home.ask(rotate(1, None)), Ok(Reply::Tried(0)));
     home.ask(minted(id(1, "a", 2), 1)).expect("it is taken");
     let told = home.told(1);
     assert!(told.last().is_some_and(|last| last.ends_with("told")), "{told:?}");
+    let event = home.journal(1).into_iter().rfind(|event| event["kind"] == "told");
+    let shown = id(1, "a", 1);
+    let body = json!({ "phase": "credential_rotated", "id": shown.as_str(), "generation": 2 });
+    assert_eq!(event.map(|event| event["body"].clone()), Some(body));
     assert_eq!(
         (state(&home, &id(1, "a", 2)), state(&home, &id(1, "a", 1))),
         ("active", "revoking")
@@ -145,6 +154,30 @@ fn a_rotated_credential_is_told_without_its_value_and_the_old_one_goes() {
     let later = limits::ROTATE_AGAIN;
     home.wait(later);
     assert_eq!(state(&home, &id(1, "b", 3)), "minting");
+}
+
+#[test]
+fn one_credential_is_replaced_by_the_name_of_its_issuer() {
+    let mut home = prepared();
+    assert_eq!(home.ask(rotate(1, Some("b"))), Ok(Reply::Tried(1)));
+    assert_eq!(state(&home, &id(1, "b", 2)), "minting");
+    assert_eq!(home.row::<Credential>(id(1, "a", 2).as_str()), None);
+    assert_eq!(home.ask(rotate(1, Some("c"))).unwrap_err().code(), "no_credential");
+    let exited = home.exited(1);
+    home.ask(exited).expect("it runs");
+    assert_eq!(home.ask(rotate(1, None)).unwrap_err().code(), "ended");
+}
+
+#[test]
+fn a_sleep_of_the_machine_costs_a_job_that_is_being_prepared_nothing() {
+    let mut home = home();
+    let slept = limits::PREPARING_MAX.times(10);
+    home.now = home.now.plus(slept);
+    home.ask(Command::Woke { slept }).expect("it did");
+    assert_eq!(home.job(1).state_name(), "preparing");
+    home.ask(minted(id(1, "a", 1), 1)).expect("it is taken");
+    home.ask(minted(id(1, "b", 1), 1)).expect("it is taken");
+    assert_eq!(home.job(1).state_name(), "starting");
 }
 
 #[test]

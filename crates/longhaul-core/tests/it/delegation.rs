@@ -2,13 +2,13 @@
 
 use crate::leases::{code, lease, run, started, told};
 use crate::play_sessions::{Home, job, session};
-use longhaul_core::command::{Command, Exit, How, Refused, Reply, StoppedBy};
+use longhaul_core::command::{Command, Exit, How, Refused, Reply, StoppedBy, Submission};
 use longhaul_core::delegation::{Delegation, Denial, DenialCode};
 use longhaul_core::job::JobState;
 use longhaul_core::lease::Lease;
 use longhaul_core::limits;
 use longhaul_core::outcome::{Ending, Reason};
-use longhaul_core::task::TaskResult;
+use longhaul_core::task::{TaskFailure, TaskResult};
 use longhaul_core::time::Millis;
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub(crate) fn ask(child: u32, lease: Lease) -> Delegation {
     (hosted.agent, hosted.lease) = ("child".into(), lease);
     let id = format!("del_{child}");
     let event = json!({ "delegate_id": id, "agent": "child", "input": 1 });
-    Delegation { id, event, child: Ok(Box::new(submission)), is_lenient: false }
+    Delegation { id, event, child: Ok(Box::new(submission)) }
 }
 
 pub(crate) fn delegate(home: &mut Home, parent: u32, ask: Delegation) -> Result<Reply, Refused> {
@@ -122,13 +122,27 @@ fn what_is_left_counts_and_not_what_was_granted() {
 fn who_may_not_delegate_does_not() {
     let mut home = home(&["fs.read /a"]);
     assert_eq!(denied(&mut home, &[], None), Some(DenialCode::PermissionDenied));
-    let none = lease(&home, &[], None);
-    let lenient = Delegation { is_lenient: true, ..ask(2, none.clone()) };
-    assert_eq!(code(delegate(&mut home, 1, lenient)), None);
     let others = lease(&home, &["agent.delegate other"], None);
     run(&mut home, 5, others);
-    let lenient = Delegation { is_lenient: true, ..ask(6, none) };
-    assert_eq!(code(delegate(&mut home, 5, lenient)), Some(DenialCode::PermissionDenied));
+    let refused = delegate(&mut home, 5, ask(6, Lease::default()));
+    assert_eq!(code(refused), Some(DenialCode::PermissionDenied));
+}
+
+#[test]
+fn what_cannot_be_a_job_is_told_once_like_any_other_no() {
+    let mut home = home(&["agent.delegate *"]);
+    let unfit = |change: fn(&mut Submission)| {
+        let mut asked = ask(2, Lease::default());
+        change(asked.child.as_mut().expect("it is one"));
+        asked
+    };
+    let no_pool = unfit(|child| child.spec.pool = "gone".into());
+    assert_eq!(code(delegate(&mut home, 1, no_pool)), Some(DenialCode::AgentNotAvailable));
+    let no_input = unfit(|child| child.spec.hosted.as_mut().expect("it is").input = "{".into());
+    assert_eq!(code(delegate(&mut home, 1, no_input)), Some(DenialCode::InvalidRequest));
+    let told = told(&home, 1, "tool_result");
+    let codes: Vec<_> = told.iter().map(|told| told["error"]["code"].clone()).collect();
+    assert_eq!(codes, ["AGENT_NOT_AVAILABLE", "INVALID_REQUEST"]);
 }
 
 #[test]
@@ -205,6 +219,27 @@ fn how_a_child_ended_is_the_result_of_the_call() {
     assert_eq!((&error["code"], &error["retryable"]), (&json!("INTERNAL_ERROR"), &json!(true)));
     assert_eq!(error["details"]["job_id"], job(3).as_str());
     assert_eq!(home.job(1).delegations.open, 0);
+}
+
+#[test]
+fn what_a_child_says_went_wrong_is_told_under_its_own_code() {
+    let mut home = home(&["agent.delegate child"]);
+    let codes = ["INVALID_REQUEST", "OUT_OF_PAPER"];
+    for (child, code_said) in [2, 3].into_iter().zip(codes) {
+        assert_eq!(code(delegate(&mut home, 1, ask(child, Lease::default()))), None);
+        started(&mut home, child, 1);
+        let (code, message) = (code_said.to_owned(), "as it says".to_owned());
+        let failure = Some(TaskFailure { code, message, ..TaskFailure::default() });
+        let result = TaskResult { failure, ..TaskResult::default() };
+        home.ask(Command::GiveResult { job: job(child), attempt: 1, result }).unwrap();
+        ends(&mut home, child, How::Exited(1));
+    }
+    let told = told(&home, 1, "tool_result");
+    let known = json!({ "code": "INVALID_REQUEST", "message": "as it says", "retryable": false });
+    assert_eq!(told[0]["error"], known);
+    let own = json!({ "code": "INTERNAL_ERROR", "message": "as it says", "retryable": true,
+        "details": { "code": "OUT_OF_PAPER" } });
+    assert_eq!(told[1]["error"], own);
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod mail;
 mod mail_life;
 mod notices;
 mod owners;
+#[cfg(test)]
+mod pieces;
 mod play;
 mod play_agents;
 mod play_notices;

@@ -104,7 +104,7 @@ impl<'a> Model<'a> {
             | Command::DetachSession { .. }
             | Command::AddToken { .. }
             | Command::RevokeTokens { .. }
-            | Command::RotateCredentials(_)
+            | Command::RotateCredentials { .. }
             | Command::RetryRevoking
             | Command::Minted { .. }
             | Command::MintFailed { .. }

@@ -254,7 +254,7 @@ fn named(command: &Command) -> Option<Vec<&JobId>> {
         | Command::DeliveryFailed { .. } => Some(Vec::new()),
         Command::Cancel { job, .. }
         | Command::Purge(job)
-        | Command::RotateCredentials(job)
+        | Command::RotateCredentials { job, .. }
         | Command::Follow { job, .. }
         | Command::Unfollow { job, .. }
         | Command::Tell { job, .. }

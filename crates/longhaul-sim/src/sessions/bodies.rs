@@ -1,6 +1,7 @@
 //! What jobs do: they begin, tell, delegate, and return.
 
 use super::life::{Broken, Life, Next};
+use super::wishes::may_delegate;
 use crate::system::System;
 use longhaul_core::command::{Command, Entry, Exit, How, StoppedBy, Want};
 use longhaul_core::delegation::Delegation;
@@ -120,13 +121,13 @@ impl Life {
             return Ok(());
         }
         let mut child = self.submission(None, None);
-        let hosted = Hosted { agent: "child".into(), input: "1".into(), ..Hosted::default() };
+        let (agent, input, lease) = ("child".into(), "1".into(), may_delegate());
+        let hosted = Hosted { agent, input, lease, ..Hosted::default() };
         child.spec.hosted = Some(Box::new(hosted));
         let ask = Delegation {
             id: format!("part {}", self.random.below(2)),
             event: Default::default(),
             child: Ok(Box::new(child)),
-            is_lenient: true,
         };
         let parent = parent.clone();
         let ask = Box::new(ask);

@@ -5,6 +5,7 @@ use crate::system::System;
 use longhaul_core::command::{Command, Submission};
 use longhaul_core::hosted::Hosted;
 use longhaul_core::id::{JobId, SessionId};
+use longhaul_core::lease::{AGENT_DELEGATE, Asked, Lease};
 use longhaul_core::spec::{Environment, JobSpec};
 use longhaul_core::task::Task;
 use longhaul_core::time::Millis;
@@ -12,6 +13,12 @@ use std::collections::BTreeMap;
 
 /// Jobs that lives have, at most, but for delegated ones.
 const JOBS_MAX: usize = 14;
+
+/// The lease of a job that may have others work for it.
+pub(super) fn may_delegate() -> Lease {
+    let asked = Asked::from([(AGENT_DELEGATE.to_owned(), vec!["*".to_owned()])]);
+    Lease::parse(&asked, None).expect("it is a good one")
+}
 
 impl Life {
     /// Any job.
@@ -29,7 +36,8 @@ impl Life {
         let id = JobId::parse(&format!("job_{:026}", self.numbered)).expect("26 digits");
         let (kind, input) = (KIND.to_owned(), "{}".to_owned());
         let mut spec = JobSpec::of_task(Task { kind, input, reruns_max: 1 });
-        let hosted = Hosted { agent: "echo".into(), input: "1".into(), ..Hosted::default() };
+        let (agent, input, lease) = ("echo".into(), "1".into(), may_delegate());
+        let hosted = Hosted { agent, input, lease, ..Hosted::default() };
         spec.hosted = Some(Box::new(hosted));
         spec.retry.max = u32::from(self.random.chance(30));
         spec.retry.delay = Millis::new(self.random.below(500));

@@ -7,6 +7,7 @@ mod answers;
 mod approval;
 mod asks;
 mod codes;
+mod credential;
 mod frames;
 mod job;
 mod mail;
@@ -34,6 +35,7 @@ pub use approval::{
 };
 pub use asks::{Batch, CancelAsk, EmitAsk, PoolAsk, PruneAsk, RetryAsk};
 pub use codes::{codes, explain};
+pub use credential::{CredentialView, CredentialsView, RotateAsk, Rotated};
 pub use frames::{BadFrame, Frame, FrameDecoder, FrameKind, frame_header};
 pub use job::{
     AttemptView, CleanupState, CleanupView, EventView, JobView, LeftoversView, OriginView,

@@ -3,9 +3,9 @@
 
 use super::output::When;
 use super::{
-    agent, approvals, arcp, artifacts, audit, authorize, cancel, completions, daemon, delegate,
-    doctor, emit, events, explain, hook, inbox, list, logs, mail, man, notices, pool, prune, retry,
-    run, serve, show, sink, submit, token, turn, wait, why,
+    agent, approvals, arcp, artifacts, audit, authorize, cancel, completions, credentials, daemon,
+    delegate, doctor, emit, events, explain, hook, inbox, list, logs, mail, man, notices, pool,
+    prune, retry, run, serve, show, sink, submit, token, turn, wait, why,
 };
 use clap::{Parser, Subcommand};
 
@@ -91,6 +91,7 @@ pub(super) enum Command {
     Delegate(Box<delegate::Delegate>),
     Hook(hook::Hook),
     Token(token::Token),
+    Credentials(credentials::Credentials),
     Serve(serve::Serve),
     Arcp(arcp::Arcp),
     Daemon(daemon::Daemon),

@@ -4,6 +4,7 @@
 use super::Caller;
 use super::error::{CliError, Leave};
 use super::inside::Place;
+use super::pieces;
 use crate::api::EmitAsk;
 use serde_json::{Map, Value, json};
 use std::io::Read;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
   longhaul emit progress --current 3 --total 10 --units files
   longhaul emit status \"waiting for the compiler\"
   longhaul emit result '{\"passed\":41}'
+  make report | longhaul emit result --stream
 
 Works inside a job only. Reports stand in the job's history, and each is a sign of life for --stall.")]
 pub(super) struct Emit {
@@ -89,14 +91,23 @@ enum Report {
     /// Report the result: JSON, or text
     Result {
         /// The result; `-` reads it from stdin
-        #[arg(value_name = "VALUE")]
-        value: String,
+        #[arg(value_name = "VALUE", required_unless_present = "stream")]
+        value: Option<String>,
+        /// Report what comes on stdin, piece by piece and as it comes
+        #[arg(long, conflicts_with = "value")]
+        stream: bool,
+        /// Take what comes for bytes, not for text
+        #[arg(long, requires = "stream")]
+        binary: bool,
     },
 }
 
 impl Emit {
     pub(super) async fn run(self, caller: &Caller) -> Result<Leave, CliError> {
         let place = Place::find()?;
+        if let Report::Result { stream: true, binary, .. } = self.report {
+            return pieces::report(caller, &place, binary).await;
+        }
         let (kind, body) = self.report.body()?;
         let client = place.client().await?;
         let ask = EmitAsk { attempt: place.attempt, report: kind.to_owned(), body };
@@ -135,8 +146,8 @@ impl Report {
                 let path = super::submission::text_of(std::path::absolute(&path).unwrap_or(path))?;
                 ("artifact", json!({"path": path, "name": name}))
             }
-            Self::Result { value } => {
-                let text = said(value)?;
+            Self::Result { value, .. } => {
+                let text = said(value.unwrap_or_default())?;
                 let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
                 ("result", json!({"value": value}))
             }

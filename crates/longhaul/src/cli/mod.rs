@@ -15,6 +15,7 @@ mod authorize;
 mod batch;
 mod cancel;
 mod completions;
+mod credentials;
 mod daemon;
 mod delegate;
 mod doctor;
@@ -35,6 +36,7 @@ mod notices;
 mod options;
 mod output;
 mod owner;
+mod pieces;
 mod policy;
 mod pool;
 mod prune;
@@ -234,6 +236,7 @@ async fn ask(command: Command, caller: &Caller) -> Result<Leave, CliError> {
         Command::Approvals(command) => command.run(caller).await,
         Command::Arcp(command) => Box::pin(command.run(caller)).await,
         Command::Token(command) => command.run(caller).await,
+        Command::Credentials(command) => command.run(caller).await,
         Command::Daemon(command) => command.run(caller).await,
         Command::Doctor(command) => command.run(caller).await,
         Command::Completions(_) | Command::Man(_) | Command::Explain(_) | Command::Serve(_) => {

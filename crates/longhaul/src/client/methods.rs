@@ -250,6 +250,22 @@ impl Client {
         self.transport.ask(ask).await.map(drop)
     }
 
+    /// The same for a piece of a result. Pieces are numbered, so one that was told already and whose answer
+    /// was lost is told once for all that.
+    pub async fn emit_piece(
+        &self,
+        job: &str,
+        token: &str,
+        ask: &EmitAsk,
+    ) -> Result<(), ClientError> {
+        let path = format!("/v1/jobs/{}/emit", segment(job));
+        let ask = Ask { bearer: Some(token.to_owned()), ..Ask::new(Method::POST, path, json(ask)) };
+        match self.transport.ask(ask).await {
+            Err(error) if error.code == "repeat" => Ok(()),
+            answered => answered.map(drop),
+        }
+    }
+
     /// `POST /v1/stop`: the daemon goes, jobs go on.
     pub async fn stop(&self) -> Result<(), ClientError> {
         let ask = Ask::new(Method::POST, "/v1/stop".to_owned(), Payload::Empty);

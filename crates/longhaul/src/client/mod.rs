@@ -7,6 +7,7 @@ mod approvals;
 pub mod arcp;
 mod autostart;
 mod body;
+mod credentials;
 mod error;
 mod events;
 mod inbox;

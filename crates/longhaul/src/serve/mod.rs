@@ -12,6 +12,7 @@ mod batch;
 mod blobs;
 mod body;
 mod bounds;
+mod credentials;
 mod digest;
 mod doctor;
 mod doctor_agents;
@@ -95,6 +96,8 @@ fn routes(ports: Ports) -> Router {
         .route("/v1/jobs/{job}/authorize", post(approvals::authorize))
         .route("/v1/jobs/{job}/authorize-operation", post(operations::authorize))
         .route("/v1/jobs/{job}/delegate", post(operations::delegate))
+        .route("/v1/jobs/{job}/credentials", get(credentials::list))
+        .route("/v1/jobs/{job}/credentials/rotate", post(credentials::rotate))
         .route("/v1/approvals", get(approvals::list))
         .route("/v1/approvals/{id}", post(approvals::decide))
         .route("/v1/jobs/{job}/artifacts", get(artifacts::list))

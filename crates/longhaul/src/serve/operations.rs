@@ -101,7 +101,6 @@ pub(super) async fn delegate(
         lease: ask.lease,
         expires_at: ask.expires_at.or(in_time),
         runtime_max: ask.timeout.map(|span| Millis::new(span.0)),
-        is_lenient: false,
     };
     Ok(Json(match ports.inventory.delegate(ask, now).await? {
         daemon::Delegated::Job { id, name, is_new } => DelegateAnswer {

@@ -13,6 +13,7 @@ pub(super) fn status(refused: &Refused) -> StatusCode {
         | Refused::NoAgent(_)
         | Refused::NoMail(_)
         | Refused::NoSession(_)
+        | Refused::NoCredential { .. }
         | Refused::NoApproval(_) => StatusCode::NOT_FOUND,
         Refused::WrongToken(_) | Refused::NotYours(_) => StatusCode::FORBIDDEN,
         Refused::BadSpec(_) | Refused::BadPiece(_) | Refused::BadCharge(_) => {
@@ -83,6 +84,9 @@ pub(super) fn hint(refused: &Refused) -> Option<String> {
         Refused::NotCleaned { job, .. } => format!("`longhaul why {job}` says what is missing"),
         Refused::KeyReused { job, .. } => {
             format!("`longhaul show {job}` is the job of that key; use another key")
+        }
+        Refused::NoCredential { job, .. } => {
+            format!("`longhaul credentials list {job}` shows what it has")
         }
         Refused::InBatch { refused, .. } => return hint(refused),
         Refused::BadSpec(_)

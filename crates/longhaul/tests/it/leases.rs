@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// A home that hosts programs, and its daemon.
-struct Hosting {
+pub(crate) struct Hosting {
     place: Place,
     daemon: Daemon,
 }
 
 impl Hosting {
     /// Hosts each of these shell scripts, in which `longhaul` is this program.
-    fn start(agents: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(agents: &[(&str, &str)]) -> Self {
         let place = Place::new();
         std::fs::create_dir_all(place.home()).unwrap();
         std::fs::create_dir(place.root.path().join("work")).unwrap();
@@ -43,11 +43,11 @@ impl Hosting {
         Self { place, daemon }
     }
 
-    fn ports(&self) -> &Ports {
+    pub(crate) fn ports(&self) -> &Ports {
         &self.daemon.ports
     }
 
-    async fn submit(&self, agent: &str, lines: &[&str], lasts: Option<Millis>) -> JobId {
+    pub(crate) async fn submit(&self, agent: &str, lines: &[&str], lasts: Option<Millis>) -> JobId {
         let mut asked = Asked::new();
         for line in lines {
             let (capability, text) = line.split_once(' ').unwrap();
@@ -82,7 +82,7 @@ impl Hosting {
     }
 
     /// The bodies of the events of a kind that followers of a job are told.
-    async fn told(&self, id: &JobId, name: &str) -> Vec<Value> {
+    pub(crate) async fn told(&self, id: &JobId, name: &str) -> Vec<Value> {
         let all = self.journal(id).await.into_iter();
         let of_kind = all.filter(|fact| fact["kind"] == "told" && fact["name"] == name);
         of_kind.map(|fact| fact["body"].clone()).collect()

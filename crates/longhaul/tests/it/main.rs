@@ -11,7 +11,13 @@ mod arcp_clients;
 #[cfg(test)]
 mod arcp_credentials;
 #[cfg(test)]
+mod arcp_gateways;
+#[cfg(test)]
+mod arcp_issuing;
+#[cfg(test)]
 mod arcp_jobs;
+#[cfg(test)]
+mod arcp_rotation;
 #[cfg(test)]
 mod arcp_runs;
 #[cfg(test)]
@@ -121,6 +127,8 @@ mod notices;
 mod owners;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod pieces;
 #[cfg(test)]
 mod receiver;
 #[cfg(test)]

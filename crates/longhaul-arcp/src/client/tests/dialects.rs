@@ -150,6 +150,21 @@ fn submissions_are_matched_by_name_then_by_trace_then_in_order() {
 }
 
 #[test]
+fn credentials_of_a_scheme_that_nobody_knows_are_passed_over() {
+    let mut rig = Rig::welcomed(false);
+    rig.ask(submission(1));
+    let good = json!({ "id": "c1", "scheme": "bearer", "value": "v", "endpoint": "http://e" });
+    let strange = json!({ "id": "c2", "scheme": "signed_url", "url": 7 });
+    rig.hear(with(accepted("job_a"), "/payload/credentials", vec![strange, good]));
+    let Some(Told::Answered(_, Ok(Answer::Submitted(got)))) = rig.told.last() else {
+        panic!("{:?}", rig.told);
+    };
+    let credentials = got.credentials.as_ref().unwrap();
+    let ids: Vec<&str> = credentials.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(ids, ["c1"]);
+}
+
+#[test]
 fn a_refused_submission_is_heard_in_every_form() {
     // The TypeScript runtime: an error of a job that nobody knows, with a number and no trace.
     let mut rig = Rig::welcomed(false);

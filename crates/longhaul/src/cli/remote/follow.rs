@@ -127,7 +127,8 @@ impl Printer {
             return self.output.line(&words::event(event));
         }
         let body = event.body.as_ref().map_or("null", |body| body.get());
-        let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+        let mut body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+        conceal(&mut body);
         self.output.value(&json!({"job_id": job, "event_seq": event_seq, "kind": event.kind, "ts": event.ts, "body": body}))
     }
 
@@ -159,5 +160,29 @@ impl Printer {
             self.output.complain(&remark);
         }
         Ok(())
+    }
+}
+
+/// [arcp §14] A credential's value is a secret: what is printed here lies in logs and terminals.
+fn conceal(body: &mut Value) {
+    if body["phase"] == "credential_rotated"
+        && let Some(fields) = body.as_object_mut()
+    {
+        fields.remove("value");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_of_a_credential_is_printed_nowhere() {
+        let mut body = json!({ "phase": "credential_rotated", "id": "c", "value": "secret" });
+        conceal(&mut body);
+        assert_eq!(body, json!({ "phase": "credential_rotated", "id": "c" }));
+        let mut other = json!({ "phase": "x", "value": 1 });
+        conceal(&mut other);
+        assert_eq!(other["value"], 1);
     }
 }

@@ -33,8 +33,6 @@ pub struct DelegateAsk {
     pub expires_at: Option<String>,
     /// The longest that it may run.
     pub runtime_max: Option<Millis>,
-    /// Whether a parent whose lease does not name the capability may ask nevertheless.
-    pub is_lenient: bool,
 }
 
 /// What came of it.
@@ -74,7 +72,7 @@ impl Inventory {
             self.shared.engine.ask(command).await?;
         }
         let event = event(&ask, &id);
-        let delegation = Delegation { id: id.clone(), event, child, is_lenient: ask.is_lenient };
+        let delegation = Delegation { id: id.clone(), event, child };
         let (parent, attempt, ask) = (ask.parent, ask.attempt, Box::new(delegation));
         let reply = self.shared.engine.ask(Command::Delegate { parent, attempt, ask }).await;
         if !matches!(&reply, Ok(Reply::Submitted(jobs)) if jobs.iter().all(|(_, is_new)| *is_new)) {

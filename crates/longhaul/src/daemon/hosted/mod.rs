@@ -14,7 +14,7 @@ mod told;
 pub use delegating::{DelegateAsk, Delegated};
 pub use entry::{Agent, Entry, HostedAsk, POOL, Prepared, Unfit, Work};
 pub use reference::{Reference, is_name, is_version};
-pub use told::entry;
+pub use told::{entry, entry_of};
 
 use super::handle::{AskError, EngineHandle};
 use super::stored::Stored;

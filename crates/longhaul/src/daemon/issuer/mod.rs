@@ -126,6 +126,33 @@ impl Credentials {
         Ok(self.open(rows))
     }
 
+    /// The same, for who reads already.
+    ///
+    /// # Errors
+    /// [`StoreError`]: they cannot be read.
+    pub fn of_in(&self, reader: &mut dyn Reader, job: &JobId) -> Result<Vec<Provided>, StoreError> {
+        Ok(self.open(good_of(reader, job)?))
+    }
+
+    /// The credential of a job that clients know by `shown`, in this generation; nothing if that is good no
+    /// more.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it cannot be read.
+    pub fn generation(
+        &self,
+        reader: &mut dyn Reader,
+        job: &JobId,
+        shown: &str,
+        generation: u64,
+    ) -> Result<Option<Provided>, StoreError> {
+        let rows = good_of(reader, job)?;
+        let is_it = |row: &&Credential| {
+            u64::from(row.generation) == generation && row.shown_id().as_str() == shown
+        };
+        Ok(rows.iter().find(is_it).and_then(|row| self.open_one(row)))
+    }
+
     /// The variables that the processes of a job find them in: their values, and their endpoints.
     pub(super) fn variables(
         &self,
@@ -136,7 +163,7 @@ impl Credentials {
         if job.issuers().is_empty() {
             return Ok(variables);
         }
-        for provided in self.open(good_of(reader, &job.id)?) {
+        for provided in self.of_in(reader, &job.id)? {
             let name = variable(&provided.issuer);
             variables.insert(
                 format!("{ENDPOINT}{}", &name[VARIABLE.len()..]),

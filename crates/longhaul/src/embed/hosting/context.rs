@@ -2,7 +2,7 @@
 
 use super::events::{self, ArtifactRef, Chunk, LogLevel, Metric, Progress};
 use super::failure::{AgentFailure, unanswered};
-use super::stream::{Pieces, ResultStream};
+use super::stream::{ResultStream, follow_on, last_of};
 use crate::clock::Clock;
 use crate::daemon::{
     Credentials, DelegateAsk, Delegated, EngineHandle, Inventory, Provided, Readers, Run,
@@ -14,7 +14,7 @@ use longhaul_core::command::{Command, Entry, Reply};
 use longhaul_core::delegation::{CallMade, OperationAsk};
 use longhaul_core::hosted::Hosted;
 use longhaul_core::id::JobId;
-use longhaul_core::job::Job;
+use longhaul_core::job::{Job, ResultStream as Pieces};
 use longhaul_core::lease::Asked;
 use longhaul_core::port::{Record, Table};
 use longhaul_core::time::Timestamp;
@@ -145,9 +145,6 @@ impl AgentContext {
     /// # Errors
     /// As for [`Self::log`].
     pub async fn status(&self, phase: &str, message: Option<&str>) -> Result<(), AgentFailure> {
-        if phase.is_empty() {
-            return Err(AgentFailure::invalid("a phase has a name"));
-        }
         let mut body = json!({ "phase": phase });
         if let Some(message) = message {
             body["message"] = Value::from(message);
@@ -176,9 +173,6 @@ impl AgentContext {
     /// # Errors
     /// As for [`Self::log`].
     pub async fn artifact(&self, artifact: ArtifactRef) -> Result<(), AgentFailure> {
-        if artifact.uri.is_empty() || artifact.content_type.is_empty() {
-            return Err(AgentFailure::invalid("what was made is somewhere, and of a media type"));
-        }
         self.tell(events::entry("artifact_ref", &json!(artifact))?).await
     }
 
@@ -249,10 +243,9 @@ impl AgentContext {
             lease: ask.lease,
             expires_at: ask.expires_at.map(Timestamp::rfc3339),
             runtime_max: None,
-            is_lenient: false,
         };
-        let asked = means.inventory.delegate(ask, means.clock.now()).await;
-        match asked.map_err(|error| unanswered(&error))? {
+        let delegated = means.inventory.delegate(ask, means.clock.now()).await;
+        match delegated.map_err(|error| unanswered(&error))? {
             Delegated::Job { id, .. } => Ok(id),
             Delegated::Denied { code, reason } => Err(AgentFailure::denied(code, reason)),
         }
@@ -289,12 +282,11 @@ impl AgentContext {
     /// # Errors
     /// As for [`Self::log`]; pieces come without gaps, and nothing after the last.
     pub async fn chunk(&self, chunk: Chunk) -> Result<(), AgentFailure> {
-        let entry = {
+        let entry = chunk.entry()?;
+        if let Some(piece) = entry.piece.clone() {
             let mut known = self.pieces();
-            let (pieces, bytes) = Pieces::follow_on(known.as_ref(), &chunk)?;
-            *known = Some(pieces);
-            chunk.entry(bytes)
-        };
+            *known = Some(follow_on(known.as_ref(), piece)?);
+        }
         self.tell(entry).await
     }
 
@@ -313,7 +305,7 @@ impl AgentContext {
 
     /// Ends a result in pieces that was not ended.
     pub(super) async fn end_pieces(&self) -> Result<(), AgentFailure> {
-        let last = self.pieces().as_ref().filter(|pieces| !pieces.is_closed).map(Pieces::last);
+        let last = self.pieces().as_ref().filter(|pieces| !pieces.is_closed).map(last_of);
         match last {
             Some(last) => self.chunk(last).await,
             None => Ok(()),

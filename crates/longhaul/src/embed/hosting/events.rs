@@ -1,17 +1,13 @@
-//! What a hosted agent tells, each as the journal keeps it.
+//! What a hosted agent tells, each as the journal keeps it. Looked at where all is that jobs tell.
 
 use super::failure::AgentFailure;
-use longhaul_core::amounts::{Amount, Currency};
-use longhaul_core::command::{Entry, Piece};
+use crate::daemon::told_entry_of;
+use longhaul_core::command::Entry;
 use serde::Serialize;
 use serde_json::{Map, Number, Value, json};
 
-/// Bytes of the body of one event, pieces of results apart.
-const EVENT_BYTES_MAX: usize = 512 * 1_024;
-/// What begins the name of a metric that is a cost.
-const COST: &str = "cost.";
-/// The metric that is told of what is left; nobody is charged for it.
-const REMAINING: &str = "cost.budget.remaining";
+/// What begins the kinds of those who want others than the protocol has.
+const VENDORS: &str = "x-vendor.";
 
 /// How much a message matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -71,24 +67,7 @@ impl Metric {
     }
 
     pub(super) fn entry(&self) -> Result<Entry, AgentFailure> {
-        if self.name.is_empty() || self.unit.as_deref() == Some("") {
-            return Err(AgentFailure::invalid(
-                "a metric has a name, a finite value, and no empty unit",
-            ));
-        }
-        let charge = self.charge()?;
-        Ok(Entry { charge, ..entry("metric", &json!(self))? })
-    }
-
-    fn charge(&self) -> Result<Option<(Currency, Amount)>, AgentFailure> {
-        if !self.name.starts_with(COST) || self.name == REMAINING {
-            return Ok(None);
-        }
-        let Some(currency) = self.unit.as_deref().and_then(Currency::parse) else {
-            return Ok(None);
-        };
-        let amount = Amount::from_json(&self.value).map_err(AgentFailure::invalid)?;
-        Ok(Some((currency, amount)))
+        entry("metric", &json!(self))
     }
 }
 
@@ -116,9 +95,6 @@ pub struct Progress {
 
 impl Progress {
     pub(super) fn entry(&self) -> Result<Entry, AgentFailure> {
-        if self.total.is_some_and(|total| self.current > total) {
-            return Err(AgentFailure::invalid("more is done than there is to do"));
-        }
         entry("progress", &json!(self))
     }
 }
@@ -154,16 +130,9 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// `bytes`: its length, decoded.
-    pub(super) fn entry(&self, bytes: u64) -> Entry {
-        let piece = Piece {
-            result: self.result_id.clone(),
-            seq: self.chunk_seq,
-            bytes,
-            is_last: !self.more,
-        };
+    pub(super) fn entry(&self) -> Result<Entry, AgentFailure> {
         let body = serde_json::to_string(self).expect("texts and numbers can be written");
-        Entry { piece: Some(piece), ..plain("result_chunk", &body) }
+        told("result_chunk", &body)
     }
 }
 
@@ -175,37 +144,24 @@ pub(super) fn log(level: LogLevel, message: &str) -> Result<Entry, AgentFailure>
         message: &'a str,
     }
     let body = serde_json::to_string(&Log { level, message });
-    bounded("log", &body.expect("texts can be written"))
+    told("log", &body.expect("texts can be written"))
 }
 
 /// Any event with this body.
 pub(super) fn entry(kind: &str, body: &Value) -> Result<Entry, AgentFailure> {
-    bounded(kind, &body.to_string())
+    told(kind, &body.to_string())
 }
 
 /// An event of a vendor's own kind.
 pub(super) fn vendor(kind: &str, body: &Value) -> Result<Entry, AgentFailure> {
-    let is_good =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
-    let rest = kind.strip_prefix("x-vendor.").unwrap_or_default();
-    if rest.is_empty() || kind.len() > 256 || !rest.bytes().all(is_good) {
+    if !kind.starts_with(VENDORS) {
         return Err(AgentFailure::invalid("a kind of one's own is `x-vendor.`, and small letters"));
     }
     entry(kind, body)
 }
 
-fn bounded(kind: &str, body: &str) -> Result<Entry, AgentFailure> {
-    if body.len() > EVENT_BYTES_MAX {
-        let words = format!("a `{kind}` event has at most {EVENT_BYTES_MAX} bytes");
-        return Err(AgentFailure::invalid(words));
-    }
-    Ok(plain(kind, body))
-}
-
-/// `kind` needs no escaping.
-fn plain(kind: &str, body: &str) -> Entry {
-    let text = [r#"{"kind":"told","name":""#, kind, r#"","body":"#, body, "}"].concat();
-    Entry { text, charge: None, piece: None }
+fn told(kind: &str, body: &str) -> Result<Entry, AgentFailure> {
+    told_entry_of(kind, body).map_err(AgentFailure::untold)
 }
 
 #[cfg(test)]
@@ -219,7 +175,7 @@ mod tests {
         let fact: Fact = serde_json::from_str(&told.text).unwrap();
         let body = json!({"level": "warn", "message": "a \"b\"\n\u{0}"});
         assert_eq!(fact, Fact::Told { name: "log".into(), body });
-        assert!(log(LogLevel::Info, &"x".repeat(EVENT_BYTES_MAX)).is_err());
+        assert!(log(LogLevel::Info, &"x".repeat(1 << 20)).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Why a hosted agent's job failed, or why something that it asked for was refused.
 
 use crate::daemon::AskError;
+use longhaul_arcp::error::Denial;
 use longhaul_core::command::Refused;
 use longhaul_core::delegation::DenialCode;
 use longhaul_core::task::TaskFailure;
@@ -37,6 +38,14 @@ impl AgentFailure {
 
     pub(super) fn invalid(message: impl fmt::Display) -> Self {
         Self::coded(Self::INVALID_REQUEST, message)
+    }
+
+    /// What is not told, and why.
+    pub(super) fn untold(denial: Denial) -> Self {
+        let Denial { code, message, details } = denial;
+        let details = (!details.is_empty()).then_some(details);
+        let is_retryable = code.is_retryable();
+        Self { is_retryable, details, ..Self::coded(code.name(), message) }
     }
 
     pub(super) fn denied(code: DenialCode, message: String) -> Self {

@@ -4,8 +4,9 @@
 use super::drive::Session;
 use super::subscribe::run_up_to;
 use super::{credentials, denial, hosted, told};
-use crate::daemon::AskError;
+use crate::daemon::{AskError, Credentials};
 use longhaul_arcp::error::Denial;
+use longhaul_arcp::features::Feature;
 use longhaul_arcp::frames::{self, Ending, Frames};
 use longhaul_arcp::message::Accepted;
 use longhaul_arcp::profile::Profile;
@@ -35,11 +36,12 @@ const FORGOTTEN: &str = r#"{"kind":"forgotten"}"#;
 const ENDED: &str = r#"{"kind":"ended""#;
 
 /// How far a session's feed was read.
-#[derive(Debug)]
 pub(super) struct Reading {
     session: SessionId,
     frames: Frames,
     profile: Profile,
+    /// Where values of credentials are had, if both ends agreed on them.
+    credentials: Option<Credentials>,
     /// The newest number that was read.
     at: u64,
     jobs: BTreeMap<JobId, Arc<Standing>>,
@@ -49,6 +51,8 @@ pub(super) struct Reading {
 #[derive(Debug, Default)]
 struct Standing {
     trace: Option<String>,
+    /// Whether this session asked for it, or for what delegated it.
+    is_own: bool,
     /// That it is there, for those who did not ask for it: a job that another one delegated.
     accepted: Option<Box<Accepted>>,
 }
@@ -67,7 +71,9 @@ impl Reading {
     /// From behind a number on.
     pub(super) fn new(session: &Session, frames: Frames, after: u64) -> Self {
         let (id, profile) = (session.id.clone(), session.profile);
-        Self { session: id, frames, profile, at: after, jobs: BTreeMap::new() }
+        let is_agreed = session.has(Feature::ProvisionedCredentials);
+        let credentials = is_agreed.then(|| session.ports().credentials.clone());
+        Self { session: id, frames, profile, credentials, at: after, jobs: BTreeMap::new() }
     }
 
     /// The newest number that was read.
@@ -152,7 +158,11 @@ impl Reading {
             self.at += 1;
             let text = match &event {
                 Some(event) if is_last => self.end(reader, job, &standing, self.at, event)?,
-                Some(event) => self.entry(job, &standing, self.at, event.at, &event.body),
+                Some(event) => {
+                    let disclosed = self.disclosed(reader, job, &standing, &event.body)?;
+                    let text = disclosed.as_deref().unwrap_or(&event.body);
+                    self.entry(job, &standing, self.at, event.at, text)
+                }
                 None => self.entry(job, &standing, self.at, Timestamp::from_millis(0), FORGOTTEN),
             };
             bytes += text.len();
@@ -161,6 +171,20 @@ impl Reading {
             fed.push(Fed { event_seq: self.at, job_id, is_last, accepted, text });
         }
         Ok(bytes)
+    }
+
+    /// What is told to this session alone instead of `text`, if there is anything.
+    fn disclosed(
+        &self,
+        reader: &mut dyn Reader,
+        job: &JobId,
+        standing: &Standing,
+        text: &str,
+    ) -> Result<Option<String>, StoreError> {
+        match &self.credentials {
+            Some(known) if standing.is_own => credentials::disclosed(known, reader, job, text),
+            Some(_) | None => Ok(None),
+        }
     }
 
     fn entry(
@@ -205,8 +229,14 @@ impl Reading {
         let standing = match hosted(reader, id.as_str())? {
             Some(job) => {
                 let is_delegated = job.spec.hosted.as_ref().is_some_and(|h| h.delegate.is_some());
-                let accepted = is_delegated.then(|| told::accepted(&job, self.profile));
-                Standing { trace: told::trace(&job), accepted: accepted.map(Box::new) }
+                let is_own = job.session.as_ref() == Some(&self.session);
+                let mut accepted = is_delegated.then(|| told::accepted(&job, self.profile));
+                if let (Some(told), Some(known), true) = (&mut accepted, &self.credentials, is_own)
+                {
+                    told.credentials = credentials::of_delegated(known, reader, &job)?;
+                }
+                let accepted = accepted.map(Box::new);
+                Standing { trace: told::trace(&job), is_own, accepted }
             }
             None => Standing::default(),
         };
