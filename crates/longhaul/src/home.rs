@@ -227,6 +227,12 @@ impl Home {
         self.path.join("host")
     }
 
+    /// The folder of sessions with other runtimes that commands have left.
+    #[must_use]
+    pub fn remote_sessions(&self) -> PathBuf {
+        self.path.join("remote-sessions")
+    }
+
     /// The anchor of the engine's time.
     #[must_use]
     pub fn clock(&self) -> PathBuf {

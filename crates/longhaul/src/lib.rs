@@ -17,5 +17,6 @@ pub mod home;
 pub mod ids;
 pub mod notice;
 pub mod project;
+mod secret_file;
 pub mod serve;
 pub mod views;

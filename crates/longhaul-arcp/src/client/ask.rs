@@ -7,6 +7,7 @@ use crate::message::{
     Subscribed,
 };
 use crate::trace::Trace;
+use longhaul_core::time::Millis;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::num::NonZeroU64;
@@ -182,6 +183,26 @@ pub struct Welcomed {
     pub agents: Vec<AgentEntry>,
     /// Whether it is the session of before.
     pub is_resumed: bool,
+}
+
+/// What it takes to go on with a session that was left. [arcp §6.3] Its token is as good as the session.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Which session.
+    pub session_id: String,
+    /// What proves that it is ours. Good for one resume; the welcome brings the next.
+    pub resume_token: String,
+    /// The newest number that was told in it.
+    pub last_event_seq: u64,
+    /// For how long it can be gone on with, from when it was left.
+    pub window: Millis,
+}
+
+/// Tokens are not for logs.
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Kept").field("session_id", &self.session_id).finish_non_exhaustive()
+    }
 }
 
 /// A piece of a result.

@@ -90,15 +90,18 @@ impl Connection {
             let words = "the runtime's welcome names no session";
             return self.end(Over::Refused(Denial::new(Code::InvalidRequest, words)));
         };
+        let window = Millis::from_secs(welcome.resume_window_sec);
         let is_resumed = self.session.as_ref().is_some_and(|session| session.id == id);
         if is_resumed {
             if let Some(session) = &mut self.session {
                 session.token = welcome.resume_token;
+                session.window = window;
             }
         } else {
             self.forget_session();
             let token = welcome.resume_token;
-            self.session = Some(Session { id: id.clone(), token, newest: 0, gap_at: None });
+            let session = Session { id: id.clone(), token, window, newest: 0, gap_at: None };
+            self.session = Some(session);
         }
         let said = welcome.capabilities.features.unwrap_or_default();
         let features = Features::named(said.iter().map(String::as_str));

@@ -19,8 +19,8 @@ mod requests;
 mod tests;
 
 pub use ask::{
-    Answer, Ask, AskId, End, Failure, Gave, Lost, Output, Over, Piece, Status, Submission, Told,
-    Welcomed,
+    Answer, Ask, AskId, End, Failure, Gave, Kept, Lost, Output, Over, Piece, Status, Submission,
+    Told, Welcomed,
 };
 
 use crate::codec;
@@ -78,6 +78,8 @@ pub struct Connection {
 struct Session {
     id: String,
     token: String,
+    /// For how long it can be gone on with once the transport is gone.
+    window: Millis,
     /// The newest number that was told.
     newest: u64,
     /// Where a number was missing the last time. Missing at the same place again, it will not come.
@@ -127,6 +129,26 @@ impl Connection {
             jobs: Jobs::default(),
             outbox: VecDeque::new(),
         }
+    }
+
+    /// Goes on with a session that another client of the same principal has left, from the next transport
+    /// on. If that is no longer possible there will be a new one.
+    pub fn go_on_with(&mut self, kept: Kept) {
+        let Kept { session_id, resume_token, last_event_seq, window } = kept;
+        let newest = last_event_seq;
+        let session = Session { id: session_id, token: resume_token, window, newest, gap_at: None };
+        self.session = Some(session);
+    }
+
+    /// What it takes to go on with this session later, once this client has left it.
+    pub fn kept(&self) -> Option<Kept> {
+        let session = self.session.as_ref()?;
+        Some(Kept {
+            session_id: session.id.clone(),
+            resume_token: session.token.clone(),
+            last_event_seq: session.newest,
+            window: session.window,
+        })
     }
 
     /// A transport is there, and nothing was said on it.

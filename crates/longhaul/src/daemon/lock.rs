@@ -73,7 +73,7 @@ pub(super) fn sealing_key(home: &Home) -> Result<[u8; SECRET_BYTES], DaemonError
     {
         read_or_make(&path, || Ok(ids::secret()?.to_vec())).map_err(failed)?;
     }
-    let bytes = super::secret_file::read(&path).map_err(|why| failed(io::Error::other(why)))?;
+    let bytes = crate::secret_file::read(&path).map_err(|why| failed(io::Error::other(why)))?;
     bytes.try_into().map_err(|_| failed(io::Error::other("it is not a sealing key")))
 }
 

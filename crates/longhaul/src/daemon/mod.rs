@@ -26,7 +26,6 @@ mod parked;
 mod presences;
 mod readable;
 mod readers;
-mod secret_file;
 mod spools;
 mod stop;
 mod stored;

@@ -143,6 +143,65 @@ async fn ends_are_told_by_exit_codes_and_refusals_by_theirs() {
     runtime.stop().await;
 }
 
+/// Only the session that asked for a job may end it; a command that left it there can be followed by another
+/// that ends it, from the same home.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_command_asked_for_another_can_end() {
+    let runtime = Runtime::start().await;
+    let url = format!("ws://{}", runtime.address);
+    let done = tokio::task::spawn_blocking(move || {
+        let home = Home::new();
+        let accepted = json(&remote(&home, &url, "tok", &["--json", "submit", "wait"]));
+        let job = accepted["job_id"].as_str().unwrap();
+        // Nobody else of the same principal can, while the session is there.
+        let refused = remote(&Home::new(), &url, "tok", &["cancel", job]);
+        assert_eq!(refused.code, 3, "{refused:?}");
+        assert!(refused.stderr.contains("PERMISSION_DENIED"), "{refused:?}");
+        let cancelled = remote(&home, &url, "tok", &["cancel", job]);
+        assert_eq!(cancelled.code, 0, "{cancelled:?}");
+        assert_eq!(remote(&home, &url, "tok", &["wait", job]).code, 130);
+        // The session was gone on with, and can be again.
+        let again = remote(&home, &url, "tok", &["cancel", job]);
+        assert!(again.stderr.contains("JOB_NOT_FOUND"), "{again:?}");
+    });
+    done.await.unwrap();
+    runtime.stop().await;
+}
+
+/// Ctrl-C leaves the job alone, and what was left can be ended by another command.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_may_leave_and_end_the_job_later() {
+    let runtime = Runtime::start().await;
+    let url = format!("ws://{}", runtime.address);
+    let done = tokio::task::spawn_blocking(move || {
+        let home = Home::new();
+        let arguments = ["--url", &url, "submit", "wait", "--follow"];
+        let mut following = home
+            .command(&arguments)
+            .env("LONGHAUL_TOKEN", "tok")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(following.stderr.take().unwrap()).lines();
+        let accepted = lines.next().unwrap().unwrap();
+        let job = accepted.split_whitespace().find(|word| word.starts_with("job_")).unwrap();
+        let mut events = BufReader::new(following.stdout.take().unwrap()).lines();
+        events.next().unwrap().unwrap();
+        signal(pid_of(&following), Signal::INT);
+        let said = lines.next().unwrap().unwrap();
+        assert!(said.contains("goes on"), "{said}");
+        assert_eq!(following.wait().unwrap().code(), Some(130));
+        let shown = json(&remote(&home, &url, "tok", &["--json", "show", job]));
+        assert_eq!(shown["current_status"], "running", "{shown}");
+        let cancelled = remote(&home, &url, "tok", &["cancel", job]);
+        assert_eq!(cancelled.code, 0, "{cancelled:?}");
+        assert_eq!(remote(&home, &url, "tok", &["wait", job]).code, 130);
+    });
+    done.await.unwrap();
+    runtime.stop().await;
+}
+
 /// `longhaul serve` in a process of its own, and where it listens.
 fn serve(home: &Home) -> (Child, String) {
     let mut command = home.command(&["--json", "serve", "--listen", "127.0.0.1:0"]);

@@ -11,8 +11,8 @@ use serde_json::json;
 #[command(after_help = "Examples:
   longhaul --url ws://localhost:7777/arcp cancel job_01K5 --reason \"wrong branch\"
 
-Returns once the runtime has said that it will; `wait` waits for the end. Some runtimes let only the \
-session that asked for a job end it.")]
+Returns once the runtime has said that it will; `wait` waits for the end. Only the session that asked for \
+a job may end it, and operators: `submit` leaves in the home what it takes to come back to it.")]
 pub(super) struct Cancel {
     /// Which jobs
     #[arg(value_name = "JOB", required = true)]
@@ -24,11 +24,15 @@ pub(super) struct Cancel {
 
 impl Cancel {
     pub(super) async fn run(self, asker: &Asker) -> Result<Leave, CliError> {
-        let mut remote = asker.remote().await?;
         let (mut done, mut refused) = (vec![], None);
         for job in &self.jobs {
+            let mut remote = asker.remote_of(job).await?;
             let ask = Ask::Cancel { job_id: job.clone(), reason: self.reason.clone() };
-            match remote.answer(ask).await {
+            let answer = remote.answer(ask).await;
+            // In a session of another hour the job was not asked for.
+            let is_its_own = remote.welcomed().is_some_and(|welcomed| welcomed.is_resumed);
+            asker.keep(job, remote.leave().await.filter(|_| is_its_own));
+            match answer {
                 Ok(_) => {
                     done.push(json!({"job_id": job, "cancelled": true}));
                     if !asker.output.json {
@@ -40,7 +44,6 @@ impl Cancel {
                 Err(error) => refused = Some(error),
             }
         }
-        remote.leave().await;
         if let Some(refused) = refused {
             return Err(refused.into());
         }

@@ -3,6 +3,7 @@
 use super::{Asker, ends, words};
 use crate::cli::error::{CliError, Leave};
 use crate::cli::output::{Output, Stream};
+use crate::cli::signals::Signals;
 use crate::client::arcp::{Remote, refused};
 use longhaul_arcp::client::{Ask, End, Gave, Status, Told};
 use longhaul_arcp::message::Event;
@@ -50,6 +51,14 @@ impl Logs {
     }
 }
 
+/// Why following is over.
+pub(super) enum Followed {
+    /// The job has ended; the exit code that this stands for.
+    Ended(Leave),
+    /// We are to leave; the signal's number.
+    Signal(i32),
+}
+
 /// Shows what one job tells.
 pub(super) struct Follower {
     job: String,
@@ -62,12 +71,25 @@ impl Follower {
     }
 
     /// Shows everything to the job's end, and gives the exit code that it stands for.
-    pub(super) async fn follow_to_end(&mut self, remote: &mut Remote) -> Result<Leave, CliError> {
+    async fn follow_to_end(&mut self, remote: &mut Remote) -> Result<Leave, CliError> {
         loop {
             let told = remote.next().await?;
             if let Some(status) = self.take(told)? {
                 return Ok(ends::leave_as(status));
             }
+        }
+    }
+
+    /// The same, unless a signal comes first.
+    pub(super) async fn follow(
+        &mut self,
+        remote: &mut Remote,
+        signals: &mut Signals,
+    ) -> Result<Followed, CliError> {
+        tokio::select! {
+            biased;
+            signal = signals.any() => Ok(Followed::Signal(signal)),
+            ended = self.follow_to_end(remote) => ended.map(Followed::Ended),
         }
     }
 

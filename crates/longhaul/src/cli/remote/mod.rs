@@ -5,6 +5,7 @@
 mod cancel;
 mod ends;
 mod follow;
+mod kept;
 mod list;
 mod show;
 mod submit;
@@ -16,8 +17,9 @@ use super::error::{CliError, Leave};
 use super::misread;
 use super::output::Output;
 use crate::api::Span;
-use crate::client::arcp::{Endpoint, GIVE_UP, Remote};
+use crate::client::arcp::{Endpoint, GIVE_UP, Kept, Remote};
 use clap::{Parser, Subcommand};
+use kept::Shelf;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -72,10 +74,44 @@ struct Asker {
 impl Asker {
     /// Opens a session.
     async fn remote(&self) -> Result<Remote, CliError> {
+        let (endpoint, token, give_up) = self.knock()?;
+        Ok(Remote::connect(endpoint, token, give_up).await?)
+    }
+
+    /// Goes on with the session that asked for a job, if it was kept here and is still there; opens
+    /// another otherwise.
+    async fn remote_of(&self, job: &str) -> Result<Remote, CliError> {
+        match Shelf::open().and_then(|shelf| shelf.find(&self.url, job)) {
+            Ok(None) => self.remote().await,
+            Ok(Some(kept)) => {
+                let (endpoint, token, give_up) = self.knock()?;
+                Ok(Remote::resume(endpoint, token, give_up, kept).await?)
+            }
+            Err(why) => {
+                self.output.note(&format!("the session that asked for {job} is not known: {why}"));
+                self.remote().await
+            }
+        }
+    }
+
+    /// Keeps the session that asked for a job, so that another command can end it; forgets it if there is
+    /// none any more.
+    fn keep(&self, job: &str, kept: Option<Kept>) {
+        let done = Shelf::open().and_then(|shelf| match kept {
+            Some(kept) => shelf.put(&self.url, job, kept),
+            None => shelf.forget(&self.url, job),
+        });
+        if let Err(why) = done {
+            // The job is there all the same.
+            self.output.note(&format!("`cancel` may be refused for a while: {why}"));
+        }
+    }
+
+    fn knock(&self) -> Result<(Endpoint, Option<String>, Duration), CliError> {
         let endpoint = Endpoint::parse(&self.url)?;
         let token = std::env::var("LONGHAUL_TOKEN").ok().filter(|token| !token.is_empty());
         let give_up = self.give_up.map_or(GIVE_UP, |span| Duration::from_millis(span.0));
-        Ok(Remote::connect(endpoint, token, give_up).await?)
+        Ok((endpoint, token, give_up))
     }
 }
 

@@ -1,9 +1,12 @@
 //! `longhaul --url … submit`: asks a runtime for a job of one of its agents.
 
 use super::Asker;
-use super::follow::{Follower, Printer};
+use super::follow::{Followed, Follower, Printer};
 use crate::api::{Span, Time};
 use crate::cli::error::{CliError, Leave};
+use crate::cli::output::plain;
+use crate::cli::signals::{self, Signals, left_by};
+use crate::client::arcp::Remote;
 use longhaul_arcp::client::{Answer, Ask, Submission};
 use longhaul_arcp::limits::OUTBOUND_BYTES_MAX;
 use longhaul_arcp::message::{Constraints, LeaseMap};
@@ -58,21 +61,25 @@ impl Submit {
         let Answer::Submitted(accepted) = answer else {
             return Err(CliError::bug("a submission was answered with something else"));
         };
-        let leave = if is_following {
+        let (leave, is_over) = if is_following {
             let printer =
                 if output.json { Printer::of_end(output) } else { Printer::new(output, false) };
             if !output.json {
                 output.note(&format!("{} was accepted", accepted.job_id));
             }
-            Follower::new(accepted.job_id.clone(), printer).follow_to_end(&mut remote).await?
+            let follower = Follower::new(accepted.job_id.clone(), printer);
+            follow(follower, &mut remote, asker, &accepted.job_id).await?
         } else if output.json {
             output.value(&accepted)?;
-            Leave::OK
+            (Leave::OK, false)
         } else {
             output.line(&accepted.job_id)?;
-            Leave::OK
+            (Leave::OK, false)
         };
-        remote.leave().await;
+        let kept = remote.leave().await;
+        if !is_over {
+            asker.keep(&accepted.job_id, kept);
+        }
         Ok(leave)
     }
 
@@ -103,6 +110,35 @@ impl Submit {
             }),
             trace,
         })
+    }
+}
+
+/// Follows a job to its end, or until a signal makes us leave; tells which of the two it was. Ctrl-C leaves
+/// the job alone, and a second one ends it, as with jobs of this machine.
+async fn follow(
+    mut follower: Follower,
+    remote: &mut Remote,
+    asker: &Asker,
+    job: &str,
+) -> Result<(Leave, bool), CliError> {
+    let mut signals = Signals::new()?;
+    loop {
+        let signal = match follower.follow(remote, &mut signals).await? {
+            Followed::Ended(leave) => return Ok((leave, true)),
+            Followed::Signal(signal) => signal,
+        };
+        let may_end = signal == signals::INTERRUPT;
+        let also = if may_end { signals::ONCE_MORE } else { "" };
+        let (url, job) = (plain(&asker.url), plain(job));
+        asker.output.note(&format!(
+            "detached; {job} goes on\n  longhaul --url {url} logs -f {job}   follows it\n  \
+             longhaul --url {url} cancel {job}    ends it{also}"
+        ));
+        if !may_end || !signals.comes_again().await {
+            return Ok((left_by(signal), false));
+        }
+        let reason = Some("interrupted twice".to_owned());
+        remote.answer(Ask::Cancel { job_id: job.clone(), reason }).await?;
     }
 }
 

@@ -5,6 +5,7 @@
 mod dial;
 
 pub use dial::Endpoint;
+pub use longhaul_arcp::client::Kept;
 
 use crate::client::error::{ClientError, ErrorKind};
 use crate::clock::Elapsed;
@@ -78,6 +79,29 @@ impl Remote {
         token: Option<String>,
         give_up: Duration,
     ) -> Result<Self, ClientError> {
+        Self::open(endpoint, token, give_up, None).await
+    }
+
+    /// The same, going on with a session that was left. If the runtime has it no more there is a new one:
+    /// [`welcomed`](Self::welcomed) tells.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn resume(
+        endpoint: Endpoint,
+        token: Option<String>,
+        give_up: Duration,
+        kept: Kept,
+    ) -> Result<Self, ClientError> {
+        Self::open(endpoint, token, give_up, Some(kept)).await
+    }
+
+    async fn open(
+        endpoint: Endpoint,
+        token: Option<String>,
+        give_up: Duration,
+        kept: Option<Kept>,
+    ) -> Result<Self, ClientError> {
         let tls = dial::trust(&endpoint).await?;
         let name = crate::ids::presence_id().map_err(no_chance)?;
         let client = message::Client {
@@ -86,8 +110,11 @@ impl Remote {
             fingerprint: None,
             principal: None,
         };
-        let machine =
-            Connection::new(Config { client, token, features: Features::all() }, name.as_str());
+        let config = Config { client, token, features: Features::all() };
+        let mut machine = Connection::new(config, name.as_str());
+        if let Some(kept) = kept {
+            machine.go_on_with(kept);
+        }
         let clock = Elapsed::start();
         let socket = dial::dial(&endpoint, tls.as_ref()).await;
         let socket = socket.map_err(|why| unreachable(&endpoint, &why))?;
@@ -163,13 +190,15 @@ impl Remote {
         }
     }
 
-    /// Leaves. What was asked for goes on.
-    pub async fn leave(mut self) {
+    /// Leaves. What was asked for goes on, and so can the session be gone on with for a while: what is
+    /// given back says how.
+    pub async fn leave(mut self) -> Option<Kept> {
         self.machine.leave(None);
+        let kept = self.machine.kept();
         if self.hand_over().is_err() {
-            return;
+            return kept;
         }
-        let Link::Up(socket) = &mut self.link else { return };
+        let Link::Up(socket) = &mut self.link else { return kept };
         let farewell = async {
             socket.close(None).await.is_ok() && {
                 // Its end shows that all of it arrived.
@@ -179,6 +208,7 @@ impl Remote {
         };
         // Nobody waits for what does not come; the runtime finds out by itself.
         drop(tokio::time::timeout(FAREWELL_MAX, farewell).await);
+        kept
     }
 
     /// Does one thing: takes a frame in, sends what is to be sent, or connects anew.
@@ -198,15 +228,10 @@ impl Remote {
     /// Sends what waits, and takes in one frame or the passing of time.
     async fn carry(&mut self) -> Result<(), String> {
         self.hand_over()?;
-        let Link::Up(socket) = &mut self.link else { return Ok(()) };
-        if !self.told.is_empty() || self.over.is_some() {
-            // Whoever takes what was told may take long; what is to be sent should not wait for that.
-            let begin = |context: &mut Context<'_>| Poll::Ready(socket.poll_flush_unpin(context));
-            return match poll_fn(begin).await {
-                Poll::Ready(Err(error)) => Err(error.to_string()),
-                Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
-            };
+        if self.over.is_some() {
+            return Ok(());
         }
+        let Link::Up(socket) = &mut self.link else { return Ok(()) };
         let due = self.machine.due_at().map(|due| self.clock.instant_of(due));
         let is_due = async {
             match due {
@@ -234,7 +259,14 @@ impl Remote {
             },
             () = is_due => self.machine.on_due(self.clock.now()),
         }
-        self.hand_over()
+        self.hand_over()?;
+        let Link::Up(socket) = &mut self.link else { return Ok(()) };
+        // Whoever takes what was told may take long; what is to be sent should not wait for that.
+        let begin = |context: &mut Context<'_>| Poll::Ready(socket.poll_flush_unpin(context));
+        match poll_fn(begin).await {
+            Poll::Ready(Err(error)) => Err(error.to_string()),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
     }
 
     /// Takes everything from the machine: frames to the socket's buffer, the rest to us.

@@ -1,7 +1,7 @@
 //! Standard Webhooks: the signature that lets a receiver tell our notices from anybody else's, and
 //! the secret that it is made with.
 
-use crate::daemon::secret_file;
+use crate::secret_file;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};

@@ -90,8 +90,7 @@ async fn master_key(of: &IssuerKey) -> Result<String, Failed> {
         IssuerKey::File(path) => {
             let path = path.clone();
             // A file on a server that is away would hold up a thread that others need.
-            let reading =
-                tokio::task::spawn_blocking(move || crate::daemon::secret_file::read(&path));
+            let reading = tokio::task::spawn_blocking(move || crate::secret_file::read(&path));
             let bytes = reading.await.unwrap_or_else(|error| Err(error.to_string()));
             let key = String::from_utf8(bytes.map_err(Failed::now)?);
             let key = key.map_err(|_| Failed::now("the issuer's key is no text"))?;

@@ -15,8 +15,7 @@ use longhaul_core::event::Event;
 use longhaul_core::feed::{Run, Told};
 use longhaul_core::id::{JobId, SessionId};
 use longhaul_core::job::Job;
-use longhaul_core::port::{Reader, Record, StoreError, Table};
-use longhaul_core::session;
+use longhaul_core::port::{Reader, StoreError};
 use longhaul_core::time::Timestamp;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -84,8 +83,7 @@ impl Reading {
     /// Reads the next piece.
     pub(super) fn page(&mut self, reader: &mut dyn Reader) -> Result<Page, StoreError> {
         let mut page = Page { fed: Vec::new(), is_all: false, is_gone: false };
-        let row = reader.load(Table::Session, self.session.as_str())?;
-        let newest = match row.as_ref().map(session::Session::from_row).transpose()? {
+        let newest = match super::stored(reader, &self.session)? {
             Some(session) => session.newest,
             None => return Ok(Page { is_gone: true, ..page }),
         };

@@ -9,8 +9,7 @@ use longhaul_arcp::message::{AgentEntry, ResumeRequest};
 use longhaul_arcp::server::{Knock, Opened};
 use longhaul_core::command::{Command, Reply};
 use longhaul_core::id::{ConnectionId, SessionId};
-use longhaul_core::port::{Record, Table};
-use longhaul_core::session::{Resume, Session};
+use longhaul_core::session::Resume;
 use longhaul_core::token::TokenRole;
 use std::collections::BTreeSet;
 use std::io;
@@ -77,11 +76,8 @@ async fn principal(line: &Line, knock: &Knock) -> Result<Principal, Denial> {
 /// Whom the session belongs to that is asked for with its newest token.
 async fn owner(line: &Line, resume: &ResumeRequest) -> Result<Option<Principal>, AskError> {
     let Some(id) = session_of(resume) else { return Ok(None) };
-    let row = move |reader: &mut dyn longhaul_core::port::Reader| {
-        let row = reader.load(Table::Session, id.as_str())?;
-        Ok(row.as_ref().map(Session::from_row).transpose()?)
-    };
-    let session = line.host.ports.readers.glance(row).await?;
+    let readers = &line.host.ports.readers;
+    let session = readers.glance(move |reader| super::stored(reader, &id)).await?;
     let sha256 = ids::sha256_hex(&resume.resume_token);
     let session = session.filter(|session| session.is_resumed_by(&sha256));
     let Some(session) = session else { return Ok(None) };

@@ -27,8 +27,10 @@ use longhaul_arcp::features::Features;
 use longhaul_arcp::limits::INBOUND_BYTES_MAX;
 use longhaul_arcp::message::Runtime;
 use longhaul_arcp::server::Config;
+use longhaul_core::id::SessionId;
 use longhaul_core::job::Job;
 use longhaul_core::port::{Reader, Record, StoreError, Table};
+use longhaul_core::session::Session;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -123,4 +125,10 @@ fn hosted(reader: &mut dyn Reader, id: &str) -> Result<Option<Job>, StoreError> 
     let row = reader.load(Table::Job, id)?;
     let job = row.as_ref().map(Job::from_row).transpose()?;
     Ok(job.filter(|job| job.spec.hosted.is_some()))
+}
+
+/// A session's row; none if it is gone.
+fn stored(reader: &mut dyn Reader, id: &SessionId) -> Result<Option<Session>, StoreError> {
+    let row = reader.load(Table::Session, id.as_str())?;
+    Ok(row.as_ref().map(Session::from_row).transpose()?)
 }

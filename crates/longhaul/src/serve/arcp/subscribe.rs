@@ -12,7 +12,6 @@ use longhaul_core::feed::{FeedRow, Run, Told};
 use longhaul_core::id::{JobId, SessionId};
 use longhaul_core::job::Job;
 use longhaul_core::port::{Reader, Record, StoreError, Table};
-use longhaul_core::session;
 
 /// Runs of the asker's session that are looked through for a number. Behind more of them everything is
 /// told again, which is more than was asked for and nothing less.
@@ -87,8 +86,7 @@ pub(super) fn run_up_to(
     id: &SessionId,
     seq: u64,
 ) -> Result<Option<Run>, StoreError> {
-    let row = reader.load(Table::Session, id.as_str())?;
-    let tail = match row.as_ref().map(session::Session::from_row).transpose()? {
+    let tail = match super::stored(reader, id)? {
         Some(session) => session.tail,
         None => return Ok(None),
     };

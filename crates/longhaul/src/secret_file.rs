@@ -13,7 +13,7 @@ const FILE_BYTES_MAX: u64 = 4_096;
 ///
 /// # Errors
 /// In words, naming the file and never what is in it.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let fail = |why: String| format!("the secret in `{}` {why}", path.display());
     // Without waiting: opening a pipe would hang until somebody writes into it.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
