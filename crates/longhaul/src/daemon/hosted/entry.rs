@@ -284,7 +284,7 @@ impl Agent {
 fn within(most: Option<&Lease>, asked: &Lease) -> Result<Lease, Wider> {
     let Some(most) = most else { return Ok(asked.clone()) };
     let granted = most.narrow(asked)?;
-    most.budget().map_or(Ok(granted.clone()), |most| granted.bounded_by(most))
+    most.budget().map_or_else(|| Ok(granted.clone()), |most| granted.bounded_by(most))
 }
 
 /// The key as the home knows it: principals cannot meet each other's.
