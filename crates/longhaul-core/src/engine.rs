@@ -232,8 +232,7 @@ fn take_up(world: &mut World<'_>) -> Result<(), StoreError> {
 
 /// Lets every row whose hour has come change. Gives whether there are more than one step takes.
 fn pass_time(world: &mut World<'_>) -> Result<bool, StoreError> {
-    let (me, now) = (&world.place().host, world.now());
-    let rows = world.scan()?.due(me, now, limits::STEP_DUE_MAX)?;
+    let rows = world.due(limits::STEP_DUE_MAX)?;
     let is_full = rows.len() >= limits::STEP_DUE_MAX as usize;
     for (table, id) in rows {
         match table {

@@ -138,6 +138,10 @@ pub trait Record: Sized + Clone + PartialEq {
     fn row_id(&self) -> String;
     /// Makes the row; total.
     fn to_row(&self) -> Row;
+    /// When time alone changes it: what its row says of it, without making the row where that is much.
+    fn hour(&self) -> Option<Timestamp> {
+        self.to_row().due_at
+    }
     /// Reads the row back; [`Corrupt`] names the row if its body does not parse.
     fn from_row(row: &Row) -> Result<Self, Corrupt>;
 }

@@ -104,6 +104,10 @@ impl Record for Job {
         }
     }
 
+    fn hour(&self) -> Option<Timestamp> {
+        self.due_at()
+    }
+
     fn from_row(row: &Row) -> Result<Self, Corrupt> {
         let job: Self = parse(row, Self::TABLE)?;
         // The promoted columns are what scans go by: a row whose two halves differ is damaged.

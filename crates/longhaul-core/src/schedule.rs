@@ -27,8 +27,8 @@ fn place_all(world: &mut World<'_>, room: &mut u32) -> Result<bool, StoreError> 
     for name in world.stirred() {
         let Some(pool) = world.pool(&name)?.clone() else { continue };
         loop {
-            let free = free_slots(&pool, world.scan()?.occupied(&name)?);
-            let ids = job_ids(world.scan()?.runnable(&name, free.min(*room))?)?;
+            let free = free_slots(&pool, world.occupied(&name)?);
+            let ids = job_ids(world.runnable(&name, free.min(*room))?)?;
             *room -= u32::try_from(ids.len()).expect("no more than were asked for");
             let mut aside = 0;
             for id in ids {

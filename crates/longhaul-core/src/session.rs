@@ -283,6 +283,10 @@ impl Record for Session {
         }
     }
 
+    fn hour(&self) -> Option<Timestamp> {
+        self.due_at()
+    }
+
     fn from_row(row: &Row) -> Result<Self, Corrupt> {
         parse(row, Self::TABLE)
     }

@@ -70,7 +70,7 @@ pub(super) fn end(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
 
 fn of_job(world: &mut World<'_>, id: &JobId) -> Result<Vec<CredentialId>, Fault> {
     // What was replaced goes when it is revoked: there are a few for each issuer at most.
-    let rows = world.scan()?.children(Table::Credential, id.as_str(), u32::MAX)?;
+    let rows = world.children(Table::Credential, id.as_str(), u32::MAX)?;
     Ok(credential_ids(rows)?)
 }
 

@@ -74,6 +74,9 @@ pub(super) fn submit_one(
         sessions::asks(world, session, &id)?;
     }
     let environment = submission.environment.clone();
+    // A task reads none; most have none either, and a row is not free.
+    let has_none = environment.0.is_empty() && submission.spec.environment.set.is_empty();
+    let is_kept = submission.spec.task.is_none() || !has_none;
     let retry_of = submission.retry_of.clone();
     let seq = world.next_seq();
     let mut job = Job::new(submission, seq, blocked.open, behind, now);
@@ -83,8 +86,10 @@ pub(super) fn submit_one(
     if failed {
         settle(world, &id)?;
     } else {
-        let stored = StoredEnvironment { job: id.clone(), environment };
-        *world.environment(&id)? = Some(stored);
+        if is_kept {
+            let stored = StoredEnvironment { job: id.clone(), environment };
+            *world.environment(&id)? = Some(stored);
+        }
         credentials::begin(world, &id)?;
     }
     Ok((id, true))
@@ -194,7 +199,7 @@ fn depend(world: &mut World<'_>, submission: &Submission) -> Result<Blocked, Fau
             None => {}
         }
         let most = limits::DEPENDENTS_MAX;
-        let waiting = world.scan()?.children(Table::Dependency, on.as_str(), most)?;
+        let waiting = world.children(Table::Dependency, on.as_str(), most)?;
         if waiting.len() >= most as usize {
             return Err(Refused::TooMany { what: "jobs after one", limit: most.into() }.into());
         }
@@ -311,7 +316,7 @@ pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
             crate::schedule::advance_lane(world, &lane)?;
         }
         let most = limits::DEPENDENTS_MAX;
-        let rows = world.scan()?.children(Table::Dependency, id.as_str(), most)?;
+        let rows = world.children(Table::Dependency, id.as_str(), most)?;
         for row in rows {
             let waiting = row.split_once(':').map_or(row.as_str(), |(job, _)| job).to_owned();
             for waiting in job_ids(vec![waiting])? {
@@ -326,7 +331,7 @@ pub(crate) fn settle(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
 
 /// `gone` will never be heard of again: whoever waits for it waits no more.
 pub(crate) fn abandon(world: &mut World<'_>, gone: &JobId) -> Result<(), Fault> {
-    let rows = world.scan()?.children(Table::Dependency, gone.as_str(), limits::DEPENDENTS_MAX)?;
+    let rows = world.children(Table::Dependency, gone.as_str(), limits::DEPENDENTS_MAX)?;
     let waiting = rows.iter().map(|row| row.split_once(':').map_or(row.as_str(), |(job, _)| job));
     for waiting in job_ids(waiting.map(str::to_owned).collect())? {
         if release(world, &waiting, gone, false, "was lost with a damaged store")? {

@@ -318,7 +318,7 @@ fn end(world: &mut World<'_>, id: &SessionId) -> Result<(), Fault> {
 
 /// Removes what a session that is over has left, so much in one step; and then the session.
 fn sweep(world: &mut World<'_>, id: &SessionId) -> Result<(), Fault> {
-    let rows = world.scan()?.children(Table::Feed, id.as_str(), limits::FEED_RUNS_AT_ONCE)?;
+    let rows = world.children(Table::Feed, id.as_str(), limits::FEED_RUNS_AT_ONCE)?;
     if rows.is_empty() {
         *world.session_slot(id)? = None;
         return Ok(());

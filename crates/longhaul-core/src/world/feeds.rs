@@ -127,7 +127,7 @@ impl World<'_> {
     fn trim(&mut self, id: &SessionId) -> Result<(), StoreError> {
         while self.is_full(id)? {
             let most = limits::FEED_RUNS_AT_ONCE;
-            let oldest = self.scan()?.children(Table::Feed, id.as_str(), most)?;
+            let oldest = self.children(Table::Feed, id.as_str(), most)?;
             // What is counted and not there is nothing that could be removed.
             if oldest.is_empty() {
                 break;

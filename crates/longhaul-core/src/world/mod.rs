@@ -2,6 +2,7 @@
 //! they differ, and always before a scan, so that no scan reads what the step has outdated.
 
 mod agents;
+mod early;
 mod feeds;
 mod rows;
 mod sessions;
@@ -333,7 +334,7 @@ impl<'tx> World<'tx> {
     /// Writes the rest, commits, and gives what the step has to tell.
     pub fn commit(mut self) -> Result<Committed, StoreError> {
         let fed = self.feed()?;
-        self.scan()?;
+        self.rows.flush_last(&mut *self.tx)?;
         self.head = self.tx.append(&self.events)?;
         if self.general_events {
             self.tx.trim_general(limits::GENERAL_EVENTS_MAX)?;

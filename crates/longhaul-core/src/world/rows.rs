@@ -1,7 +1,8 @@
 //! Rows of one table as a step knows them: loaded once, undone when a command is refused, written
 //! back only where they differ.
 
-use crate::port::{Record, StoreError, Tx};
+use crate::port::{Record, StoreError, Table, Tx};
+use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One row as the step knows it; `None` is "there is no such row".
@@ -19,15 +20,22 @@ pub(super) struct Slot<R> {
 impl<R: Record> Slot<R> {
     /// Makes the transaction have the row as the step has it.
     fn write(&mut self, tx: &mut dyn Tx, id: &str) -> Result<(), StoreError> {
+        if self.put(tx, id)? {
+            self.written = self.current.clone();
+        }
+        Ok(())
+    }
+
+    /// Writes the row if it differs; gives whether it did.
+    fn put(&self, tx: &mut dyn Tx, id: &str) -> Result<bool, StoreError> {
         match (&self.written, &self.current) {
-            (written, current) if written == current => return Ok(()),
+            (written, current) if written == current => return Ok(false),
             (_, None) => tx.remove(R::TABLE, id)?,
             (written, Some(record)) => {
                 tx.save(R::TABLE, &record.to_row(), written.is_none())?;
             }
         }
-        self.written = self.current.clone();
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -94,6 +102,29 @@ impl<R: Record> Rows<R> {
     /// Writes one row that is loaded; see [`Rows::flush`].
     pub(super) fn write(&mut self, tx: &mut dyn Tx, id: &str) -> Result<(), StoreError> {
         self.slots.get_mut(id).map_or(Ok(()), |slot| slot.write(tx, id))
+    }
+
+    /// Rows that may differ from what was written.
+    pub(super) fn unwritten(&self) -> impl Iterator<Item = &Slot<R>> {
+        self.unwritten.iter().filter_map(|id| self.slots.get(id))
+    }
+
+    pub(super) fn is_unwritten(&self, id: &str) -> bool {
+        self.unwritten.contains(id)
+    }
+
+    /// Whether the hour of one of them has come.
+    pub(super) fn has_due(&self, now: Timestamp) -> bool {
+        let hours = self.unwritten().filter_map(|slot| slot.current.as_ref()?.hour());
+        Table::TIMED.contains(&R::TABLE) && hours.into_iter().any(|hour| hour <= now)
+    }
+
+    /// Writes the rest, before a commit: nobody asks any more what was written.
+    pub(super) fn flush_last(&mut self, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        while let Some(id) = self.unwritten.pop_first() {
+            self.slots.get(&id).map_or(Ok(false), |slot| slot.put(tx, &id))?;
+        }
+        Ok(())
     }
 
     pub(super) fn flush(&mut self, tx: &mut dyn Tx) -> Result<(), StoreError> {

@@ -9,11 +9,12 @@ use crate::feed::FeedRow;
 use crate::job::Job;
 use crate::mail::Mail;
 use crate::owner::{Owner, Presence};
-use crate::port::{StoreError, Tx};
+use crate::port::{Record, StoreError, Table, Tx};
 use crate::quota::Quota;
 use crate::record::{Dependency, Host, Pool, StoredEnvironment};
 use crate::session::Session;
 use crate::sink::Sink;
+use crate::time::Timestamp;
 use crate::token::Token;
 use crate::turn::{Input, Intake};
 
@@ -36,6 +37,29 @@ macro_rules! tables {
                 is_refused: bool,
             ) -> Result<(), StoreError> {
                 $(self.$field.close_command(tx, is_refused)?;)*
+                Ok(())
+            }
+
+            /// Writes what differs in one table.
+            pub(super) fn flush_table(
+                &mut self,
+                tx: &mut dyn Tx,
+                table: Table,
+            ) -> Result<(), StoreError> {
+                $(if <$record as Record>::TABLE == table {
+                    return self.$field.flush(tx);
+                })*
+                Ok(())
+            }
+
+            /// Whether the hour of a row has come that may not be written yet.
+            pub(super) fn has_due(&self, now: Timestamp) -> bool {
+                $(self.$field.has_due(now))||*
+            }
+
+            /// Writes the rest, before a commit.
+            pub(super) fn flush_last(&mut self, tx: &mut dyn Tx) -> Result<(), StoreError> {
+                $(self.$field.flush_last(tx)?;)*
                 Ok(())
             }
 

@@ -1,17 +1,18 @@
 //! Laws of the rows as they stand after any step: columns, lanes, slots, who waits for whom, secrets.
 
 use super::{Broken, Seen, holds, naive};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Kept, Snapshot};
 use longhaul_core::id::JobId;
 use longhaul_core::job::{Job, JobState};
 use longhaul_core::outcome::Ending;
 use longhaul_core::port::Phase;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// Holds the rows against every law of a moment. `fates` says how jobs that are gone had ended.
 pub(super) fn check(seen: &Seen<'_>, fates: &BTreeMap<JobId, Ending>) -> Result<(), Broken> {
     for (id, kept) in &seen.after.jobs {
-        let unchanged = seen.before.jobs.get(id).is_some_and(|old| std::rc::Rc::ptr_eq(old, kept));
+        let unchanged = seen.before.jobs.get(id).is_some_and(|old| Rc::ptr_eq(old, kept));
         if !unchanged {
             columns(&kept.job, &kept.row)?;
         }
@@ -132,12 +133,15 @@ fn is_open(rows: &Snapshot, job: &Job, on: &JobId) -> bool {
     rows.job(on).is_some_and(|on| on.outcome().is_none() && on.seq < job.seq)
 }
 
-/// A secret is kept exactly as long as its job may start again.
+/// A secret is kept exactly as long as its job may start again. Tasks need not have any.
 fn secrets(rows: &Snapshot) -> Result<(), Broken> {
     let open = rows.jobs.values().filter(|kept| kept.job.outcome().is_none());
-    let open: BTreeSet<String> = open.map(|kept| kept.row.id.clone()).collect();
-    holds("environments are kept until the end and no longer", open == rows.environments, || {
-        format!("{:?}", open.symmetric_difference(&rows.environments).collect::<Vec<_>>())
+    let (tasks, others): (Vec<_>, Vec<_>) = open.partition(|kept| kept.job.spec.task.is_some());
+    let ids = |kept: Vec<&Rc<Kept>>| kept.iter().map(|kept| kept.row.id.clone()).collect();
+    let (tasks, others): (BTreeSet<String>, BTreeSet<String>) = (ids(tasks), ids(others));
+    let kept: BTreeSet<String> = rows.environments.difference(&tasks).cloned().collect();
+    holds("environments are kept until the end and no longer", others == kept, || {
+        format!("{:?}", others.symmetric_difference(&kept).collect::<Vec<_>>())
     })
 }
 

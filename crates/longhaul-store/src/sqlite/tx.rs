@@ -15,6 +15,9 @@ pub(super) struct SqliteTx<'a> {
     connection: &'a Connection,
     has_traces: &'a Cell<bool>,
     is_open: bool,
+    /// The head, once it was asked for: nobody else adds entries while this is open, and removing some
+    /// leaves it where it is.
+    head: Option<Position>,
 }
 
 impl<'a> SqliteTx<'a> {
@@ -26,7 +29,7 @@ impl<'a> SqliteTx<'a> {
     ) -> Result<Self, StoreError> {
         let mut begin = connection.prepare_cached("BEGIN IMMEDIATE").map_err(store_error)?;
         begin.execute([]).map_err(store_error)?;
-        Ok(Self { connection, has_traces, is_open: true })
+        Ok(Self { connection, has_traces, is_open: true, head: None })
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
@@ -99,8 +102,13 @@ impl Tx for SqliteTx<'_> {
     }
 
     fn head(&mut self) -> Result<Position, StoreError> {
+        if let Some(head) = self.head {
+            return Ok(head);
+        }
         let head = first(self.prepare(sql::HEAD)?, [], single)?;
-        Ok(Position(from_i64(head.unwrap_or(0))?))
+        let head = Position(from_i64(head.unwrap_or(0))?);
+        self.head = Some(head);
+        Ok(head)
     }
 
     fn append(&mut self, events: &[NewEvent]) -> Result<Position, StoreError> {
@@ -114,6 +122,7 @@ impl Tx for SqliteTx<'_> {
             append.execute(values).map_err(store_error)?;
             head = position;
         }
+        self.head = Some(head);
         Ok(head)
     }
 
