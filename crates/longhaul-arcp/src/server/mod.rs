@@ -39,9 +39,6 @@ use longhaul_core::time::{Millis, Timestamp};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Entries that a queue of a silent connection has room for.
-const ROOM_KEPT: usize = 16;
-
 /// What is the same for all connections of a runtime.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -255,14 +252,16 @@ impl Connection {
         self.send(&envelope);
     }
 
-    /// Gives back the room that a burst took: most connections are silent most of the time.
+    /// Gives back the room that was taken: most connections are silent most of the time.
     fn rest(&mut self) {
-        if self.outbox.capacity() > ROOM_KEPT {
-            self.outbox.shrink_to(ROOM_KEPT);
-        }
+        self.outbox.shrink_to_fit();
         if let State::Attached(attached) = &mut self.state {
-            attached.feed.shrink_to(ROOM_KEPT.max(attached.feed.len()));
-            attached.open.shrink_to(ROOM_KEPT.max(attached.open.len()));
+            if attached.feed.is_empty() {
+                attached.feed.shrink_to_fit();
+            }
+            if attached.open.is_empty() {
+                attached.open.shrink_to_fit();
+            }
         }
     }
 

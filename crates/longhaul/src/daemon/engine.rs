@@ -231,7 +231,7 @@ impl Work {
                     failpoint::at("engine.before_reply");
                     let reply = replies[index].take().expect("each reply has one asker");
                     // Whoever asked may have gone; what was decided stays decided.
-                    let _ = answer.send(reply.map_err(AskError::Refused));
+                    let _ = answer.send(reply.map(|reply| (reply, now)).map_err(AskError::Refused));
                 }
                 self.tell(step, now);
                 Ok(())

@@ -12,8 +12,8 @@ pub struct Feeds {
     seats: Arc<Mutex<Seats>>,
 }
 
-/// By session, then by connection: while a session changes hands both are here.
-type Seats = BTreeMap<SessionId, BTreeMap<ConnectionId, watch::Sender<u64>>>;
+/// By session: the one connection that has it, and while it changes hands both.
+type Seats = BTreeMap<SessionId, Vec<(ConnectionId, watch::Sender<u64>)>>;
 
 /// A connection that is woken for its session. Dropping it leaves.
 #[derive(Debug)]
@@ -33,7 +33,9 @@ impl Feeds {
         let sender = watch::Sender::new(0);
         let newest = sender.subscribe();
         let mut seats = self.seats();
-        seats.entry(session.clone()).or_default().insert(connection.clone(), sender);
+        let of_session = seats.entry(session.clone()).or_insert_with(|| Vec::with_capacity(1));
+        of_session.retain(|(name, _)| *name != connection);
+        of_session.push((connection.clone(), sender));
         drop(seats);
         Seat { session, connection, newest, feeds: self.clone() }
     }
@@ -50,7 +52,7 @@ impl Feeds {
         }
         let seats = self.seats();
         for (session, newest) in fed {
-            for sender in seats.get(session).into_iter().flat_map(BTreeMap::values) {
+            for (_, sender) in seats.get(session).into_iter().flatten() {
                 sender.send_replace(*newest);
             }
         }
@@ -59,7 +61,7 @@ impl Feeds {
     fn leave(&self, session: &SessionId, connection: &ConnectionId) {
         let mut seats = self.seats();
         if let Some(of_session) = seats.get_mut(session) {
-            of_session.remove(connection);
+            of_session.retain(|(name, _)| name != connection);
             if of_session.is_empty() {
                 seats.remove(session);
             }

@@ -4,6 +4,7 @@ use super::inbox::{Inbox, NotTaken};
 use super::parked;
 use super::stop::StopSwitch;
 use longhaul_core::command::{Command, Refused, Reply};
+use longhaul_core::time::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -67,10 +68,18 @@ impl EngineHandle {
     /// # Errors
     /// See [`AskError`]. Dropping the future does not take the ask back.
     pub async fn ask(&self, command: Command) -> Result<Reply, AskError> {
+        Ok(self.ask_dated(command).await?.0)
+    }
+
+    /// As [`Self::ask`]; gives the moment that the engine decided at, too.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub async fn ask_dated(&self, command: Command) -> Result<(Reply, Timestamp), AskError> {
         if let Command::Submit(_) = &command {
             self.disk.check()?;
         }
-        self.ask_in_order(vec![command]).await
+        self.put(vec![command]).await
     }
 
     /// Asks several things in one commit, and gives the answer to the last. Each is decided by itself:
@@ -79,6 +88,10 @@ impl EngineHandle {
     /// # Errors
     /// As for [`Self::ask`].
     pub async fn ask_in_order(&self, commands: Vec<Command>) -> Result<Reply, AskError> {
+        Ok(self.put(commands).await?.0)
+    }
+
+    async fn put(&self, commands: Vec<Command>) -> Result<(Reply, Timestamp), AskError> {
         let (answer, answered) = oneshot::channel();
         self.inbox.ask(commands, answer).map_err(|why| match why {
             NotTaken::Full => AskError::Unavailable {

@@ -4,6 +4,7 @@
 
 use longhaul_core::command::{Command, Reply};
 use longhaul_core::limits;
+use longhaul_core::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,8 +20,8 @@ const REPORTS_MAX: usize = 65_536;
 /// Commands that the engine's thread adds to a batch: "the machine slept", "the host is up".
 const OWN_COMMANDS: usize = 2;
 
-/// Where the answer to an ask goes.
-pub(super) type Answer = oneshot::Sender<Result<Reply, AskError>>;
+/// Where the answer to an ask goes, with the moment that it was decided at.
+pub(super) type Answer = oneshot::Sender<Result<(Reply, Timestamp), AskError>>;
 
 /// Some commands that belong into one commit, and who waits for the answer to the last.
 pub(super) struct Entry {

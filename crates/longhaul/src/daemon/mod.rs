@@ -43,7 +43,7 @@ pub use feeds::{Feeds, Seat};
 pub use handle::{AskError, EngineHandle};
 pub use hosted::{
     Agent, DelegateAsk, Delegated, Entry, HostedAsk, Inventory, NoAgent, NotRegistered,
-    NotSubmitted, Offered, POOL, Prepared, Reference, Unfit, Work, entry as told_entry,
+    NotSubmitted, Offered, POOL, Prepared, Reference, Submitted, Unfit, Work, entry as told_entry,
     entry_of as told_entry_of, is_name, is_version,
 };
 pub use issuer::{Credentials, Provided};

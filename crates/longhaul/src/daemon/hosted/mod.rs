@@ -23,6 +23,7 @@ use crate::config::ConfigError;
 use crate::home::Home;
 use longhaul_core::command::{Command, Reply, Submission};
 use longhaul_core::id::JobId;
+use longhaul_core::job::Job;
 use longhaul_core::limits;
 use longhaul_core::time::Millis;
 use std::io;
@@ -86,6 +87,18 @@ pub enum NotSubmitted {
     /// The engine refused it, or could not take it.
     #[error(transparent)]
     Engine(#[from] AskError),
+}
+
+/// A job that the engine has.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// Its id.
+    pub id: JobId,
+    /// Whether it was not known before.
+    pub is_new: bool,
+    /// The job as it was accepted, if it is new and has nothing to wait for before it is there: what
+    /// never changes of it can be told without reading it back.
+    pub fresh: Option<Box<Job>>,
 }
 
 /// Which agents are hosted here. Cheap to clone.
@@ -261,12 +274,21 @@ impl Inventory {
         agent: &Agent,
         ask: HostedAsk,
     ) -> Result<(JobId, bool), NotSubmitted> {
+        let Submitted { id, is_new, .. } = self.accept(agent, ask).await?;
+        Ok((id, is_new))
+    }
+
+    /// The same, for whoever has to say at once what was accepted.
+    ///
+    /// # Errors
+    /// As for [`Self::submit`].
+    pub async fn accept(&self, agent: &Agent, ask: HostedAsk) -> Result<Submitted, NotSubmitted> {
         let Prepared { before, submission, undo } = self.prepare(agent, ask).await?;
         for command in before {
             self.shared.engine.ask(command).await?;
         }
         let submitted = self.put(submission).await;
-        if !matches!(submitted, Ok((_, true))) {
+        if !matches!(submitted, Ok(Submitted { is_new: true, .. })) {
             for command in undo {
                 // It may never have been made, or somebody has it in use: then it is not ours to undo.
                 let _ = self.shared.engine.ask(command).await;
@@ -275,10 +297,19 @@ impl Inventory {
         Ok(submitted?)
     }
 
-    async fn put(&self, submission: Submission) -> Result<(JobId, bool), AskError> {
-        match self.shared.engine.ask(Command::Submit(vec![submission])).await? {
-            Reply::Submitted(mut jobs) if jobs.len() == 1 => Ok(jobs.remove(0)),
-            other => Err(AskError::Bug(format!("a submission was answered with {other:?}"))),
+    async fn put(&self, submission: Submission) -> Result<Submitted, AskError> {
+        let is_ready = submission.spec.hosted.as_ref().is_some_and(|of| of.credentials.is_empty());
+        let known = is_ready.then(|| submission.clone());
+        let command = Command::Submit(vec![submission]);
+        match self.shared.engine.ask_dated(command).await? {
+            (Reply::Submitted(mut jobs), at) if jobs.len() == 1 => {
+                let (id, is_new) = jobs.remove(0);
+                let known = known.filter(|_| is_new);
+                // Its place in the queue is not known here, and nobody is told of that.
+                let fresh = known.map(|known| Box::new(Job::new(known, 0, 0, false, at)));
+                Ok(Submitted { id, is_new, fresh })
+            }
+            (other, _) => Err(AskError::Bug(format!("a submission was answered with {other:?}"))),
         }
     }
 

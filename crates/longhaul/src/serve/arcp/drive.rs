@@ -27,8 +27,9 @@ use std::time::Duration;
 
 /// How long a client may read nothing of what is being sent.
 const STALLED_MAX: Millis = Millis::from_secs(60);
-/// Numbers that are read without changing the thread.
-const LITTLE: u64 = 16;
+/// Numbers that are read without changing the thread: changing it twice takes as long as reading some
+/// dozens.
+const LITTLE: u64 = 64;
 /// How long nothing has to be due.
 const IDLE_MAX: Millis = Millis::from_secs(3_600);
 

@@ -2,7 +2,7 @@
 //! the entries are in the journal, and the same number is the same frame each time.
 
 use super::drive::Session;
-use super::subscribe::run_up_to;
+use super::subscribe::closed_run_up_to;
 use super::{credentials, denial, hosted, told};
 use crate::daemon::{AskError, Credentials};
 use longhaul_arcp::error::Denial;
@@ -12,13 +12,14 @@ use longhaul_arcp::message::Accepted;
 use longhaul_arcp::profile::Profile;
 use longhaul_arcp::server::Fed;
 use longhaul_core::event::Event;
-use longhaul_core::feed::{Run, Told};
+use longhaul_core::feed::{FeedRow, Run, Told};
 use longhaul_core::id::{JobId, SessionId};
 use longhaul_core::job::Job;
-use longhaul_core::port::{Reader, StoreError};
+use longhaul_core::port::{Reader, Record, StoreError, Table};
+use longhaul_core::session;
 use longhaul_core::time::Timestamp;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Frames that are read at once.
@@ -27,6 +28,8 @@ const FRAMES_MAX: u32 = 512;
 const BYTES_MAX: usize = 256 * 1_024;
 /// Entries that are asked for first; more once they turn out to be small.
 const ENTRIES_FIRST: u32 = 8;
+/// Runs that are read at once.
+const RUNS_AHEAD: u32 = 64;
 /// Jobs that a feed remembers the standing facts of.
 const JOBS_MAX: usize = 256;
 /// What is told where an entry is not there any more: its job was removed while somebody was away.
@@ -44,6 +47,8 @@ pub(super) struct Reading {
     /// The newest number that was read.
     at: u64,
     jobs: BTreeMap<JobId, Arc<Standing>>,
+    /// The job that was looked up last, if it was over by then: its end is likely told next.
+    over: Option<Box<Job>>,
 }
 
 /// What is the same in all frames of a job.
@@ -72,7 +77,15 @@ impl Reading {
         let (id, profile) = (session.id.clone(), session.profile);
         let is_agreed = session.has(Feature::ProvisionedCredentials);
         let credentials = is_agreed.then(|| session.ports().credentials.clone());
-        Self { session: id, frames, profile, credentials, at: after, jobs: BTreeMap::new() }
+        Self {
+            session: id,
+            frames,
+            profile,
+            credentials,
+            at: after,
+            jobs: BTreeMap::new(),
+            over: None,
+        }
     }
 
     /// The newest number that was read.
@@ -83,20 +96,48 @@ impl Reading {
     /// Reads the next piece.
     pub(super) fn page(&mut self, reader: &mut dyn Reader) -> Result<Page, StoreError> {
         let mut page = Page { fed: Vec::new(), is_all: false, is_gone: false };
-        let newest = match super::stored(reader, &self.session)? {
-            Some(session) => session.newest,
-            None => return Ok(Page { is_gone: true, ..page }),
+        let Some(session) = super::stored(reader, &self.session)? else {
+            return Ok(Page { is_gone: true, ..page });
         };
         let mut bytes = 0;
-        while self.at < newest && page.fed.len() < FRAMES_MAX as usize && bytes < BYTES_MAX {
-            let run = run_up_to(reader, &self.session, self.at + 1)?;
-            let Some(run) = run.filter(|run| run.end() > self.at + 1) else {
+        let mut runs = VecDeque::new();
+        while self.at < session.newest && page.fed.len() < FRAMES_MAX as usize && bytes < BYTES_MAX
+        {
+            let Some(run) = self.next_run(reader, &session, &mut runs)? else {
                 return Ok(Page { is_gone: true, ..page });
             };
-            bytes += self.read(reader, &run, newest, &mut page.fed)?;
+            bytes += self.read(reader, &run, session.newest, &mut page.fed)?;
         }
-        page.is_all = self.at >= newest;
+        page.is_all = self.at >= session.newest;
+        self.over = None;
         Ok(page)
+    }
+
+    /// The run that the next number is of; `runs` are those that were read already. A client with many
+    /// short jobs has a run for each, so several are read at once after the first.
+    fn next_run(
+        &self,
+        reader: &mut dyn Reader,
+        session: &session::Session,
+        runs: &mut VecDeque<Run>,
+    ) -> Result<Option<Run>, StoreError> {
+        let next = self.at + 1;
+        if let Some(tail) = session.tail.as_ref().filter(|tail| tail.first <= next) {
+            return Ok(Some(tail.clone()).filter(|tail| tail.end() > next));
+        }
+        if runs.is_empty() {
+            let first = closed_run_up_to(reader, &session.id, next)?;
+            let Some(first) = first.filter(|run| run.end() > next) else { return Ok(None) };
+            let (parent, after) = (session.id.as_str(), FeedRow::id_of(&session.id, first.first));
+            if session.tail.as_ref().is_some_and(|tail| tail.first > first.end()) {
+                let rows = reader.rows(Table::Feed, Some(parent), &after, RUNS_AHEAD)?;
+                for row in &rows {
+                    runs.push_back(FeedRow::from_row(row)?.run);
+                }
+            }
+            return Ok(Some(first));
+        }
+        Ok(runs.pop_front().filter(|run| (run.first..run.end()).contains(&next)))
     }
 
     /// Reads of a run what is not read yet, so much at once. Gives how many bytes that was.
@@ -155,7 +196,7 @@ impl Reading {
             let is_last = event.as_ref().is_some_and(|event| event.body.starts_with(ENDED));
             self.at += 1;
             let text = match &event {
-                Some(event) if is_last => self.end(reader, job, &standing, self.at, event)?,
+                Some(event) if is_last => self.end(reader, job, &standing, event)?,
                 Some(event) => {
                     let disclosed = self.disclosed(reader, job, &standing, &event.body)?;
                     let text = disclosed.as_deref().unwrap_or(&event.body);
@@ -198,14 +239,18 @@ impl Reading {
     }
 
     fn end(
-        &self,
+        &mut self,
         reader: &mut dyn Reader,
         job: &JobId,
         standing: &Standing,
-        seq: u64,
         event: &Event,
     ) -> Result<String, StoreError> {
-        let Some(job) = hosted(reader, job.as_str())? else {
+        let seq = self.at;
+        // Nothing more is told of it.
+        self.jobs.remove(job);
+        let known = self.over.take().filter(|over| over.id == *job).map(|over| *over);
+        let known = known.map_or_else(|| hosted(reader, job.as_str()), |job| Ok(Some(job)))?;
+        let Some(job) = known else {
             return Ok(self.entry(job, standing, seq, event.at, &event.body));
         };
         // Who asked for it was refused already, and known clients would take a second error for the
@@ -234,7 +279,9 @@ impl Reading {
                     told.credentials = credentials::of_delegated(known, reader, &job)?;
                 }
                 let accepted = accepted.map(Box::new);
-                Standing { trace: told::trace(&job), is_own, accepted }
+                let standing = Standing { trace: told::trace(&job), is_own, accepted };
+                self.over = Some(Box::new(job)).filter(|job| job.outcome().is_some());
+                standing
             }
             None => Standing::default(),
         };

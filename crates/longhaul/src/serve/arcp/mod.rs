@@ -35,7 +35,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// Bytes that are read from a socket at once. A session that is idle keeps them.
-const READ_BYTES: usize = 2 * 1_024;
+const READ_BYTES: usize = 1_024;
 /// Bytes that are collected before a socket is written to.
 const WRITE_BYTES: usize = 16 * 1_024;
 

@@ -44,8 +44,12 @@ pub(super) async fn submit(session: &Session, asked: Submission) -> Result<Submi
             .extensions
             .map(|extensions| serde_json::Value::from(extensions).to_string()),
     };
-    let (id, is_new) = ports.inventory.submit(&agent, ask).await.map_err(not_submitted)?;
-    let job = prepared(session, &id).await?;
+    let asked = ports.inventory.accept(&agent, ask).await.map_err(not_submitted)?;
+    if let Some(job) = &asked.fresh {
+        return Ok(Submitted { accepted: told::accepted(job, session.profile), ended: None });
+    }
+    let is_new = asked.is_new;
+    let job = prepared(session, &asked.id).await?;
     if credentials::has_failed(&job) {
         return Err(credentials::refused(&job));
     }

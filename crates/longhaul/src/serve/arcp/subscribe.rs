@@ -81,11 +81,7 @@ fn own_number(reader: &mut dyn Reader, job: &Job, seq: u64) -> Result<u64, Store
 }
 
 /// The run of a session that begins last, up to a number.
-pub(super) fn run_up_to(
-    reader: &mut dyn Reader,
-    id: &SessionId,
-    seq: u64,
-) -> Result<Option<Run>, StoreError> {
+fn run_up_to(reader: &mut dyn Reader, id: &SessionId, seq: u64) -> Result<Option<Run>, StoreError> {
     let tail = match super::stored(reader, id)? {
         Some(session) => session.tail,
         None => return Ok(None),
@@ -93,6 +89,15 @@ pub(super) fn run_up_to(
     if let Some(tail) = tail.filter(|tail| tail.first <= seq) {
         return Ok(Some(tail));
     }
+    closed_run_up_to(reader, id, seq)
+}
+
+/// The same of those that nothing is added to any more.
+pub(super) fn closed_run_up_to(
+    reader: &mut dyn Reader,
+    id: &SessionId,
+    seq: u64,
+) -> Result<Option<Run>, StoreError> {
     let row = reader.row_up_to(Table::Feed, id.as_str(), &FeedRow::id_of(id, seq))?;
     Ok(row.as_ref().map(FeedRow::from_row).transpose()?.map(|row| row.run))
 }
