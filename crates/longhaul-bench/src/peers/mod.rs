@@ -3,10 +3,12 @@
 
 mod nq;
 mod pueue;
+mod sdk;
 mod spooler;
 
 pub(crate) use nq::Nq;
 pub(crate) use pueue::Pueue;
+pub(crate) use sdk::{Sdk, Served};
 pub(crate) use spooler::Spooler;
 
 use crate::args::Args;
@@ -78,6 +80,8 @@ impl Kind {
 /// Which peers there are, and where.
 pub(crate) struct Installed {
     found: Vec<(Kind, Vec<PathBuf>)>,
+    /// Not a queue: only sessions stand beside it.
+    pub(crate) sdk: Option<Sdk>,
 }
 
 /// Looks for the peers, and installs what is missing if that was asked for.
@@ -101,7 +105,8 @@ pub(crate) fn find(args: &Args, own_folder: &Path) -> Result<Installed> {
         }
         found.extend(paths.map(|paths| (kind, paths)));
     }
-    Ok(Installed { found })
+    let sdk = Sdk::find(&args.peer_dir);
+    Ok(Installed { found, sdk })
 }
 
 impl Installed {
@@ -127,7 +132,9 @@ impl Installed {
             };
             version.unwrap_or_else(|_| format!("{}, version unknown", kind.name()))
         };
-        Kind::ALL.map(describe).to_vec()
+        let sdk = || "SDK for Python: not installed, not measured".to_owned();
+        let sdk = self.sdk.as_ref().map_or_else(sdk, Sdk::described);
+        Kind::ALL.into_iter().map(describe).chain([sdk]).collect()
     }
 }
 

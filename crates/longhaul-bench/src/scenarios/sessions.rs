@@ -4,8 +4,10 @@
 
 mod client;
 
+use crate::baseline::SyncedAppend;
 use crate::bench::Bench;
 use crate::clock::{self, Started};
+use crate::peers::{Sdk, Served};
 use crate::processes::{self, Process};
 use crate::report::{Figure, Line, Reach, Unit};
 use crate::stats::Samples;
@@ -18,7 +20,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const NAME: &str = "sessions";
-const JOBS: usize = 2_000;
+/// Of one round.
+const JOBS: usize = 1_000;
+/// Of one round.
+const APPENDS: usize = 100;
 const WARM_UP: usize = 50;
 /// Jobs of one session that have not ended.
 const IN_FLIGHT: usize = 64;
@@ -99,66 +104,114 @@ impl Drop for Server {
 }
 
 pub(super) fn measure(bench: &Bench) -> Result<Vec<Line>> {
-    let mut lines = jobs(bench)?;
-    lines.extend(events(bench)?);
+    let theirs =
+        bench.peers.sdk.as_ref().map(|sdk| sdk.serve(bench, "sessions-sdk")).transpose()?;
+    let name = bench.peers.sdk.as_ref().map(Sdk::described);
+    let theirs = theirs.as_ref().zip(name.as_deref());
+    let mut lines = jobs(bench, theirs)?;
+    lines.extend(events(bench, theirs)?);
     lines.push(idle(bench)?);
+    if theirs.is_none() {
+        let why = "the SDK for Python is not installed".to_owned();
+        lines.push(Line::unmeasured(NAME, "jobs and events of the SDK for Python", why));
+    }
     Ok(lines)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a few thousand jobs")]
-fn rate(count: usize, started: &Started) -> f64 {
-    count as f64 / (started.elapsed_ms() / 1_000.0)
+/// How fast jobs that do nothing are done, one after the other and many at a time.
+#[derive(Default)]
+struct Rates {
+    took: Samples,
+    one: Samples,
+    many: Samples,
 }
 
-/// Jobs that do nothing: one after the other, and many at a time.
-fn jobs(bench: &Bench) -> Result<Vec<Line>> {
-    let server = Server::start(bench, "sessions-jobs")?;
-    let mut client = Client::open(server.at, None)?;
+impl Rates {
+    #[expect(clippy::cast_precision_loss, reason = "a thousand jobs")]
+    fn round(&mut self, client: &mut Client) -> Result<()> {
+        let rate = |started: &Started| JOBS as f64 / (started.elapsed_ms() / 1_000.0);
+        let started = Started::now();
+        for _ in 0..JOBS {
+            self.took.push(clock::timed(|| client.noop())?);
+        }
+        self.one.push(rate(&started));
+        let started = Started::now();
+        let (mut submitted, mut ended) = (0, 0);
+        while ended < JOBS {
+            while submitted < JOBS && submitted - ended < IN_FLIGHT {
+                client.submit("noop", &Value::Null)?;
+                submitted += 1;
+            }
+            ended += usize::from(client.next()?["type"] == "job.result");
+        }
+        self.many.push(rate(&started));
+        Ok(())
+    }
+}
+
+/// A client that has seen the first jobs done.
+fn warm(at: SocketAddr) -> Result<Client> {
+    let mut client = Client::open(at, None)?;
     for _ in 0..WARM_UP {
         client.noop()?;
     }
-    let mut took = Samples::default();
-    let started = Started::now();
-    for _ in 0..JOBS {
-        took.push(clock::timed(|| client.noop())?);
-    }
-    let one = rate(JOBS, &started);
-    let started = Started::now();
-    let (mut submitted, mut ended) = (0, 0);
-    while ended < JOBS {
-        while submitted < JOBS && submitted - ended < IN_FLIGHT {
-            client.submit("noop", &Value::Null)?;
-            submitted += 1;
+    Ok(client)
+}
+
+/// In rounds, in turns with the peer and with what the disk costs whoever promises something.
+fn jobs(bench: &Bench, theirs: Option<(&Served, &str)>) -> Result<Vec<Line>> {
+    let server = Server::start(bench, "sessions-jobs")?;
+    let mut client = warm(server.at)?;
+    let mut peer = theirs.map(|(served, _)| warm(served.at)).transpose()?;
+    let mut disk = SyncedAppend::open(&bench.folder)?;
+    let (mut rates, mut beside, mut appends) =
+        (Rates::default(), Rates::default(), Samples::default());
+    for _ in 0..bench.args.runs {
+        rates.round(&mut client)?;
+        if let Some(peer) = &mut peer {
+            beside.round(peer)?;
         }
-        ended += usize::from(client.next()?["type"] == "job.result");
+        for _ in 0..APPENDS {
+            appends.push(clock::timed(|| disk.append())?);
+        }
     }
-    let many = rate(JOBS, &started);
-    let rates = Unit::JobsPerSecond;
-    Ok(vec![
+    let (one, many) = (rates.one.median(), rates.many.median());
+    let line = |what: String, rates: &Samples| {
+        Line::new(NAME, what, Figure::runs(rates, Unit::JobsPerSecond))
+    };
+    let at_once = format!("such jobs, {IN_FLIGHT} in flight");
+    let (times_one, times_many) = (3.0 * PEER_JOBS, 10.0 * PEER_JOBS_IN_FLIGHT);
+    let mut lines = vec![
         Line::new(
             NAME,
             "a job that does nothing, asked for to its result",
-            Figure::latencies(&took),
+            Figure::latencies(&rates.took),
         ),
-        Line::new(NAME, "such jobs, one at a time", Figure::once(one, rates))
-            .reach(Reach::at_least("3 × the runtime in TypeScript (717)", one, 3.0 * PEER_JOBS)),
-        Line::new(NAME, format!("such jobs, {IN_FLIGHT} in flight"), Figure::once(many, rates))
-            .reach(Reach::at_least(
-                "10 × the runtime in TypeScript (920)",
-                many,
-                10.0 * PEER_JOBS_IN_FLIGHT,
-            )),
-    ])
+        Line::new(NAME, "append 300 B + fdatasync", Figure::latencies(&appends)),
+        line("such jobs, one at a time".to_owned(), &rates.one).reach(Reach::at_least(
+            "3 × the runtime in TypeScript (717)",
+            one,
+            times_one,
+        )),
+        line(at_once, &rates.many).reach(Reach::at_least(
+            "10 × the runtime in TypeScript (920)",
+            many,
+            times_many,
+        )),
+    ];
+    if let Some((_, name)) = theirs {
+        lines.push(line(format!("{name}, one at a time"), &beside.one).beside(one));
+        lines.push(line(format!("{name}, {IN_FLIGHT} in flight"), &beside.many).beside(many));
+    }
+    Ok(lines)
 }
 
-/// One job that tells a hundred thousand things; and the same again after a crash.
+/// One job that tells a hundred thousand things. Gives how many came in a second, and the number of the
+/// last thing that was told.
 #[expect(clippy::cast_precision_loss, reason = "a hundred thousand events")]
-fn events(bench: &Bench) -> Result<Vec<Line>> {
-    let mut server = Server::start(bench, "sessions-events")?;
-    let mut client = Client::open(server.at, None)?;
-    let input = json!({ "n": EVENTS, "size": EVENT_BYTES });
+fn hear(client: &mut Client) -> Result<(f64, u64)> {
     let started = Started::now();
-    client.submit("emit", &input)?;
+    client.submit("emit", &json!({ "n": EVENTS, "size": EVENT_BYTES }))?;
     let (mut logs, mut last) = (0_u64, 0);
     loop {
         let frame = client.next()?;
@@ -172,7 +225,14 @@ fn events(bench: &Bench) -> Result<Vec<Line>> {
         }
     }
     ensure!(logs == EVENTS, "{logs} of {EVENTS} events came");
-    let told = EVENTS as f64 / (started.elapsed_ms() / 1_000.0);
+    Ok((EVENTS as f64 / (started.elapsed_ms() / 1_000.0), last))
+}
+
+/// Such a job; and the same again after a crash.
+fn events(bench: &Bench, theirs: Option<(&Served, &str)>) -> Result<Vec<Line>> {
+    let mut server = Server::start(bench, "sessions-events")?;
+    let mut client = Client::open(server.at, None)?;
+    let (told, last) = hear(&mut client)?;
     let session = client.leave();
     server.crash()?;
     let started = Started::now();
@@ -186,7 +246,7 @@ fn events(bench: &Bench) -> Result<Vec<Line>> {
     }
     let all = started.elapsed_ms();
     let reach = Reach::at_most("first frame < 100 ms", until_first, FIRST_FRAME_MS_MAX);
-    Ok(vec![
+    let mut lines = vec![
         Line::new(
             NAME,
             format!("{EVENTS} events of one job, to one client"),
@@ -204,7 +264,13 @@ fn events(bench: &Bench) -> Result<Vec<Line>> {
         )
         .reach(reach),
         Line::new(NAME, "the same: the last", Figure::once(all, Unit::Milliseconds)),
-    ])
+    ];
+    if let Some((served, name)) = theirs {
+        let (figure, _) = hear(&mut Client::open(served.at, None)?)?;
+        let figure = Figure::once(figure, Unit::EventsPerSecond);
+        lines.push(Line::new(NAME, format!("{name}, {EVENTS} events"), figure).beside(told));
+    }
+    Ok(lines)
 }
 
 /// Sessions that say nothing.
