@@ -66,6 +66,9 @@ pub(super) fn tell(
     let mut texts = Vec::with_capacity(entries.len());
     for Entry { text, charge, piece } in entries {
         if let Some(piece) = piece {
+            if piece.seq == 0 {
+                takes_pieces(world, id)?;
+            }
             world.job(id)?.follow_on(piece)?;
         }
         texts.push(text);
@@ -75,6 +78,19 @@ pub(super) fn tell(
     }
     world.record_told(id, texts)?;
     Ok(Reply::Done)
+}
+
+/// Refuses pieces that whoever asked for the job could do nothing with: it would have a job that
+/// succeeded, and never its result.
+fn takes_pieces(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
+    let Some(session) = world.job(id)?.session.clone() else { return Ok(()) };
+    match world.session_slot(&session)? {
+        Some(session) if !session.features.contains("result_chunk") => {
+            let why = "the session that asked for the job takes no results in pieces";
+            Err(Refused::BadPiece(why.to_owned()).into())
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A job that ended well has told all of its result, although nobody said so: whoever puts the pieces

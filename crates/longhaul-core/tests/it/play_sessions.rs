@@ -93,7 +93,7 @@ impl Home {
 
     /// Opens session `number` of a principal on the connection of the same number.
     pub(crate) fn open(&mut self, number: u32, principal: &str) {
-        self.open_with(number, principal, &["ack", "provisioned_credentials"]);
+        self.open_with(number, principal, &["ack", "provisioned_credentials", "result_chunk"]);
     }
 
     pub(crate) fn open_with(&mut self, number: u32, principal: &str, features: &[&str]) {

@@ -1,7 +1,7 @@
 //! Sessions: what they are told has numbers without gaps, whatever else happens in the same step.
 
 use crate::play_sessions::{Home, WINDOW, connection, job, session};
-use longhaul_core::command::{Command, Refused, Reply};
+use longhaul_core::command::{Command, Entry, Piece, Refused, Reply};
 use longhaul_core::event::Fact;
 use longhaul_core::limits;
 use longhaul_core::time::Millis;
@@ -51,6 +51,24 @@ fn a_refused_command_tells_nobody_anything() {
     let replies = home.batch(vec![Home::tell(1, &["a"]), late, Home::tell(1, &["b"])]).replies;
     assert!(replies[0].is_ok() && replies[1].is_err() && replies[2].is_ok());
     assert_eq!(home.told(1), ["1 1 started", "2 1 a", "3 1 b"]);
+}
+
+#[test]
+fn a_session_that_takes_no_pieces_has_no_job_that_gives_its_result_in_them() {
+    let piece = |seq| {
+        let piece = Piece { result: "res_1".into(), seq, bytes: 1, is_last: true };
+        let text = r#"{"kind":"told","name":"result_chunk","body":{}}"#.to_owned();
+        let entries = vec![Entry { text, charge: None, piece: Some(piece) }];
+        Command::Tell { job: job(1), attempt: 1, entries }
+    };
+    for (features, is_taken) in [(&["ack"][..], false), (&["result_chunk"], true)] {
+        let mut home = Home::new();
+        home.open_with(1, "alice", features);
+        home.run(1, 1);
+        let told = home.ask(piece(0));
+        assert_eq!(told.is_ok(), is_taken, "{told:?}");
+        assert_eq!(home.job(1).stream.is_some(), is_taken);
+    }
 }
 
 #[test]
