@@ -2,6 +2,7 @@
 
 use crate::arcp_support::Runtime;
 use crate::harness::{Home, Ran, eventually, pid_of, signal};
+use futures_util::{SinkExt, StreamExt};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
 
 /// A wire that breaks: each of the first connections is cut after so many bytes have come back on it.
 struct Wire {
@@ -256,4 +258,59 @@ async fn a_job_is_followed_across_a_killed_daemon() {
     eventually("the daemon is there", || home.json(&["daemon", "status"])["running"] == true);
     home.json(&["daemon", "stop"]);
     served.wait().unwrap();
+}
+
+/// A runtime that tells all of a job's past before it says that the job is followed, as others do.
+async fn tells_before_it_answers(listener: TcpListener) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+    let frame = |kind: &str, number: Option<u64>, payload: Value| {
+        let mut frame = json!({
+            "arcp": "1.1", "id": format!("msg_{kind}_{number:?}"), "type": kind,
+            "session_id": "sess_1", "job_id": "job_1", "payload": payload,
+        });
+        frame["event_seq"] = number.into();
+        if number.is_none() {
+            frame.as_object_mut().unwrap().remove("event_seq");
+        }
+        Message::text(frame.to_string())
+    };
+    let welcome = json!({
+        "runtime": { "name": "other", "version": "1" }, "resume_token": "rt_1",
+        "resume_window_sec": 600, "capabilities": { "features": ["subscribe"] },
+    });
+    let said = |number: u64| {
+        let body = json!({ "level": "info", "message": format!("said {number}") });
+        let payload = json!({ "kind": "log", "ts": "2026-05-13T10:00:00Z", "body": body });
+        frame("job.event", Some(number), payload)
+    };
+    let subscribed = json!({
+        "job_id": "job_1", "current_status": "running", "agent": "a", "lease": {},
+        "subscribed_from": 2, "replayed": true,
+    });
+    let result = json!({ "final_status": "success", "result": "done" });
+    let answers = [
+        vec![frame("session.welcome", None, welcome)],
+        vec![said(1), said(2), frame("job.subscribed", None, subscribed), said(3)],
+    ];
+    for answer in answers {
+        socket.next().await.unwrap().unwrap();
+        for frame in answer {
+            socket.send(frame).await.unwrap();
+        }
+    }
+    socket.send(frame("job.result", Some(4), result)).await.unwrap();
+    // Until the client is gone.
+    while socket.next().await.is_some_and(|frame| frame.is_ok()) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_before_an_answer_is_taken_in_with_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/arcp", listener.local_addr().unwrap());
+    let runtime = tokio::spawn(tells_before_it_answers(listener));
+    let logs = asked(&url, "tok", &["logs", "-f", "job_1"]).await;
+    assert_eq!(logs.code, 0, "{logs:?}");
+    assert_eq!(logs.text(), "said 1\nsaid 2\nsaid 3\ndone\n");
+    runtime.await.unwrap();
 }
