@@ -65,6 +65,30 @@ async fn only_what_is_meant_for_us_is_let_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_the_protocol_is_taken_where_one_is_offered() {
+    let runtime = Runtime::start().await;
+    let taken = |offered: &str| {
+        let request = format!(
+            "GET /arcp HTTP/1.1\nHost: localhost\nUpgrade: websocket\nConnection: Upgrade\n\
+             Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n\
+             {offered}\n\n"
+        );
+        let mut stream = Plain::connect(runtime.address).unwrap();
+        stream.write_all(request.replace('\n', "\r\n").as_bytes()).unwrap();
+        let lines = BufReader::new(stream).lines().map(Result::unwrap);
+        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        assert!(head[0].contains("101"), "{head:?}");
+        let named = head.iter().find_map(|line| line.strip_prefix("sec-websocket-protocol: "));
+        named.map(str::to_owned)
+    };
+    assert_eq!(taken("Sec-WebSocket-Protocol: other, arcp").as_deref(), Some("arcp"));
+    assert_eq!(taken("Sec-WebSocket-Protocol: arcp.v1.1").as_deref(), Some("arcp.v1.1"));
+    assert_eq!(taken("Sec-WebSocket-Protocol: other"), None);
+    assert_eq!(taken("X-Nothing: offered"), None);
+    runtime.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn frames_that_are_none_cost_nothing_but_themselves() {
     let runtime = Runtime::start().await;
     let mut client = runtime.welcomed("tok").await;

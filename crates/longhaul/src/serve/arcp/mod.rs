@@ -34,6 +34,9 @@ use longhaul_core::session::Session;
 use serde::Deserialize;
 use std::sync::Arc;
 
+/// What a client may name the protocol of its socket; none needs to. One that offers a name hangs up where
+/// none is taken.
+const SUBPROTOCOLS: [&str; 2] = ["arcp.v1.1", "arcp"];
 /// Bytes that are read from a socket at once. A session that is idle keeps them.
 const READ_BYTES: usize = 1_024;
 /// Bytes that are collected before a socket is written to.
@@ -98,6 +101,7 @@ async fn upgrade(
     let is_inside = peer.is_some_and(|Extension(peer)| matches!(peer, Peer::Inside(_)));
     let vouched = said.vouched.filter(|_| host.from == From::Home && !is_inside);
     socket
+        .protocols(SUBPROTOCOLS)
         .read_buffer_size(READ_BYTES)
         .write_buffer_size(WRITE_BYTES)
         .max_message_size(INBOUND_BYTES_MAX)
