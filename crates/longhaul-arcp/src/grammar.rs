@@ -140,10 +140,12 @@ fn bad_end(problem: &str) -> Denial {
     Denial::new(Code::InvalidRequest, format!("`lease_constraints.expires_at` {problem}"))
 }
 
-/// How a lease's end is echoed; nothing if it has none.
+/// How a lease's end is echoed; nothing if it has none. Whole seconds are written as such: so they are
+/// asked for by hand, and clients compare the text.
 pub fn constraints(lease: &Lease) -> Option<Constraints> {
-    let expires_at = lease.expires_at()?.rfc3339();
-    Some(Constraints { expires_at: Some(expires_at) })
+    let text = lease.expires_at()?.rfc3339();
+    let whole = text.strip_suffix(".000Z").map(|seconds| format!("{seconds}Z"));
+    Some(Constraints { expires_at: Some(whole.unwrap_or(text)) })
 }
 
 /// How what may be spent is told. [arcp §7.1] Only of jobs whose lease says so.
@@ -252,7 +254,10 @@ mod tests {
             let lease = lease(&LeaseMap::new(), &constraints)?;
             check_end(&lease, NOW).map(|()| lease)
         };
-        assert!(ends("2099-01-01T00:00:00Z").unwrap().expires_at().is_some());
+        for text in ["2099-01-01T00:00:00Z", "2099-01-01T00:00:00.250Z"] {
+            let echoed = constraints(&ends(text).unwrap()).unwrap().expires_at;
+            assert_eq!(echoed.as_deref(), Some(text));
+        }
         for bad in [NOW.rfc3339().as_str(), "2020-01-01T00:00:00Z", "2099-01-01", "soon"] {
             assert_eq!(ends(bad).unwrap_err().code, Code::InvalidRequest, "{bad}");
         }
