@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// How long `parent` waits for its child where nobody says how long.
+const CHILD_WAIT: Duration = Duration::from_secs(1);
+
 /// Registers all of them.
 pub(crate) fn register(hosting: &Hosting) -> Result<(), NotRegistered> {
     hosting.agent("echo").body(echo)?;
@@ -210,12 +213,16 @@ async fn parent(context: AgentContext) -> AgentResult {
         lease,
         expires_at,
     };
-    // A refusal was told to whoever follows.
-    if let Err(refused) = context.delegate(delegate).await {
+    let delegated = context.delegate(delegate).await;
+    if let Err(refused) = &delegated {
+        // It was told to whoever follows.
         tracing::debug!(code = refused.code(), "refused");
     }
-    if let Some(ms) = number(&context, "waitMs") {
-        pause(&context, Some(Duration::from_millis(ms))).await?;
+    // A child ends with its parent: one that may take as long as it likes is waited for a moment.
+    let moment = delegated.is_ok().then_some(CHILD_WAIT);
+    let wait = number(&context, "waitMs").map(Duration::from_millis).or(moment);
+    if wait.is_some() {
+        pause(&context, wait).await?;
     }
     Ok(json!({ "ok": true }).into())
 }
