@@ -2,7 +2,10 @@
 //! told, for what was told is told as it is for ever.
 
 use crate::error::{Code, Denial};
-use crate::limits::{CHUNK_BYTES_MAX, EVENT_BYTES_MAX, EVENT_KIND_BYTES_MAX, RESULT_ID_BYTES_MAX};
+use crate::limits::{
+    CHUNK_BYTES_MAX, EVENT_BYTES_MAX, EVENT_KIND_BYTES_MAX, PIECE_WRITTEN_BYTES_MAX,
+    RESULT_ID_BYTES_MAX,
+};
 use crate::message::{
     ArtifactRef, Delegate, Encoding, Log, Metric, Progress, ResultChunk, Status, Thought, ToolCall,
     ToolResult,
@@ -56,7 +59,7 @@ pub fn check(kind: &str, body: &str) -> Result<Checked, Denial> {
         "artifact_ref" => parse::<ArtifactRef>(kind, body).map(|_| Checked::Plain),
         "delegate" => parse::<Delegate>(kind, body).map(|_| Checked::Plain),
         "progress" => progress(&parse(kind, body)?),
-        "result_chunk" => piece(parse(kind, body)?),
+        "result_chunk" => piece(parse(kind, body)?).and_then(|piece| fits(piece, body.len())),
         vendors if is_vendor_kind(vendors) => any(kind, body),
         _ => Err(invalid(format!(
             "`{kind}` is no kind of event; kinds of your own begin with `x-vendor.`"
@@ -129,6 +132,18 @@ fn piece(chunk: ResultChunk) -> Result<Checked, Denial> {
     }
     let (result_id, chunk_seq) = (chunk.result_id, chunk.chunk_seq);
     Ok(Checked::Piece(Piece { result_id, chunk_seq, bytes: bytes as u64, is_last: !chunk.more }))
+}
+
+/// What does not fit into a frame would never arrive, and its result would have a hole.
+fn fits(piece: Checked, written_bytes: usize) -> Result<Checked, Denial> {
+    if written_bytes > PIECE_WRITTEN_BYTES_MAX {
+        let words = format!(
+            "a piece of a result has at most {PIECE_WRITTEN_BYTES_MAX} bytes as it is written, this \
+             one has {written_bytes}"
+        );
+        return Err(Denial::new(Code::InternalError, words));
+    }
+    Ok(piece)
 }
 
 /// How many bytes a base64 text stands for; nothing if it is none.
@@ -220,9 +235,11 @@ mod tests {
         assert_eq!(bytes(chunk("BwcH", "base64")), 3);
         assert_eq!(bytes(chunk("Bw==", "base64")), 1);
         assert_eq!(bytes(chunk("Bw", "base64")), 1);
-        assert!(chunk(&"x".repeat(CHUNK_BYTES_MAX), "utf8").is_ok());
-        let refused = chunk(&"x".repeat(CHUNK_BYTES_MAX + 1), "utf8").unwrap_err();
-        assert_eq!(refused.code, Code::InternalError);
+        let around = PIECE_WRITTEN_BYTES_MAX - 256;
+        assert!(chunk(&"x".repeat(around), "utf8").is_ok());
+        for too_large in ["x".repeat(CHUNK_BYTES_MAX + 1), "\"".repeat(around / 2 + 256)] {
+            assert_eq!(chunk(&too_large, "utf8").unwrap_err().code, Code::InternalError);
+        }
     }
 
     #[test]

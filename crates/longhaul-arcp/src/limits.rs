@@ -13,6 +13,10 @@ pub const OUTBOUND_BYTES_MAX: usize = 1_000_000;
 /// Bytes of one frame that is sent to a client whose buffers are smaller.
 pub const OUTBOUND_SMALL_BYTES_MAX: usize = 900 * 1024;
 
+/// Bytes of a piece of a result as it is written: with all that stands around it, it fits into the
+/// smallest of these frames.
+pub const PIECE_WRITTEN_BYTES_MAX: usize = OUTBOUND_SMALL_BYTES_MAX - 4 * 1024;
+
 /// Objects and arrays within each other in one frame.
 pub const DEPTH_MAX: usize = 100;
 

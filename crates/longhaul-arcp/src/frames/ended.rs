@@ -1,6 +1,6 @@
 //! How a job's end is told.
 
-use super::{Entry, Object, Said};
+use super::{AROUND_BYTES, Entry, Object, Said};
 use crate::error::{Code, Denial};
 use crate::profile::Profile;
 use longhaul_core::event::Fact;
@@ -24,11 +24,14 @@ pub struct Ending<'a> {
 }
 
 impl Ending<'_> {
-    /// The same without a result that makes the frame so large.
-    pub(super) fn without_result(&self, size: usize) -> Self {
+    /// The same with ever less in it, where all of it makes a frame so large: words about a result are
+    /// left out before the result is.
+    pub(super) fn lesser(&self, size: usize) -> [Self; 2] {
         let words =
             format!("the result makes a frame of {size} bytes, which is more than one may have");
-        Self { result: None, summary: Some(Cow::Owned(words)), error: None, ..self.clone() }
+        let without_result =
+            Self { result: None, summary: Some(Cow::Owned(words)), error: None, ..self.clone() };
+        [Self { summary: None, ..self.clone() }, without_result]
     }
 }
 
@@ -68,8 +71,11 @@ pub(crate) const fn final_status(kind: Kind) -> &'static str {
 /// [arcp §8.4] A result is told here or was told in pieces, never both.
 fn result(outcome: &Outcome, ending: &Ending<'_>, profile: Profile, at: &str) -> String {
     let has_result = outcome.is_success() && ending.result_id.is_none();
-    let inline = ending.result.filter(|_| has_result);
-    let mirror = inline.filter(|_| profile == Profile::Go);
+    let given = ending.result.filter(|_| has_result);
+    let mirror = given.filter(|_| profile == Profile::Go);
+    // Such a client reads the other field only, and a large result has room once.
+    let room = profile.frame_bytes_max().saturating_sub(AROUND_BYTES) / 2;
+    let inline = given.filter(|text| mirror.is_none() || text.len() <= room);
     let size = ending.result_size.map(|size| size.to_string());
     Object::new()
         .text("final_status", Some(final_status(outcome.kind)))

@@ -147,13 +147,15 @@ impl Frames {
             return text;
         }
         let size = text.len();
-        let less = match entry.ending {
-            Some(ending) => ended::said(entry, Some(&ending.without_result(size)), self.profile),
-            None => None,
-        };
+        for ending in entry.ending.iter().flat_map(|ending| ending.lesser(size)) {
+            let less = ended::said(entry, Some(&ending), self.profile);
+            let text = less.map(|less| self.written(event_seq, job, &ts, &less));
+            if let Some(text) = text.filter(|text| text.len() <= most) {
+                return text;
+            }
+        }
         let words = format!("an event of {size} bytes is larger than a frame may be");
-        let less = less.unwrap_or_else(|| facts::status("left_out", Some(&words)));
-        self.written(event_seq, job, &ts, &less)
+        self.written(event_seq, job, &ts, &facts::status("left_out", Some(&words)))
     }
 
     /// The frame that tells a session that it reads too slowly. Counts as being about `job`.

@@ -185,6 +185,27 @@ fn a_frame_is_never_larger_than_clients_read() {
 }
 
 #[test]
+fn a_result_that_fits_is_told_whatever_else_does_not() {
+    let result = format!("\"{}\"", "x".repeat(700_000));
+    let words = "y".repeat(400_000);
+    let summary = Some(Cow::Borrowed(words.as_str()));
+    let wordy = Ending { result: Some(&result), summary, ..Ending::default() };
+    let plain = Ending { result: Some(&result), ..Ending::default() };
+    for (profile, ending, field) in [
+        (Profile::Default, &wordy, "result"),
+        (Profile::Python, &wordy, "result"),
+        (Profile::Go, &plain, "output"),
+        (Profile::Go, &wordy, "output"),
+    ] {
+        let frame = told(&frames(profile), &ended(Kind::Succeeded, None), Some(ending));
+        assert!(frame.len() <= profile.frame_bytes_max(), "{profile:?}: {}", frame.len());
+        let frame: serde_json::Value = serde_json::from_str(&frame).unwrap();
+        let given = frame["payload"][field].as_str().map_or(0, str::len);
+        assert_eq!(given, 700_000, "{profile:?}");
+    }
+}
+
+#[test]
 fn what_was_not_agreed_on_is_told_as_a_status() {
     let frames = Frames::new(SESSION, Profile::Default, &Features::default());
     let text = r#"{"kind":"told","name":"progress","body":{"current":1}}"#;

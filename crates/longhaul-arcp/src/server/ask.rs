@@ -208,9 +208,18 @@ pub struct Opened {
 pub struct Submitted {
     /// What is told of it; the connection adds which message asked.
     pub accepted: Accepted,
-    /// How it ended, as a frame of this session, where a repeated ask is about a job that has ended
-    /// and whose end was told before.
-    pub ended: Option<String>,
+    /// How it ended, where a repeated ask is about a job of this session that has ended. Told once more
+    /// only to who has been told before: to others the feed is about to.
+    pub ended: Option<Ended>,
+}
+
+/// The end of a job, as a frame of its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The number that it has in the session.
+    pub event_seq: u64,
+    /// The frame.
+    pub text: String,
 }
 
 /// One page of jobs.

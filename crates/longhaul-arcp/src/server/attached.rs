@@ -23,6 +23,8 @@ pub(super) struct Attached {
     pub(super) acks: Acks,
     /// Frames that were read and may not be sent yet.
     pub(super) feed: VecDeque<Held<Fed>>,
+    /// The newest number that the client has, or was sent.
+    pub(super) newest: u64,
     /// Jobs that the client was told of.
     pub(super) known: BTreeSet<String>,
     /// None if no signs of life were agreed on.

@@ -176,6 +176,7 @@ impl Connection {
             late: VecDeque::new(),
             acks: Acks::default(),
             feed: VecDeque::new(),
+            newest: opened.after,
             known: BTreeSet::new(),
             pulse: beats.then(|| Pulse::new(interval, now)),
             is_leaving: false,

@@ -19,7 +19,7 @@ mod seen;
 mod tests;
 
 pub use ask::{
-    Answer, Answered, Ask, AskId, Cancelling, Close, Fed, Following, Knock, Listed, Listing,
+    Answer, Answered, Ask, AskId, Cancelling, Close, Ended, Fed, Following, Knock, Listed, Listing,
     Opened, Output, Submission, Submitted, Subscribing,
 };
 

@@ -67,8 +67,10 @@ impl Connection {
         let mut accepted = submitted.accepted;
         accepted.request_id = Some(request.id);
         self.tell_accepted(accepted);
-        if let Some(ended) = submitted.ended {
-            self.push_frame(ended);
+        let State::Attached(attached) = &self.state else { return };
+        let newest = attached.newest;
+        if let Some(ended) = submitted.ended.filter(|ended| ended.event_seq <= newest) {
+            self.push_frame(ended.text);
         }
     }
 
@@ -239,6 +241,7 @@ impl Connection {
     /// Passes on a frame of the feed, and before it what its job is if nobody has said so yet.
     fn forward(&mut self, fed: Fed) {
         let State::Attached(attached) = &mut self.state else { return };
+        attached.newest = attached.newest.max(fed.event_seq);
         let is_known = attached.known.contains(&fed.job_id);
         if fed.is_last {
             attached.known.remove(&fed.job_id);

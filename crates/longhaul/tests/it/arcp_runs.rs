@@ -111,19 +111,26 @@ async fn a_session_that_is_gone_on_with_cancels_what_it_asked_for_before() {
     runtime.stop().await;
 }
 
-/// The ids of the jobs that are accepted next.
+/// The ids of the jobs that are accepted next, once each of them has been told the end of.
 async fn accepted(client: &mut Client<TcpStream>, count: usize) -> Vec<String> {
-    let mut jobs = vec![];
-    while jobs.len() < count {
-        let accepted = client.until("job.accepted").await;
-        jobs.push(accepted["job_id"].as_str().unwrap().to_owned());
+    let (mut jobs, mut ended) = (vec![], BTreeSet::new());
+    while jobs.len() < count || ended.len() < count {
+        let frame = client.next().await;
+        let job = frame["job_id"].as_str().unwrap().to_owned();
+        if frame["type"] == "job.accepted" {
+            jobs.push(job);
+        } else if frame["type"] == "job.result" {
+            assert!(ended.insert(job), "it was told of that end before: {frame}");
+        }
     }
+    client.send("session.ping", json!({ "nonce": "n", "sent_at": "now" })).await;
+    assert_eq!(client.next().await["type"], "session.pong", "there is nothing more to tell");
     jobs
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_who_race_with_one_key_both_get_the_same_job() {
-    const RACES: usize = 50;
+async fn of_two_who_race_with_one_key_both_get_the_same_job_and_its_end_once() {
+    const RACES: usize = 100;
     let runtime = Runtime::start().await;
     let (mut one, mut other) = (runtime.welcomed("tok").await, runtime.welcomed("tok").await);
     for race in 0..RACES {
@@ -134,7 +141,7 @@ async fn of_two_who_race_with_one_key_both_get_the_same_job() {
     let (of_one, of_other) = tokio::join!(accepted(&mut one, RACES), accepted(&mut other, RACES));
     assert_eq!(of_one, of_other);
     assert_eq!(of_one.iter().collect::<BTreeSet<_>>().len(), RACES);
-    one.send("session.list_jobs", json!({})).await;
+    one.send("session.list_jobs", json!({ "limit": 1_000 })).await;
     let listed = one.until("session.jobs").await;
     assert_eq!(listed["payload"]["jobs"].as_array().unwrap().len(), RACES);
     runtime.stop().await;

@@ -11,6 +11,9 @@ mod arcp_clients;
 #[cfg(test)]
 mod arcp_credentials;
 #[cfg(test)]
+#[cfg(feature = "full-disk")]
+mod arcp_full_disk;
+#[cfg(test)]
 mod arcp_gateways;
 #[cfg(test)]
 mod arcp_issuing;

@@ -152,11 +152,29 @@ fn some_clients_hear_of_a_refusal_only_as_one_of_the_session() {
 #[test]
 fn a_job_that_has_ended_is_accepted_again_together_with_its_end() {
     let mut rig = Rig::welcomed();
+    rig.submit("job_1");
+    rig.feed(&[(1, "job_1"), (2, "job_1"), (3, "job_1")]);
     rig.say("job.submit", json!({"agent": "echo"}));
-    let ended = Some(r#"{"type":"job.result","event_seq":3}"#.to_owned());
-    let submitted = Submitted { accepted: acceptance("job_1"), ended };
-    let frames = rig.answer(Ok(Answer::Submitted(Box::new(submitted))));
-    assert_eq!(kinds(&frames), ["job.accepted", "job.result"]);
+    assert_eq!(kinds(&rig.answer(ended("job_1", 3))), ["job.accepted", "job.result"]);
+}
+
+#[test]
+fn an_end_that_the_feed_is_about_to_tell_is_not_told_before() {
+    let mut rig = Rig::welcomed();
+    rig.submit("job_1");
+    rig.feed(&[(1, "job_1")]);
+    // It ends while it is asked for again, and what was told of it has not been read yet.
+    rig.say("job.submit", json!({"agent": "echo"}));
+    assert_eq!(kinds(&rig.answer(ended("job_1", 3))), ["job.accepted"]);
+    assert_eq!(kinds(&rig.feed(&[(2, "job_1"), (3, "job_1")])), ["fed", "fed"]);
+    rig.say("job.submit", json!({"agent": "echo"}));
+    assert_eq!(kinds(&rig.answer(ended("job_1", 3))), ["job.accepted", "job.result"]);
+}
+
+fn ended(job: &str, event_seq: u64) -> Answered {
+    let text = format!(r#"{{"type":"job.result","event_seq":{event_seq}}}"#);
+    let (accepted, ended) = (acceptance(job), Some(Ended { event_seq, text }));
+    Ok(Answer::Submitted(Box::new(Submitted { accepted, ended })))
 }
 
 #[test]

@@ -12,6 +12,30 @@ use longhaul_core::job::ResultStream as Pieces;
 /// stays under a mebibyte.
 pub(super) const PIECE_BYTES: usize = 512 * 1_024;
 
+/// Bytes of such a piece as it is written, where much of it has to be escaped.
+const PIECE_BYTES_WRITTEN: usize = 700 * 1_024;
+
+/// So much of a text as one piece may have, as it is and as it is written.
+fn first_piece(text: &str) -> usize {
+    let mut written = 0;
+    for (at, character) in text.char_indices() {
+        written += written_bytes(character);
+        if at + character.len_utf8() > PIECE_BYTES || written > PIECE_BYTES_WRITTEN {
+            return at;
+        }
+    }
+    text.len()
+}
+
+/// Bytes of a character as JSON writes it.
+const fn written_bytes(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\u{0}'..='\u{1f}' => 6,
+        other => other.len_utf8(),
+    }
+}
+
 /// A piece that ends a result and adds nothing.
 pub(super) fn last_of(pieces: &Pieces) -> Chunk {
     Chunk {
@@ -77,16 +101,15 @@ impl ResultStream<'_> {
     }
 
     async fn cut_text(&mut self, mut text: &str, more: bool) -> Result<(), AgentFailure> {
-        while text.len() > PIECE_BYTES {
-            let mut end = PIECE_BYTES;
-            while !text.is_char_boundary(end) {
-                end -= 1;
+        loop {
+            let (piece, rest) = text.split_at(first_piece(text));
+            let is_last = rest.is_empty();
+            self.tell(piece.to_owned(), "utf8", more || !is_last).await?;
+            if is_last {
+                return Ok(());
             }
-            let (piece, rest) = text.split_at(end);
-            self.tell(piece.to_owned(), "utf8", true).await?;
             text = rest;
         }
-        self.tell(text.to_owned(), "utf8", more).await
     }
 
     async fn cut_bytes(&mut self, bytes: &[u8], more: bool) -> Result<(), AgentFailure> {
@@ -115,6 +138,7 @@ impl ResultStream<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use longhaul_arcp::limits::PIECE_WRITTEN_BYTES_MAX;
     use longhaul_core::limits;
 
     fn chunk(seq: u64, data: &str, more: bool) -> Chunk {
@@ -147,8 +171,27 @@ mod tests {
     #[test]
     fn a_piece_that_is_too_large_is_a_fault() {
         let most = usize::try_from(limits::PIECE_BYTES_MAX).unwrap();
-        assert!(taken(None, &chunk(0, &"x".repeat(most), true)).is_ok());
-        let refused = taken(None, &chunk(0, &"x".repeat(most + 1), true)).unwrap_err();
-        assert_eq!(refused.code(), AgentFailure::INTERNAL_ERROR);
+        let fits = PIECE_WRITTEN_BYTES_MAX - 1_024;
+        assert!(taken(None, &chunk(0, &"x".repeat(fits), true)).is_ok());
+        for data in ["x".repeat(most + 1), "\"".repeat(fits / 2 + 1_024)] {
+            let refused = taken(None, &chunk(0, &data, true)).unwrap_err();
+            assert_eq!(refused.code(), AgentFailure::INTERNAL_ERROR);
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_so_that_each_piece_can_be_written() {
+        for unit in ["x", "\"", "\u{1}", "é\n", "\u{1F600}"] {
+            let text = unit.repeat(2 * PIECE_BYTES / unit.len());
+            let (mut rest, mut pieces) = (text.as_str(), 0);
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(first_piece(rest));
+                assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES);
+                let written = serde_json::to_string(piece).unwrap().len() - 2;
+                assert!(written <= PIECE_BYTES_WRITTEN, "{written} bytes of {unit:?}");
+                (rest, pieces) = (after, pieces + 1);
+            }
+            assert!((2..=20).contains(&pieces), "{pieces} of {unit:?}");
+        }
     }
 }

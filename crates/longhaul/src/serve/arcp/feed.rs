@@ -10,7 +10,7 @@ use longhaul_arcp::features::Feature;
 use longhaul_arcp::frames::{self, Ending, Frames};
 use longhaul_arcp::message::Accepted;
 use longhaul_arcp::profile::Profile;
-use longhaul_arcp::server::Fed;
+use longhaul_arcp::server::{Ended, Fed};
 use longhaul_core::event::Event;
 use longhaul_core::feed::{FeedRow, Run, Told};
 use longhaul_core::id::{JobId, SessionId};
@@ -317,12 +317,17 @@ pub(super) fn last_told(job: &Job) -> u64 {
     job.told.last().map_or(0, |span| span.end() - 1)
 }
 
-/// How the job ended, as the session that asked for it was told.
-pub(super) async fn ended_frame(session: &Session, job: &Job) -> Result<Option<String>, Denial> {
+/// How the job ended, as this session was told under that number.
+pub(super) async fn ended_frame(
+    session: &Session,
+    job: &Job,
+    event_seq: u64,
+) -> Result<Option<Ended>, Denial> {
     let (id, seq) = (job.id.clone(), last_told(job));
     let read = session.ports().readers.glance(move |reader| reader.entries(id.as_str(), seq, 1));
     let events: Result<Vec<Event>, AskError> = read.await;
     let events = events.map_err(denial)?;
     let ended = events.first().filter(|event| event.body.starts_with(ENDED));
-    Ok(ended.map(|event| end_frame(&session.frames(), job.told_at, job, event)))
+    let frame = |event| end_frame(&session.frames(), event_seq, job, event);
+    Ok(ended.map(|event| Ended { event_seq, text: frame(event) }))
 }

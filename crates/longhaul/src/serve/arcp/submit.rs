@@ -2,6 +2,7 @@
 
 use super::drive::Session;
 use super::feed::{self, ended_frame};
+use super::subscribe::told_under;
 use super::told::{self, no_job};
 use super::{credentials, denial, hosted};
 use crate::daemon::{HostedAsk, NoAgent, NotSubmitted, Unfit};
@@ -9,7 +10,7 @@ use crate::ids;
 use longhaul_arcp::error::{Code, Denial};
 use longhaul_arcp::grammar;
 use longhaul_arcp::message::Accepted;
-use longhaul_arcp::server::{Submission, Submitted};
+use longhaul_arcp::server::{Ended, Submission, Submitted};
 use longhaul_core::command::Command;
 use longhaul_core::id::JobId;
 use longhaul_core::job::{Job, JobState};
@@ -80,22 +81,33 @@ async fn prepared(session: &Session, id: &JobId) -> Result<Job, Denial> {
 }
 
 /// Who asks for what is there already is told the rest of it. Gives the end, where this session was
-/// told of it before: that keeps its number.
-async fn tell_again(session: &Session, job: &Job) -> Result<Option<String>, Denial> {
+/// told of it before, be it a moment ago: that keeps its number.
+async fn tell_again(session: &Session, job: &Job) -> Result<Option<Ended>, Denial> {
     let is_ours = job.session.as_ref() == Some(&session.id);
-    let last = feed::last_told(job);
-    match (is_ours, job.outcome().is_some()) {
-        (true, false) => Ok(None),
-        (true, true) => ended_frame(session, job).await,
-        (false, is_over) => {
-            // Of a job that is over, only its end is told again.
-            let after = if is_over { last.checked_sub(1) } else { None };
-            let command =
-                Command::Follow { session: session.id.clone(), job: job.id.clone(), after };
-            session.ports().engine.ask(command).await.map_err(denial)?;
-            Ok(None)
-        }
+    let is_over = job.outcome().is_some();
+    if is_ours && !is_over {
+        return Ok(None);
     }
+    let told_at = match (is_over, is_ours) {
+        (false, _) => None,
+        (true, true) => Some(job.told_at),
+        (true, false) => told_lately(session, job).await?,
+    };
+    if let Some(event_seq) = told_at {
+        return ended_frame(session, job, event_seq).await;
+    }
+    // Of a job that is over, only its end is told again.
+    let after = if is_over { feed::last_told(job).checked_sub(1) } else { None };
+    let command = Command::Follow { session: session.id.clone(), job: job.id.clone(), after };
+    session.ports().engine.ask(command).await.map_err(denial)?;
+    Ok(None)
+}
+
+/// Under which number this session was told of the job's end, if that is not long ago.
+async fn told_lately(session: &Session, job: &Job) -> Result<Option<u64>, Denial> {
+    let (id, job, seq) = (session.id.clone(), job.id.clone(), feed::last_told(job));
+    let read = session.ports().readers.glance(move |reader| told_under(reader, &id, &job, seq));
+    read.await.map_err(denial)
 }
 
 fn no_agent(error: NoAgent) -> Denial {

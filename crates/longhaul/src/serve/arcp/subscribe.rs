@@ -17,6 +17,9 @@ use longhaul_core::port::{Reader, Record, StoreError, Table};
 /// told again, which is more than was asked for and nothing less.
 const RUNS_LOOKED_AT_MAX: u32 = 10_000;
 
+/// The newest runs that are looked through for an entry: it was told a moment ago or it is told again.
+const RUNS_LATELY_MAX: u32 = 64;
+
 /// Follows a job of this principal; of anybody, for operators.
 pub(super) async fn subscribe(session: &Session, asked: Subscribing) -> Result<Following, Denial> {
     let (ports, id) = (session.ports(), asked.job_id);
@@ -78,6 +81,29 @@ fn own_number(reader: &mut dyn Reader, job: &Job, seq: u64) -> Result<u64, Store
         at = before;
     }
     Ok(0)
+}
+
+/// The number under which a session was told a job's entry `seq`, if that is among its newest runs.
+pub(super) fn told_under(
+    reader: &mut dyn Reader,
+    id: &SessionId,
+    job: &JobId,
+    seq: u64,
+) -> Result<Option<u64>, StoreError> {
+    let mut at = u64::MAX;
+    for _ in 0..RUNS_LATELY_MAX {
+        let Some(run) = run_up_to(reader, id, at)? else { return Ok(None) };
+        match &run.what {
+            Told::Job { job: of, seq: first }
+                if of == job && (*first..*first + run.count).contains(&seq) =>
+            {
+                return Ok(Some(run.first + seq - first));
+            }
+            Told::Job { .. } | Told::Lagging { .. } => {}
+        }
+        at = run.first - 1;
+    }
+    Ok(None)
 }
 
 /// The run of a session that begins last, up to a number.
