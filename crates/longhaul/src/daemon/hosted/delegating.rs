@@ -1,6 +1,6 @@
 //! A job asks for another agent: found by its name, its lease read, and the rest left to the engine.
 
-use super::{HostedAsk, Inventory, NoAgent, NotSubmitted, Prepared, Unfit};
+use super::{HostedAsk, Inventory, NoAgent, NotSubmitted, Prepared, Unfit, to_its_end};
 use crate::daemon::handle::AskError;
 use crate::ids;
 use longhaul_arcp::grammar;
@@ -68,20 +68,23 @@ impl Inventory {
             Ok(Prepared { before, submission, undo }) => (before, undo, Ok(Box::new(submission))),
             Err(denial) => (Vec::new(), Vec::new(), Err(denial)),
         };
-        for command in before {
-            self.shared.engine.ask(command).await?;
-        }
         let event = event(&ask, &id);
         let delegation = Delegation { id: id.clone(), event, child };
         let (parent, attempt, ask) = (ask.parent, ask.attempt, Box::new(delegation));
-        let reply = self.shared.engine.ask(Command::Delegate { parent, attempt, ask }).await;
-        if !matches!(&reply, Ok(Reply::Submitted(jobs)) if jobs.iter().all(|(_, is_new)| *is_new)) {
-            for command in undo {
-                // It may never have been made, or somebody has it in use: then it is not ours to undo.
-                let _ = self.shared.engine.ask(command).await;
+        let inventory = self.clone();
+        let whole = async move {
+            for command in before {
+                inventory.shared.engine.ask(command).await?;
             }
-        }
-        match reply? {
+            let delegate = Command::Delegate { parent, attempt, ask };
+            let reply = inventory.shared.engine.ask(delegate).await;
+            let is_all_new = |jobs: &[(JobId, bool)]| jobs.iter().all(|(_, is_new)| *is_new);
+            if !matches!(&reply, Ok(Reply::Submitted(jobs)) if is_all_new(jobs)) {
+                inventory.undo(undo).await;
+            }
+            reply
+        };
+        match to_its_end(whole).await? {
             Reply::Submitted(mut jobs) if jobs.len() == 1 => {
                 let (job, is_new) = jobs.remove(0);
                 Ok(Delegated::Job { id: job, name: id, is_new })

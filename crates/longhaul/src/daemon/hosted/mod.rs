@@ -283,18 +283,33 @@ impl Inventory {
     /// # Errors
     /// As for [`Self::submit`].
     pub async fn accept(&self, agent: &Agent, ask: HostedAsk) -> Result<Submitted, NotSubmitted> {
-        let Prepared { before, submission, undo } = self.prepare(agent, ask).await?;
+        let prepared = self.prepare(agent, ask).await?;
+        if prepared.before.is_empty() {
+            return Ok(self.put(prepared.submission).await?);
+        }
+        let inventory = self.clone();
+        let whole = async move { inventory.put_whole(prepared).await };
+        Ok(to_its_end(whole).await?)
+    }
+
+    /// Puts a job to the engine with all that must come before it; without the job none of that stays.
+    async fn put_whole(&self, prepared: Prepared) -> Result<Submitted, AskError> {
+        let Prepared { before, submission, undo } = prepared;
         for command in before {
             self.shared.engine.ask(command).await?;
         }
         let submitted = self.put(submission).await;
         if !matches!(submitted, Ok(Submitted { is_new: true, .. })) {
-            for command in undo {
-                // It may never have been made, or somebody has it in use: then it is not ours to undo.
-                let _ = self.shared.engine.ask(command).await;
-            }
+            self.undo(undo).await;
         }
-        Ok(submitted?)
+        submitted
+    }
+
+    async fn undo(&self, undo: Vec<Command>) {
+        for command in undo {
+            // It may never have been made, or somebody has it in use: then it is not ours to undo.
+            let _ = self.shared.engine.ask(command).await;
+        }
     }
 
     async fn put(&self, submission: Submission) -> Result<Submitted, AskError> {
@@ -385,6 +400,15 @@ impl Inventory {
         }
         Ok(())
     }
+}
+
+/// Does something to its end, whatever becomes of who asks for it: a client that hangs up in between
+/// must not leave an agent behind that nobody has a turn for.
+async fn to_its_end<T: Send + 'static>(
+    whole: impl Future<Output = Result<T, AskError>> + Send + 'static,
+) -> Result<T, AskError> {
+    let done = tokio::spawn(whole).await;
+    done.unwrap_or_else(|error| Err(AskError::Bug(error.to_string())))
 }
 
 #[cfg(test)]

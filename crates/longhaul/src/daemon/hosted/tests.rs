@@ -192,3 +192,37 @@ async fn asking_twice_is_asking_once_also_for_a_turn() {
     assert_eq!(agents.await.unwrap().len(), 2, "no agent is left of what was known already");
     home.daemon.finish().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_while_it_asks_for_a_turn_leaves_no_agent_without_one() {
+    use longhaul_core::port::Table;
+    let home = Fixture::start();
+    home.write("[[agent]]\nname = \"turn\"\nkind = \"plain\"\nextra = [\"true\"]\n");
+    let agent = home.inventory().resolve("turn").unwrap();
+    // The daemon is not up, so that whatever is made stays.
+    for looks in 0..40 {
+        let mut asked =
+            Box::pin(home.inventory().submit(&agent, HostedAsk { key: None, ..ask("\"go\"") }));
+        for _ in 0..looks {
+            if asked.as_mut().now_or_never().is_some() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    let count = |table| home.daemon.ports.readers.read(move |reader| reader.ids(table, "", 99));
+    let whole = async {
+        loop {
+            let (agents, jobs) =
+                (count(Table::Agent).await.unwrap(), count(Table::Job).await.unwrap());
+            if agents.len() == jobs.len() && !jobs.is_empty() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), whole)
+        .await
+        .expect("each has its turn");
+    home.daemon.finish().await.unwrap();
+}
