@@ -36,6 +36,12 @@ pub(super) async fn retry(
         return Err(Failure::refused("retry_needs_kind", message)
             .hint("the program can make its body a kind with `Jobs::kind`"));
     }
+    let is_delegated = old.spec.hosted.as_ref().is_some_and(|hosted| hosted.delegate.is_some());
+    if let (true, Some(parent)) = (is_delegated, &old.parent) {
+        let message = format!("{} was delegated by {parent}, and spends what that one has", old.id);
+        return Err(Failure::refused("delegated", message)
+            .hint(format!("`longhaul retry {parent}` tries the job again that delegated it")));
+    }
     let id = match &ask.id {
         Some(id) => JobId::parse(id).map_err(|bad| Failure::bad_spec(format!("`id` is {bad}")))?,
         None => spec::fresh_id()?,

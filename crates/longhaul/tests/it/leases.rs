@@ -5,6 +5,8 @@ use crate::daemon_support::{Place, job, outcome, until};
 use crate::serve_support::Server;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use longhaul::api::RetryAsk;
+use longhaul::client::{Client, Options, Target};
 use longhaul::daemon::{Daemon, HostedAsk, Ports};
 use longhaul::ids;
 use longhaul_core::id::JobId;
@@ -190,6 +192,26 @@ async fn a_child_is_ended_with_its_parent() {
     let ended = outcome(hosting.ports(), &child).await;
     assert_eq!(ended.kind, Ending::Cancelled);
     until(hosting.ports(), &id, |job| job.delegations.open == 0).await;
+}
+
+/// Its budget is a part of its parent's: by itself it would spend what is set aside for nobody.
+#[tokio::test]
+async fn what_was_delegated_is_not_tried_again_by_itself() {
+    let parent = "longhaul delegate child --budget USD:1 > id || exit 9
+        longhaul emit result \"\\\"$(cat id)\\\"\"; sleep 600";
+    let hosting = Hosting::start(&[("parent", parent), ("child", "exit 1")]);
+    let lease = ["agent.delegate child", "cost.budget USD:1"];
+    let id = hosting.submit("parent", &lease, None).await;
+    until(hosting.ports(), &id, |job| job.delegations.below == 1 && job.delegations.open == 0)
+        .await;
+    until(hosting.ports(), &id, |job| job.result.is_some()).await;
+    let child = job(hosting.ports(), &id).await.result.unwrap().structured.unwrap();
+    let target = Target::Unix(hosting.ports().home.socket());
+    let options = Options { target, token: None, autostart: false };
+    let person = Client::connect(options).await.unwrap();
+    let refused = person.retry(child.trim_matches('"'), RetryAsk::default()).await.unwrap_err();
+    assert_eq!(refused.code, "delegated");
+    assert_eq!(job(hosting.ports(), &id).await.delegations.open, 0);
 }
 
 #[tokio::test]
