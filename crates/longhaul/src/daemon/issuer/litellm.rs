@@ -12,6 +12,8 @@ use serde_json::{Map, Value, json};
 /// How long a key is good when its job's lease does not say: revoking is what ends it, and this is for
 /// a home that never comes back.
 const DURATION_DEFAULT: Millis = Millis::from_secs(30 * 24 * 3_600);
+/// What a key is for where nothing is granted: to a gateway an empty list is every model that it has.
+const NO_MODEL: &str = "no-model-is-granted";
 /// Characters of a gateway's own words that are kept.
 const WORDS_CHARS_MAX: usize = 300;
 
@@ -64,7 +66,8 @@ impl Gateway<'_> {
         key.insert("duration".to_owned(), json!(format!("{}s", left.get().div_ceil(1_000).max(1))));
         key.insert("metadata".to_owned(), Value::Object(metadata));
         if let Some(models) = models {
-            key.insert("models".to_owned(), json!(models));
+            let models = if models.is_empty() { json!([NO_MODEL]) } else { json!(models) };
+            key.insert("models".to_owned(), models);
         }
         // The gateway counts in dollars.
         if let Some(most) = ask.budget().remove("USD") {

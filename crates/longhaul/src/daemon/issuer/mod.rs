@@ -293,7 +293,21 @@ fn look(reader: &mut dyn Reader, wanted: &Issue, host: &HostId) -> Result<Option
     if credential.wants(host).as_ref() != Some(wanted) {
         return Ok(None);
     }
-    let job = reader.load(Table::Job, credential.job.as_str())?;
-    let job = job.as_ref().map(Job::from_row).transpose()?;
-    Ok(Some(Ask::of(wanted, credential, job)))
+    let chain = chain(reader, &credential.job)?;
+    Ok(Some(Ask::of(wanted, credential, chain)))
+}
+
+/// A job, who delegated it, who delegated that, and so on; nothing of a job that is gone.
+fn chain(reader: &mut dyn Reader, id: &JobId) -> Result<Vec<Job>, StoreError> {
+    let (mut chain, mut next) = (Vec::new(), Some(id.clone()));
+    while let Some(id) =
+        next.take().filter(|_| chain.len() <= limits::DELEGATION_DEPTH_MAX as usize)
+    {
+        let row = reader.load(Table::Job, id.as_str())?;
+        let Some(job) = row.as_ref().map(Job::from_row).transpose()? else { break };
+        let is_delegated = job.spec.hosted.as_ref().is_some_and(|hosted| hosted.delegate.is_some());
+        next = job.parent.clone().filter(|_| is_delegated);
+        chain.push(job);
+    }
+    Ok(chain)
 }

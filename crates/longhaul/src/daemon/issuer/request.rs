@@ -1,5 +1,6 @@
 //! What an issuer is asked, and what it answers.
 
+use longhaul_core::amounts::Amount;
 use longhaul_core::credential::{Credential, Issue};
 use longhaul_core::job::Job;
 use longhaul_core::lease::{COST_BUDGET, Lease, MODEL_USE};
@@ -13,12 +14,17 @@ pub(super) struct Ask {
     /// The credential, and its job where that is still there.
     pub(super) credential: Credential,
     pub(super) job: Option<Job>,
+    /// What the job may still spend, by currency.
+    pub(super) left: Map<String, Value>,
     pub(super) is_mint: bool,
 }
 
 impl Ask {
-    pub(super) const fn of(wanted: &Issue, credential: Credential, job: Option<Job>) -> Self {
-        Self { credential, job, is_mint: matches!(wanted, Issue::Mint(..)) }
+    /// `chain`: the job, who delegated it, and so on. Of each currency the first that bounds it counts.
+    pub(super) fn of(wanted: &Issue, credential: Credential, mut chain: Vec<Job>) -> Self {
+        let left = left_of(&chain);
+        let job = (!chain.is_empty()).then(|| chain.swap_remove(0));
+        Self { credential, job, left, is_mint: matches!(wanted, Issue::Mint(..)) }
     }
 
     /// What the issuer shall call it: unique, no secret, and known before it is made, so that it can be
@@ -48,10 +54,7 @@ impl Ask {
 
     /// What the job has left to spend, by currency.
     pub(super) fn budget(&self) -> Map<String, Value> {
-        let account = self.job.as_ref().and_then(|job| job.account.as_ref());
-        let left = account.map(|account| account.remaining().iter());
-        let left = left.into_iter().flatten();
-        left.map(|(of, amount)| (of.as_str().to_owned(), Value::Number(amount.to_json()))).collect()
+        self.left.clone()
     }
 
     /// What bounds the credential, in the words of leases.
@@ -70,6 +73,19 @@ impl Ask {
         }
         Value::Object(constraints)
     }
+}
+
+/// What can still be spent under the first budget of each currency. A child without one of its own spends
+/// what those above it have, and so does its credential.
+pub(super) fn left_of(chain: &[Job]) -> Map<String, Value> {
+    let mut left = Map::new();
+    for account in chain.iter().filter_map(|job| job.account.as_ref()) {
+        for (currency, amount) in account.remaining().iter() {
+            let amount = amount.max(Amount::ZERO).to_json();
+            left.entry(currency.as_str()).or_insert(Value::Number(amount));
+        }
+    }
+    left
 }
 
 /// What an issuer made. Its value never shows in debug output.

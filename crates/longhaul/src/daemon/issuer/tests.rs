@@ -21,16 +21,26 @@ fn host() -> HostId {
 }
 
 fn ask(is_mint: bool) -> Ask {
+    let job = job(&[("cost.budget", &["USD:1.50"]), ("model.use", &["claude-*"])]);
+    asked_for(vec![job], is_mint)
+}
+
+fn asked_for(chain: Vec<Job>, is_mint: bool) -> Ask {
+    let credential = Credential::new(&chain[0].id, "gateway", &host(), NOW);
+    let (id, number) = (credential.id.clone(), credential.number);
+    let wanted = if is_mint { Issue::Mint(id, number) } else { Issue::Revoke(id, number) };
+    Ask::of(&wanted, credential, chain)
+}
+
+fn job(lease: &[(&str, &[&str])]) -> Job {
     let id = JobId::parse("job_00000000000000000000000001").unwrap();
-    let asked = BTreeMap::from([
-        ("cost.budget".to_owned(), vec!["USD:1.50".to_owned()]),
-        ("model.use".to_owned(), vec!["claude-*".to_owned()]),
-    ]);
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    let asked = lease.iter().map(|(name, of)| ((*name).to_owned(), texts(of))).collect();
     let lease = Lease::parse(&asked, Some(Timestamp::from_millis(61_000_000))).unwrap();
     let hosted = Hosted { agent: "echo".into(), input: "1".into(), lease, ..Hosted::default() };
     let spec = JobSpec::new(vec!["true".into()], "/".into());
     let submission = longhaul_core::command::Submission {
-        id: id.clone(),
+        id,
         spec: JobSpec { hosted: Some(Box::new(hosted)), ..spec },
         environment: Environment(BTreeMap::new()),
         key: None,
@@ -40,9 +50,7 @@ fn ask(is_mint: bool) -> Ask {
         retry_of: None,
         session: None,
     };
-    let job = Job::new(submission, 1, 0, false, NOW);
-    let credential = Credential::new(&id, "gateway", &host(), NOW);
-    Ask { credential, job: Some(job), is_mint }
+    Job::new(submission, 1, 0, false, NOW)
 }
 
 /// A gateway that gives these answers, one a connection, and then what it was asked.
@@ -119,6 +127,29 @@ async fn a_key_is_bounded_by_the_lease_of_its_job() {
     assert_eq!(shown["constraints"]["cost.budget"], json!(["USD:1.5"]));
     assert_eq!(shown["constraints"]["model.use"], json!(["claude-*"]));
     assert!(!shown.to_string().contains("sk-value"));
+}
+
+#[tokio::test]
+async fn a_key_is_for_no_more_than_is_granted_also_where_that_is_nothing() {
+    let (settings, serving) = gateway(vec![(200, MADE)]).await;
+    let connector = connector();
+    let gateway = Gateway { settings: &settings, connector: &connector };
+    // Without a budget of its own it spends what those above it have.
+    let child = job(&[("model.use", &[]), ("cost.budget", &["EUR:2"])]);
+    let parent = job(&[("cost.budget", &["EUR:5", "USD:3"])]);
+    let ask = asked_for(vec![child, parent], true);
+    let issued = gateway.mint(&ask, NOW).await.unwrap();
+    let asked = serving.await.unwrap().remove(0);
+    let body: Value = serde_json::from_str(asked.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(
+        body["models"],
+        json!(["no-model-is-granted"]),
+        "an empty list would be all of them"
+    );
+    assert_eq!(body["max_budget"], 3);
+    let shown = shown(&ask, &issued);
+    assert_eq!(shown["constraints"]["model.use"], json!([]));
+    assert_eq!(shown["constraints"]["cost.budget"], json!(["EUR:2", "USD:3"]));
 }
 
 #[tokio::test]
