@@ -40,6 +40,7 @@ mod pieces;
 mod policy;
 mod pool;
 mod prune;
+mod quick;
 mod remote;
 mod retry;
 mod run;
@@ -151,9 +152,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, roots: Roots) -> Exit
     if let Some(url) = remote::url(&arguments) {
         return remote::main(&arguments, url);
     }
-    let arguments = match Arguments::try_parse_from(&arguments) {
-        Ok(parsed) => parsed,
-        Err(error) => return misread(&error, &arguments),
+    let arguments = match quick::parse(&arguments) {
+        Some(parsed) => parsed,
+        None => match Arguments::try_parse_from(&arguments) {
+            Ok(parsed) => parsed,
+            Err(error) => return misread(&error, &arguments),
+        },
     };
     let global = arguments.global;
     // Nothing but frames may stand on the stdout of a session, not even an error.
