@@ -308,6 +308,12 @@ pub const FEED_RUNS_AT_ONCE: u32 = 256;
 pub const FEED_LAGGING: u64 = 1_000;
 /// Numbers that may wait where it is thought to have caught up again.
 pub const FEED_CAUGHT_UP: u64 = 500;
+/// Numbers of a session that are sent and may wait to be acknowledged before no more of the feed is sent.
+/// Some clients acknowledge rarely, and some that could never do: this is more than those are told.
+pub const FEED_UNACKNOWLEDGED_MAX: u64 = 500_000;
+/// How long a client may take nothing of what is sent to it, or acknowledge nothing while its feed stands
+/// still for that, before it is disconnected.
+pub const FEED_PATIENCE: Millis = Millis::from_secs(60);
 /// Spans of entries that a job remembers to have told.
 pub const TOLD_SPANS_MAX: usize = 1_000;
 /// Tokens of one home.

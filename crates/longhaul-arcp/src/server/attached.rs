@@ -1,12 +1,14 @@
 //! A connection that has its session: what it waits for, and what it holds back meanwhile.
 
 use super::ask::{Answered, AskId, Fed};
+use super::pace::Pace;
 use super::seen::Seen;
 use crate::features::Features;
 use crate::limits::{KNOWN_JOBS_MAX, MISTAKEN_ASKS_MAX};
 use crate::profile::Profile;
 use crate::pulse::Pulse;
 use crate::trace::Trace;
+use longhaul_core::time::Timestamp;
 use std::collections::{BTreeSet, VecDeque};
 
 /// What is known of the session under a connection.
@@ -27,6 +29,8 @@ pub(super) struct Attached {
     pub(super) newest: u64,
     /// Jobs that the client was told of.
     pub(super) known: BTreeSet<String>,
+    /// None if no acknowledgements were agreed on: then only the transport says how fast the client is.
+    pub(super) pace: Option<Pace>,
     /// None if no signs of life were agreed on.
     pub(super) pulse: Option<Pulse>,
     /// Whether the client has said that it leaves.
@@ -102,6 +106,28 @@ impl Attached {
     fn is_about_to_follow(&self, job: &str) -> bool {
         let is_it = |what: &What| matches!(what, What::Subscribe { job_id } if job_id == job);
         self.open.iter().any(|request| is_it(&request.what))
+    }
+
+    /// When time alone has something to say.
+    pub(super) fn due_at(&self) -> Option<Timestamp> {
+        let beats_at = self.pulse.as_ref().map(Pulse::due_at);
+        let gives_up_at = self.pace.as_ref().and_then(Pace::due_at);
+        beats_at.into_iter().chain(gives_up_at).min()
+    }
+
+    /// Whether the feed has stood still for too long.
+    pub(super) fn is_given_up(&self, now: Timestamp) -> bool {
+        self.pace.as_ref().is_some_and(|pace| pace.is_over(now))
+    }
+
+    /// Whether one more of the feed may be sent. If not, the feed stands still from now on.
+    pub(super) fn has_room(&mut self, now: Timestamp) -> bool {
+        let Some(pace) = &mut self.pace else { return true };
+        let has_room = pace.has_room();
+        if !has_room {
+            pace.pause(now);
+        }
+        has_room
     }
 
     /// Whether this frame may be sent now. A job's frames come after the client was told of the job.

@@ -2,6 +2,7 @@
 
 use super::ask::{Answer, Answered, Ask, AskId, Close, Knock, Opened, Output};
 use super::attached::{Acks, Attached};
+use super::pace::Pace;
 use super::seen::Seen;
 use super::{Connection, State};
 use crate::codec::Unread;
@@ -150,6 +151,7 @@ impl Connection {
     fn welcome(&mut self, knocked: Knocked, opened: Opened, now: Timestamp) {
         let profile = opened.profile.or(self.config.profile).unwrap_or(knocked.guess);
         let beats = knocked.features.has(Feature::Heartbeat);
+        let acks = knocked.features.has(Feature::Ack);
         let interval_secs = (self.config.heartbeat.get() / 1_000).max(1);
         let interval = Millis::from_secs(interval_secs);
         let agents = (!opened.agents.is_empty()).then_some(AgentList::Entries(opened.agents));
@@ -178,6 +180,7 @@ impl Connection {
             feed: VecDeque::new(),
             newest: opened.after,
             known: BTreeSet::new(),
+            pace: acks.then(|| Pace::new(self.config.backlog, opened.after)),
             pulse: beats.then(|| Pulse::new(interval, now)),
             is_leaving: false,
         }));

@@ -12,6 +12,7 @@
 mod ask;
 mod attached;
 mod handshake;
+mod pace;
 mod replies;
 mod requests;
 mod seen;
@@ -24,6 +25,7 @@ pub use ask::{
 };
 
 pub use handshake::NO_SESSION;
+pub use pace::Backlog;
 
 use crate::codec;
 use crate::features::Features;
@@ -31,7 +33,7 @@ use crate::id::Seed;
 use crate::limits::{OPEN_ASKS_MAX, OUTBOUND_BYTES_MAX, OUTBOX_BYTES_MAX};
 use crate::message::{Envelope, Message, Ping, Runtime};
 use crate::profile::Profile;
-use crate::pulse::{Beat, Pulse};
+use crate::pulse::Beat;
 use crate::trace::Trace;
 use attached::{Attached, Held};
 use handshake::Knocking;
@@ -48,6 +50,8 @@ pub struct Config {
     pub features: Features,
     /// How long either end may be silent, where signs of life are agreed on. Told in whole seconds.
     pub heartbeat: Millis,
+    /// How far the feed runs ahead of clients that acknowledge.
+    pub backlog: Backlog,
     /// How clients are spoken to; guessed from what they say of themselves if nothing is set.
     pub profile: Option<Profile>,
 }
@@ -146,6 +150,7 @@ impl Connection {
                     self.end(Close::NO_HANDSHAKE);
                 }
             }
+            State::Attached(attached) if attached.is_given_up(now) => self.give_up(now),
             State::Attached(attached) => {
                 let beat = attached.pulse.as_ref().map_or(Beat::Wait, |pulse| pulse.beat(now));
                 match beat {
@@ -166,7 +171,7 @@ impl Connection {
         match &self.state {
             State::Ended => None,
             State::Knocking(knocking) => knocking.due_at(),
-            State::Attached(attached) => attached.pulse.as_ref().map(Pulse::due_at),
+            State::Attached(attached) => attached.due_at(),
         }
     }
 
@@ -271,6 +276,19 @@ impl Connection {
         {
             pulse.heard(now);
             pulse.pinged(now);
+        }
+    }
+
+    /// The feed has stood still for too long. The session can be gone on with: nothing of it is lost.
+    fn give_up(&mut self, now: Timestamp) {
+        if self.wants_message() {
+            return self.end(Close::SLOW);
+        }
+        // Whom we do not listen to cannot be heard.
+        if let State::Attached(attached) = &mut self.state
+            && let Some(pace) = &mut attached.pace
+        {
+            pace.put_off(now);
         }
     }
 

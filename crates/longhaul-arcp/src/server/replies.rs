@@ -30,7 +30,7 @@ impl Connection {
                 continue;
             }
             let first = attached.feed.front();
-            if !first.is_some_and(|first| attached.may_send(first)) {
+            if !first.is_some_and(|first| attached.may_send(first)) || !attached.has_room(now) {
                 return;
             }
             if let Some(held) = attached.feed.pop_front() {
@@ -243,6 +243,9 @@ impl Connection {
         let State::Attached(attached) = &mut self.state else { return };
         attached.newest = attached.newest.max(fed.event_seq);
         let is_known = attached.known.contains(&fed.job_id);
+        if let Some(pace) = &mut attached.pace {
+            pace.sent(fed.event_seq);
+        }
         if fed.is_last {
             attached.known.remove(&fed.job_id);
         }

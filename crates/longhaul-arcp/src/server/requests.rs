@@ -106,6 +106,9 @@ impl Connection {
             return;
         }
         attached.acks.wanted = attached.acks.wanted.max(event_seq);
+        if let Some(pace) = &mut attached.pace {
+            pace.acknowledged(event_seq);
+        }
         self.acknowledge();
     }
 

@@ -13,6 +13,10 @@ const HEARTBEAT: Millis = Millis::from_secs(30);
 const HEARTBEAT_SECS: std::ops::RangeInclusive<u64> = 1..=3_600;
 /// Sessions that nobody comes back to are kept no longer than this.
 const WINDOW_MAX: Millis = Millis::from_secs(30 * 86_400);
+/// Whoever takes nothing for longer than this holds a socket and nothing else.
+const PATIENCE_MAX: Millis = Millis::from_secs(3_600);
+/// Clients that acknowledge do so every so many events; a feed that stands still before that is stuck.
+const UNACKNOWLEDGED_MIN: u64 = 100;
 
 /// Who may ask over a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,14 +36,23 @@ pub struct Sessions {
     pub heartbeat: Millis,
     /// How long a session can be gone on with once its connection is gone.
     pub window: Millis,
+    /// Events that are sent to a client that acknowledges and need not be acknowledged.
+    pub unacknowledged_max: u64,
+    /// How long a client may take or acknowledge nothing.
+    pub patience: Millis,
     /// How the clients of a principal are spoken to, where that is not to be guessed.
     pub profiles: BTreeMap<String, Profile>,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        let window = limits::SESSION_WINDOW_DEFAULT;
-        Self { heartbeat: HEARTBEAT, window, profiles: BTreeMap::new() }
+        Self {
+            heartbeat: HEARTBEAT,
+            window: limits::SESSION_WINDOW_DEFAULT,
+            unacknowledged_max: limits::FEED_UNACKNOWLEDGED_MAX,
+            patience: limits::FEED_PATIENCE,
+            profiles: BTreeMap::new(),
+        }
     }
 }
 
@@ -57,7 +70,9 @@ pub(super) struct FileListen {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct FileSessions {
     heartbeat: Option<Heartbeat>,
-    window: Option<Window>,
+    window: Option<Bounded<{ WINDOW_MAX.get() }>>,
+    unacknowledged_max: Option<Unacknowledged>,
+    patience: Option<Bounded<{ PATIENCE_MAX.get() }>>,
     profiles: BTreeMap<String, Profile>,
 }
 
@@ -66,10 +81,25 @@ pub(super) struct FileSessions {
 #[serde(try_from = "String")]
 struct Heartbeat(Millis);
 
-/// A duration within its bounds.
+/// A duration of more than nothing and at most so many milliseconds.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct Window(Millis);
+struct Bounded<const MS_MAX: u64>(Millis);
+
+/// A number of events that no client is stopped by for acknowledging now and then.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "u64")]
+struct Unacknowledged(u64);
+
+impl TryFrom<u64> for Unacknowledged {
+    type Error = String;
+    fn try_from(events: u64) -> Result<Self, String> {
+        if events >= UNACKNOWLEDGED_MIN {
+            return Ok(Self(events));
+        }
+        Err(format!("{events} is less than {UNACKNOWLEDGED_MIN}"))
+    }
+}
 
 impl TryFrom<String> for Heartbeat {
     type Error = String;
@@ -84,17 +114,15 @@ impl TryFrom<String> for Heartbeat {
     }
 }
 
-impl TryFrom<String> for Window {
+impl<const MS_MAX: u64> TryFrom<String> for Bounded<MS_MAX> {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         let span = span(&text)?;
-        if span > Millis::ZERO && span <= WINDOW_MAX {
+        if span > Millis::ZERO && span.get() <= MS_MAX {
             return Ok(Self(span));
         }
-        Err(format!(
-            "`{text}` is not more than nothing and at most {} days",
-            WINDOW_MAX.get() / 86_400_000
-        ))
+        let hours = MS_MAX / 3_600_000;
+        Err(format!("`{text}` is not more than nothing and at most {hours} hours"))
     }
 }
 
@@ -115,7 +143,11 @@ impl FileSessions {
         let plain = Sessions::default();
         Sessions {
             heartbeat: self.heartbeat.map_or(plain.heartbeat, |Heartbeat(span)| span),
-            window: self.window.map_or(plain.window, |Window(span)| span),
+            window: self.window.map_or(plain.window, |Bounded(span)| span),
+            unacknowledged_max: self
+                .unacknowledged_max
+                .map_or(plain.unacknowledged_max, |Unacknowledged(events)| events),
+            patience: self.patience.map_or(plain.patience, |Bounded(span)| span),
             profiles: self.profiles,
         }
     }
@@ -133,12 +165,18 @@ mod tests {
         let set = sessions(text).unwrap().into_sessions();
         assert_eq!((set.heartbeat, set.window), (Millis::from_secs(1), Millis::from_secs(7_200)));
         assert_eq!(set.profiles["bob"], Profile::Python);
+        let text = "unacknowledged_max = 100\npatience = \"1s\"\n";
+        let set = sessions(text).unwrap().into_sessions();
+        assert_eq!((set.unacknowledged_max, set.patience), (100, Millis::from_secs(1)));
         for bad in [
             "heartbeat = \"1500ms\"",
             "heartbeat = \"0s\"",
             "heartbeat = \"2h\"",
             "window = \"0s\"",
             "window = \"31d\"",
+            "unacknowledged_max = 99",
+            "patience = \"0s\"",
+            "patience = \"2h\"",
             "profiles = { bob = \"cobol\" }",
             "windows = \"1h\"",
         ] {

@@ -104,12 +104,15 @@ impl Runtime {
     }
 }
 
+/// A body that a test hosts.
+pub(crate) fn task(name: &str, version: Option<&str>) -> Entry {
+    Entry::task(name, version, format!("test/{name}"))
+}
+
 /// What most tests ask for. `echo` gives its input, `count` tells so many events, `wait` runs until it is
 /// asked to stop.
 fn register(daemon: &Daemon) {
     let inventory = &daemon.ports.inventory;
-    let task =
-        |name: &str, version: Option<&str>| Entry::task(name, version, format!("test/{name}"));
     let ports = daemon.ports.clone();
     let echo: Body = Arc::new(move |run: Run| {
         let readers = ports.readers.clone();

@@ -26,6 +26,8 @@ mod arcp_runs;
 #[cfg(test)]
 mod arcp_sessions;
 #[cfg(test)]
+mod arcp_slow;
+#[cfg(test)]
 mod arcp_stdio;
 #[cfg(test)]
 mod arcp_support;

@@ -80,6 +80,7 @@ impl World {
             },
             features: Features::always(),
             heartbeat: Millis::from_secs(30),
+            backlog: server::Backlog::default(),
             profile: None,
         };
         let name = format!("transport-{}", self.transports);

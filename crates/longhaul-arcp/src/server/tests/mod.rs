@@ -12,6 +12,8 @@ use longhaul_core::time::Millis;
 use serde_json::{Value, json};
 
 const SESSION: &str = "sess_01JD0000000000000000000000";
+/// So small that tests come to its end.
+const BACKLOG: Backlog = Backlog { events_max: 100, patience: Millis::from_secs(50) };
 const ALL: [&str; 9] = [
     "heartbeat",
     "ack",
@@ -43,7 +45,8 @@ impl Rig {
         let now = Timestamp::from_millis(1_800_000_000_000);
         let runtime = Runtime { name: "longhaul".into(), version: "1".into(), fingerprint: None };
         let features = Features::always();
-        let config = Config { runtime, features, heartbeat: Millis::from_secs(30), profile };
+        let (heartbeat, backlog) = (Millis::from_secs(30), BACKLOG);
+        let config = Config { runtime, features, heartbeat, backlog, profile };
         let connection = Connection::new(config, "connection-1", now);
         Self { connection, now, said: 0, asks: vec![], follows: vec![], closed: None }
     }

@@ -205,6 +205,61 @@ fn who_asks_without_waiting_is_made_to_wait_and_then_sent_away() {
 }
 
 #[test]
+fn who_does_not_acknowledge_hears_no_more_of_the_feed_and_all_else() {
+    let mut rig = Rig::welcomed();
+    rig.submit("job_1");
+    let fed: Vec<(u64, &str)> = (1..=150).map(|seq| (seq, "job_1")).collect();
+    assert_eq!(rig.feed(&fed).len(), 100);
+    assert!(!rig.connection.wants_feed() && rig.connection.wants_message());
+    assert_eq!(kinds(&rig.say("session.ping", ping())), ["session.pong"]);
+    assert_eq!(kinds(&rig.submit("job_2")), ["job.accepted"]);
+    assert_eq!(kinds(&rig.wait(30)), ["session.ping"]);
+    // As many more as it is further.
+    let frames = rig.say("session.ack", json!({"last_processed_seq": 30}));
+    let seqs: Vec<_> = frames.iter().map(|frame| read(frame)["event_seq"].clone()).collect();
+    assert_eq!(seqs, (101..=130).collect::<Vec<_>>());
+    assert_eq!(rig.say("session.ack", json!({"last_processed_seq": 999})).len(), 20);
+    assert!(rig.connection.wants_feed() && rig.closed.is_none());
+}
+
+#[test]
+fn a_feed_that_stands_still_for_too_long_ends_the_connection() {
+    let mut rig = Rig::welcomed();
+    rig.submit("job_1");
+    let fed: Vec<(u64, &str)> = (1..=102).map(|seq| (seq, "job_1")).collect();
+    rig.feed(&fed);
+    rig.wait(40);
+    // Whoever gets on is waited for anew.
+    assert_eq!(rig.say("session.ack", json!({"last_processed_seq": 1})).len(), 1);
+    rig.wait(40);
+    rig.say("session.pong", json!({"ping_nonce": "n", "received_at": "t"}));
+    assert_eq!(rig.closed, None);
+    assert_eq!(rig.connection.due_at(), Some(rig.now.plus(Millis::from_secs(10))));
+    assert_eq!(rig.wait(10), [""; 0]);
+    assert_eq!(rig.closed, Some(Close::SLOW));
+}
+
+#[test]
+fn only_who_agreed_to_acknowledge_is_waited_for() {
+    let mut rig = Rig::new();
+    rig.hello(json!({"client": {"name": "c", "version": "1"}, "auth": {"scheme": "bearer", "token": "t"}}));
+    rig.answer(Ok(Answer::Opened(Box::new(opened(0)))));
+    rig.submit("job_1");
+    let fed: Vec<(u64, &str)> = (1..=1_000).map(|seq| (seq, "job_1")).collect();
+    assert_eq!(rig.feed(&fed).len(), 1_000);
+    // With what it says it has, a client that comes back says how far it is.
+    let mut rig = Rig::new();
+    let resume = json!({"session_id": SESSION, "resume_token": "rt_1", "last_event_seq": 700});
+    rig.hello(json!({
+        "client": {"name": "c", "version": "1"}, "auth": {"scheme": "bearer", "token": "t"},
+        "capabilities": {"features": ["ack"]}, "resume": resume,
+    }));
+    rig.answer(Ok(Answer::Opened(Box::new(opened(700)))));
+    let fed: Vec<(u64, &str)> = (701..=900).map(|seq| (seq, "job_1")).collect();
+    assert_eq!(rig.feed(&fed).len(), 100);
+}
+
+#[test]
 fn frames_that_are_not_taken_stop_what_makes_more_of_them() {
     let mut rig = Rig::welcomed();
     let fed = Fed {

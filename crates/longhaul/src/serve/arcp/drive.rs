@@ -22,11 +22,10 @@ use longhaul_core::id::{ConnectionId, SessionId};
 use longhaul_core::job::Job;
 use longhaul_core::port::Reader;
 use longhaul_core::time::{Millis, Timestamp};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a client may read nothing of what is being sent.
-const STALLED_MAX: Millis = Millis::from_secs(60);
 /// Numbers that are read without changing the thread: changing it twice takes as long as reading some
 /// dozens.
 const LITTLE: u64 = 64;
@@ -144,7 +143,7 @@ pub(super) async fn run(line: Line, socket: WebSocket) {
     let mut is_stopping = false;
     loop {
         if let Some(close) = drive.obey() {
-            return drive.wire.close(&close).await;
+            return drive.part(&close).await;
         }
         let happened = tokio::select! {
             biased;
@@ -152,8 +151,14 @@ pub(super) async fn run(line: Line, socket: WebSocket) {
             happened = drive.next() => happened,
         };
         is_stopping |= matches!(happened, Happened::Stopped);
-        if !drive.take(happened) {
-            return;
+        match drive.take(happened) {
+            ControlFlow::Continue(()) => {}
+            ControlFlow::Break(None) => return,
+            ControlFlow::Break(Some(close)) => {
+                // What it did not take is told again when it comes back, not before it hears why.
+                drive.wire.outgoing.forget();
+                return drive.part(&close).await;
+            }
         }
     }
 }
@@ -203,15 +208,28 @@ impl Drive {
 
     /// How long to wait at most before looking at the time.
     fn patience(&self, now: Timestamp) -> Duration {
-        let stalls_at = self.wire.outgoing.is_sending().then(|| self.moved_at.plus(STALLED_MAX));
+        let stalls_at = self.wire.outgoing.is_sending().then(|| self.stalls_at());
         let lapses_at = self.held.as_ref().and_then(|held| held.standing.until());
         let due_at = self.connection.due_at().into_iter().chain(stalls_at).chain(lapses_at).min();
         let wait = due_at.map_or(IDLE_MAX, |at| at.since(now).min(IDLE_MAX));
         Duration::from_millis(wait.get())
     }
 
-    /// False if the transport is gone.
-    fn take(&mut self, happened: Happened) -> bool {
+    /// When a client that takes nothing of what is being sent is given up.
+    fn stalls_at(&self) -> Timestamp {
+        self.moved_at.plus(self.line.host.ports.config.sessions.patience)
+    }
+
+    /// Ends the connection. The session can be gone on with from now on, however long the farewell takes.
+    async fn part(self: Box<Self>, close: &Close) {
+        let Self { wire, held, .. } = *self;
+        drop(held);
+        wire.close(close).await;
+    }
+
+    /// Breaks if there is nothing more to be done: the transport is gone, or a farewell is all that is
+    /// left to say.
+    fn take(&mut self, happened: Happened) -> ControlFlow<Option<Close>> {
         let now = self.now();
         if !self.wire.outgoing.is_sending() {
             self.moved_at = now;
@@ -225,7 +243,7 @@ impl Drive {
             Happened::Came(Came::Text(text)) => self.connection.on_message(text.as_str(), now),
             Happened::Came(Came::Nothing) => {}
             Happened::Came(Came::Unfit(close)) => self.connection.end(close),
-            Happened::Came(Came::Gone) | Happened::Sent(false) => return false,
+            Happened::Came(Came::Gone) | Happened::Sent(false) => return ControlFlow::Break(None),
             Happened::Sent(true) => self.moved_at = now,
             Happened::Answered(id, answered, held) => {
                 if held.is_some() {
@@ -242,15 +260,14 @@ impl Drive {
             Happened::News(News::Lapsed) => self.connection.end(Close::LAPSED),
             Happened::Stopped => self.connection.end(Close::RESTART),
             Happened::Due => {
-                if self.wire.outgoing.is_sending() && now.since(self.moved_at) >= STALLED_MAX {
-                    // A farewell would have to wait behind what is not taken either.
-                    tracing::debug!("a client that reads nothing was disconnected");
-                    return false;
+                if self.wire.outgoing.is_sending() && now >= self.stalls_at() {
+                    tracing::debug!("a client that reads nothing is disconnected");
+                    return ControlFlow::Break(Some(Close::SLOW));
                 }
                 self.connection.on_due(now);
             }
         }
-        true
+        ControlFlow::Continue(())
     }
 
     fn paged(&mut self, paged: Result<(Reading, Page), AskError>, now: Timestamp) {

@@ -26,7 +26,7 @@ use longhaul_arcp::error::{self, Denial};
 use longhaul_arcp::features::Features;
 use longhaul_arcp::limits::INBOUND_BYTES_MAX;
 use longhaul_arcp::message::Runtime;
-use longhaul_arcp::server::Config;
+use longhaul_arcp::server::{Backlog, Config};
 use longhaul_core::id::SessionId;
 use longhaul_core::job::Job;
 use longhaul_core::port::{Reader, Record, StoreError, Table};
@@ -65,10 +65,12 @@ pub(super) fn routes(ports: &Ports, from: From) -> Router {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         fingerprint: None,
     };
+    let sessions = &ports.config.sessions;
     let config = Config {
         runtime,
         features: features(ports),
-        heartbeat: ports.config.sessions.heartbeat,
+        heartbeat: sessions.heartbeat,
+        backlog: Backlog { events_max: sessions.unacknowledged_max, patience: sessions.patience },
         profile: None,
     };
     let host = Arc::new(Host { ports: ports.clone(), from, config });

@@ -90,6 +90,12 @@ impl Outgoing {
         self.queue.push_back(text);
     }
 
+    /// Gives up what no part of was sent yet.
+    pub(super) fn forget(&mut self) {
+        self.queue.clear();
+        self.queued_bytes = 0;
+    }
+
     /// Whether something is on its way.
     pub(super) fn is_sending(&self) -> bool {
         self.is_unflushed || !self.queue.is_empty()
@@ -146,5 +152,86 @@ fn unfit(error: Error) -> Came {
         )) => Came::Gone,
         Some(tungstenite::Error::Protocol(_)) => Came::Unfit(BROKEN),
         _ => Came::Gone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::extract::WebSocketUpgrade;
+    use axum::routing::get;
+    use hyper::server::conn::http1;
+    use hyper_util::rt::TokioIo;
+    use hyper_util::service::TowerToHyperService;
+    use tokio::io::DuplexStream;
+    use tokio::sync::mpsc;
+    use tokio_tungstenite::{WebSocketStream, client_async};
+
+    /// Bytes that are on their way at most.
+    const TRANSPORT_BYTES: usize = 4 * 1_024;
+    const FRAMES: usize = 100;
+
+    /// Both ends of a connection, of which the far one takes nothing unless it is read.
+    async fn pair() -> (Wire, WebSocketStream<DuplexStream>) {
+        let (near, far) = tokio::io::duplex(TRANSPORT_BYTES);
+        let (give, mut given) = mpsc::channel(1);
+        let upgrade = |socket: WebSocketUpgrade| async move {
+            let socket = socket.write_buffer_size(TRANSPORT_BYTES);
+            socket.on_upgrade(|socket| async move { give.send(socket).await.unwrap() })
+        };
+        let service = TowerToHyperService::new(Router::new().route("/", get(upgrade)));
+        let served = http1::Builder::new().serve_connection(TokioIo::new(far), service);
+        tokio::spawn(served.with_upgrades());
+        let (client, _) = client_async("ws://localhost/", near).await.unwrap();
+        (Wire::new(given.recv().await.unwrap()), client)
+    }
+
+    /// Sends until nothing more is taken.
+    async fn stall(wire: &mut Wire) {
+        let Wire { outgoing, .. } = wire;
+        (0..FRAMES).for_each(|number| outgoing.push(format!("{number} {}", "x".repeat(1_000))));
+        let sending = async { while outgoing.send_some().await {} };
+        assert!(tokio::time::timeout(FAREWELL_MAX, sending).await.is_err());
+        outgoing.forget();
+    }
+
+    /// How many frames came, in their order, and with which code that ended.
+    async fn read(client: &mut WebSocketStream<DuplexStream>) -> (usize, Option<u16>) {
+        let mut frames = 0;
+        loop {
+            match client.next().await {
+                Some(Ok(tungstenite::Message::Text(text))) => {
+                    assert!(text.starts_with(&format!("{frames} ")), "{text}");
+                    frames += 1;
+                }
+                Some(Ok(tungstenite::Message::Close(close))) => {
+                    return (frames, close.map(|close| close.code.into()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return (frames, None),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_took_nothing_hears_why_once_it_does() {
+        let (mut wire, mut client) = pair().await;
+        stall(&mut wire).await;
+        let closing = tokio::spawn(async move { wire.close(&Close::SLOW).await });
+        let (frames, code) = read(&mut client).await;
+        assert!(frames > 0 && frames < FRAMES, "{frames}");
+        assert_eq!(code, Some(1013));
+        closing.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_never_takes_anything_is_not_waited_for() {
+        let (mut wire, mut client) = pair().await;
+        stall(&mut wire).await;
+        wire.close(&Close::SLOW).await;
+        let (frames, code) = read(&mut client).await;
+        assert!(frames < FRAMES, "{frames}");
+        assert_eq!(code, None);
     }
 }
