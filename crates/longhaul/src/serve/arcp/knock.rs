@@ -13,6 +13,12 @@ use longhaul_core::session::Resume;
 use longhaul_core::token::TokenRole;
 use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
+
+/// When a session that could not be let go is tried again; twice as long each time.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// The longest that this takes.
+const AGAIN_AFTER_MAX: Duration = Duration::from_secs(10);
 
 /// A connection that has its session. Dropping it lets the session go, which can then be gone on with
 /// elsewhere.
@@ -27,7 +33,38 @@ impl Drop for Held {
     fn drop(&mut self) {
         let session = self.seat.session().clone();
         let connection = self.seat.connection().clone();
-        self.engine.report(vec![Command::DetachSession { session, connection }]);
+        let detach = Command::DetachSession { session, connection };
+        let engine = self.engine.clone();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                let leave = async move { let_go(|| engine.ask(detach.clone())).await };
+                drop(runtime.spawn(leave));
+            }
+            // Whoever ends with the runtime ends with the daemon.
+            Err(_) => self.engine.report(vec![detach]),
+        }
+    }
+}
+
+/// Asks until it is committed that nobody has the session any more, also where the disk is full at this
+/// moment: who is thought to be there is kept for ever. That it was committed and the answer was lost is
+/// no harm, for the connection is the fence.
+async fn let_go<F>(mut ask: impl FnMut() -> F)
+where
+    F: Future<Output = Result<Reply, AskError>>,
+{
+    let mut wait = AGAIN_AFTER;
+    loop {
+        match ask().await {
+            Ok(_) | Err(AskError::Refused(_)) => return,
+            // The next start lets go of all.
+            Err(AskError::Unavailable { code: "stopping", .. }) => return,
+            Err(error @ (AskError::Unavailable { .. } | AskError::Bug(_))) => {
+                tracing::warn!(%error, "a session could not be let go; it is tried again");
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(AGAIN_AFTER_MAX);
     }
 }
 
@@ -183,4 +220,37 @@ fn opened(line: &Line, held: &Held, resume_token: String, after: u64) -> Opened 
 fn no_chance(error: io::Error) -> Denial {
     tracing::error!(%error, "no random numbers");
     Denial::internal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul_core::command::Refused;
+    use std::future::ready;
+
+    fn unavailable(code: &'static str) -> Result<Reply, AskError> {
+        Err(AskError::Unavailable { code, message: "not now".to_owned(), retry_after_ms: 1 })
+    }
+
+    /// How often it is asked where these are the answers.
+    async fn asked(answers: Vec<Result<Reply, AskError>>) -> usize {
+        let (mut answers, mut times) = (answers.into_iter(), 0);
+        let ask = || {
+            times += 1;
+            ready(answers.next().expect("it is asked no more once it is clear"))
+        };
+        let_go(ask).await;
+        times
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_let_go_again_until_that_is_committed() {
+        let mut answers = vec![unavailable("disk_full"); 20];
+        answers.extend([unavailable("busy"), unavailable("store_failed"), Ok(Reply::Done)]);
+        assert_eq!(asked(answers).await, 23);
+        let session = SessionId::parse(&format!("sess_{}", "0".repeat(26))).unwrap();
+        let stale = Err(AskError::Refused(Refused::StaleConnection(session)));
+        assert_eq!(asked(vec![unavailable("disk_full"), stale]).await, 2);
+        assert_eq!(asked(vec![unavailable("stopping")]).await, 1);
+    }
 }
