@@ -198,6 +198,11 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Client<S> {
         Ok(Self { socket, session: String::new(), resume_token: String::new(), sent: 0 })
     }
 
+    /// Sends something, whatever it is.
+    pub(crate) async fn send_raw(&mut self, message: Message) -> Result<(), Error> {
+        self.socket.send(message).await
+    }
+
     pub(crate) async fn send_text(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
     }

@@ -5,11 +5,17 @@ mod agent_sinks;
 #[cfg(test)]
 mod agents_support;
 #[cfg(test)]
+mod arcp_broken;
+#[cfg(test)]
 mod arcp_client;
 #[cfg(test)]
 mod arcp_clients;
 #[cfg(test)]
 mod arcp_credentials;
+#[cfg(test)]
+mod arcp_follow;
+#[cfg(test)]
+mod arcp_frames;
 #[cfg(test)]
 #[cfg(feature = "full-disk")]
 mod arcp_full_disk;
@@ -19,6 +25,8 @@ mod arcp_gateways;
 mod arcp_issuing;
 #[cfg(test)]
 mod arcp_jobs;
+#[cfg(test)]
+mod arcp_killed;
 #[cfg(test)]
 mod arcp_rotation;
 #[cfg(test)]
