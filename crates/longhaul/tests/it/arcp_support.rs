@@ -231,13 +231,15 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Client<S> {
         id
     }
 
-    /// The next frame that is no ping.
+    /// The next frame that is no ping. Pings are answered, for a test may take long.
     pub(crate) async fn next(&mut self) -> Value {
         loop {
             let frame = self.frame().await.expect("the connection was closed");
             if frame["type"] != "session.ping" {
                 return frame;
             }
+            let nonce = &frame["payload"]["nonce"];
+            self.send("session.pong", json!({ "ping_nonce": nonce, "received_at": "now" })).await;
         }
     }
 
