@@ -55,7 +55,7 @@ async fn credentials_have_the_shape_and_the_bounds_that_clients_are_told() {
         assert_eq!((&asked["budget"], &asked["expires_at"]), (&json!({ "USD": 5 }), &json!(END)));
         assert_eq!(asked["lease"]["model.use"], json!(["tier-fast/*"]));
     }
-    assert_eq!(issuing.leaks_elsewhere(), [PathBuf::new(); 0]);
+    assert_eq!(issuing.leaks_elsewhere(), Vec::<PathBuf>::new());
     for job in &jobs {
         client.send_about("job.cancel", Some(job), json!({})).await;
     }
@@ -83,7 +83,7 @@ async fn a_key_that_was_made_and_never_heard_of_is_made_anew_and_gone_with_its_j
     second.send("job.submit", asked).await;
     let accepted = second.until("job.accepted").await;
     let told = accepted["payload"]["credentials"][0]["value"].as_str().unwrap().to_owned();
-    assert_eq!(issuing.gateway.keys(), [told.clone()]);
+    assert_eq!(issuing.gateway.keys(), std::slice::from_ref(&told));
     assert_ne!(unheard, [told]);
     let names: BTreeSet<_> = issuing
         .gateway
@@ -92,7 +92,7 @@ async fn a_key_that_was_made_and_never_heard_of_is_made_anew_and_gone_with_its_j
         .map(|asked| asked["key_alias"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(names.len(), 1, "it is the same one, whoever asks");
-    assert_eq!(issuing.leaks_elsewhere(), [PathBuf::new(); 0]);
+    assert_eq!(issuing.leaks_elsewhere(), Vec::<PathBuf>::new());
     let job = accepted["job_id"].as_str().unwrap().to_owned();
     // Killed once more, with the key in use.
     issuing.kill();

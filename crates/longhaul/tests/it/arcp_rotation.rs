@@ -62,11 +62,11 @@ async fn a_new_value_is_told_to_who_asked_for_the_job_and_to_nobody_else() {
         let shown = issuing.home.run(&[&["--json"], look].concat());
         assert!(!String::from_utf8_lossy(&shown.stdout).contains(SECRET), "{look:?}");
     }
-    assert_eq!(issuing.leaks_elsewhere(), [PathBuf::new(); 0]);
+    assert_eq!(issuing.leaks_elsewhere(), Vec::<PathBuf>::new());
 
     // Told again it is the same, although a daemon was killed in between.
     issuing.kill();
-    assert_eq!(issuing.leaks_elsewhere(), [PathBuf::new(); 0]);
+    assert_eq!(issuing.leaks_elsewhere(), Vec::<PathBuf>::new());
     issuing.serve_again();
     let mut again = issuing.connected().await;
     again.resume(&alice, &first, 0).await;
@@ -136,7 +136,7 @@ async fn a_delegated_jobs_credential_is_told_to_the_session_that_asked_for_its_p
         assert_eq!(seen["job_id"], child["job_id"]);
         assert!(seen["payload"].get("credentials").is_none(), "{seen}");
     }
-    assert_eq!(issuing.leaks_elsewhere(), [PathBuf::new(); 0]);
+    assert_eq!(issuing.leaks_elsewhere(), Vec::<PathBuf>::new());
     // What it is found again by is nobody's business.
     let shown = issuing.home.show(child["job_id"].as_str().unwrap());
     assert_eq!(shown["spec"]["key"], Value::Null);
