@@ -12,8 +12,9 @@ use crate::api::{CredentialView, CredentialsView, RotateAsk};
   longhaul credentials list job_01J9ZV
   longhaul credentials rotate job_01J9ZV gateway
 
-Values are shown to nobody here: who asked for the job is told them, and its processes find them in their
-environment. A process keeps what it was started with; the old one is revoked half a minute later.")]
+Values are not shown here: who asked for the job is told them, and its processes find them in their
+environment. A process keeps what it was started with; what was replaced is good for half a minute
+more.")]
 pub(super) struct Credentials {
     #[command(subcommand)]
     command: CredentialsCommand,

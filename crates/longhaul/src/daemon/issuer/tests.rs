@@ -215,6 +215,53 @@ async fn a_gateway_that_is_not_there_is_asked_again() {
     assert!(!failed.is_final && failed.problem.contains("connected"), "{failed:?}");
 }
 
+/// A gateway that says just this, of an answer, and hangs up; or that says it and then nothing more.
+async fn says(words: String, hangs_up: bool) -> (LiteLlm, JoinHandle<Option<tokio::net::TcpStream>>) {
+    let (settings, serving) = gateway(vec![]).await;
+    serving.await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        let (mut wire, _) = listener.accept().await.unwrap();
+        request(&mut wire).await;
+        // Who has heard enough hangs up first.
+        let _ = wire.write_all(words.as_bytes()).await;
+        (!hangs_up).then_some(wire)
+    });
+    (LiteLlm { url, ..settings }, serving)
+}
+
+#[tokio::test]
+async fn half_an_answer_is_no_answer_and_says_nothing_of_what_it_held() {
+    let endless = format!("content-length: 9000000\r\n\r\n{}", "sk-leak".repeat(1_000_000));
+    for said in [
+        "",
+        "HTTP/1.1 200",
+        "HTTP/1.1 200 X\r\n",
+        "HTTP/1.1 200 X\r\ncontent-length: 500\r\n\r\n{\"key\":\"sk-leak\"}",
+        "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n11\r\n{\"key\":\"sk-leak\"}\r\n",
+        "HTTP/1.1 200 X\r\n\r\n{\"key\":\"sk-leak\"",
+        &format!("HTTP/1.1 200 X\r\n{endless}"),
+    ] {
+        let (settings, _serving) = says(said.to_owned(), true).await;
+        let connector = connector();
+        let gateway = Gateway { settings: &settings, connector: &connector };
+        let failed = gateway.mint(&ask(true), NOW).await.unwrap_err();
+        let begins: String = said.chars().take(40).collect();
+        assert!(!failed.is_final && !failed.problem.contains("sk-leak"), "{begins}: {failed:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_heard_whose_connection_stays_open() {
+    let said = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n{MADE}", MADE.len());
+    let (settings, serving) = says(said, false).await;
+    let connector = connector();
+    let gateway = Gateway { settings: &settings, connector: &connector };
+    assert_eq!(gateway.mint(&ask(true), NOW).await.unwrap().value, "sk-value");
+    assert!(serving.await.unwrap().is_some());
+}
+
 fn program(script: &str) -> CommandIssuer {
     let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
     CommandIssuer { command, env: vec![] }
