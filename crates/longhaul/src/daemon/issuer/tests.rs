@@ -216,7 +216,10 @@ async fn a_gateway_that_is_not_there_is_asked_again() {
 }
 
 /// A gateway that says just this, of an answer, and hangs up; or that says it and then nothing more.
-async fn says(words: String, hangs_up: bool) -> (LiteLlm, JoinHandle<Option<tokio::net::TcpStream>>) {
+async fn says(
+    words: String,
+    hangs_up: bool,
+) -> (LiteLlm, JoinHandle<Option<tokio::net::TcpStream>>) {
     let (settings, serving) = gateway(vec![]).await;
     serving.await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
