@@ -7,15 +7,20 @@ use serde_json::value::RawValue;
 use std::fmt::Write as _;
 
 /// The one text for this JSON. The order of keys says nothing; everything else does.
-pub fn text(json: &RawValue) -> String {
-    // What was raw JSON of bounded depth in a frame can be read again.
-    serde_json::from_str(json.get())
-        .map_or_else(|_| json.get().to_owned(), |value| value_text(&value))
+///
+/// # Errors
+/// It has the shape of JSON and stands for nothing that everybody could read: half a character, or a
+/// number beyond all others.
+pub fn text(json: &RawValue) -> serde_json::Result<String> {
+    serde_json::from_str(json.get()).map(|value| value_text(&value))
 }
 
 /// What an agent is asked, as one text. Nothing and `null` are the same.
-pub fn input(json: Option<&RawValue>) -> String {
-    json.map_or_else(|| "null".to_owned(), text)
+///
+/// # Errors
+/// As for [`text`].
+pub fn input(json: Option<&RawValue>) -> serde_json::Result<String> {
+    json.map_or_else(|| Ok("null".to_owned()), text)
 }
 
 /// The one text for this value.
@@ -61,7 +66,7 @@ mod tests {
     use super::*;
 
     fn of(json: &str) -> String {
-        text(serde_json::from_str(json).unwrap())
+        text(serde_json::from_str(json).unwrap()).unwrap()
     }
 
     #[test]
@@ -80,6 +85,14 @@ mod tests {
 
     #[test]
     fn nothing_is_null() {
-        assert_eq!(input(None), of("null"));
+        assert_eq!(input(None).unwrap(), of("null"));
+    }
+
+    #[test]
+    fn what_stands_for_nothing_is_no_text() {
+        for odd in [r#"{"a":"\ud800"}"#, r#""\udc00x""#, "[1e400]"] {
+            assert!(text(serde_json::from_str(odd).unwrap()).is_err(), "{odd}");
+        }
+        assert_eq!(of(r#""\ud83e\udd80""#), "\"🦀\"");
     }
 }

@@ -123,8 +123,12 @@ pub fn lease(asked: &LeaseMap, constraints: &Constraints) -> Result<Lease, Denia
             None => return Err(bad_end("must be a moment such as `2026-01-31T12:00:00Z`")),
         },
     };
-    Lease::parse(asked, expires_at)
-        .map_err(|bad| Denial::new(Code::InvalidRequest, format!("`lease_request`: {bad}")))
+    let lease = Lease::parse(asked, expires_at)
+        .map_err(|bad| Denial::new(Code::InvalidRequest, format!("`lease_request`: {bad}")))?;
+    Ok(match &constraints.expires_at {
+        Some(text) => lease.with_end_text(text),
+        None => lease,
+    })
 }
 
 /// Refuses a lease that is over before anything was done under it. [arcp §9.5] For asks that cannot have
@@ -140,12 +144,9 @@ fn bad_end(problem: &str) -> Denial {
     Denial::new(Code::InvalidRequest, format!("`lease_constraints.expires_at` {problem}"))
 }
 
-/// How a lease's end is echoed; nothing if it has none. Whole seconds are written as such: so they are
-/// asked for by hand, and clients compare the text.
+/// How a lease's end is echoed: as it was written, for clients compare the text; nothing if it has none.
 pub fn constraints(lease: &Lease) -> Option<Constraints> {
-    let text = lease.expires_at()?.rfc3339();
-    let whole = text.strip_suffix(".000Z").map(|seconds| format!("{seconds}Z"));
-    Some(Constraints { expires_at: Some(whole.unwrap_or(text)) })
+    lease.end_text().map(|text| Constraints { expires_at: Some(text) })
 }
 
 /// How what may be spent is told. [arcp §7.1] Only of jobs whose lease says so.
@@ -254,9 +255,9 @@ mod tests {
             let lease = lease(&LeaseMap::new(), &constraints)?;
             check_end(&lease, NOW).map(|()| lease)
         };
-        for text in ["2099-01-01T00:00:00Z", "2099-01-01T00:00:00.250Z"] {
-            let echoed = constraints(&ends(text).unwrap()).unwrap().expires_at;
-            assert_eq!(echoed.as_deref(), Some(text));
+        for end in ["2099-01-01T00:00:00Z", "2099-01-01T00:00:00.000Z", "2099-01-01T00:00:00.1Z"] {
+            let echoed = constraints(&ends(end).unwrap()).unwrap();
+            assert_eq!(echoed.expires_at.as_deref(), Some(end));
         }
         for bad in [NOW.rfc3339().as_str(), "2020-01-01T00:00:00Z", "2099-01-01", "soon"] {
             assert_eq!(ends(bad).unwrap_err().code, Code::InvalidRequest, "{bad}");

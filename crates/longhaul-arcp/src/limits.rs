@@ -42,6 +42,10 @@ pub const OPEN_ASKS_MAX: usize = 256;
 /// Envelope ids that are remembered, so that a frame that is sent again is not done again.
 pub const SEEN_IDS_MAX: usize = 256;
 
+/// How long nothing is told to a client after its subscription was confirmed, if it gets ready for what
+/// comes only then.
+pub const SUBSCRIBED_REST: Millis = Millis::new(100);
+
 /// Jobs of which a connection remembers that its peer was told of them.
 pub const KNOWN_JOBS_MAX: usize = 4096;
 

@@ -14,8 +14,8 @@ pub enum Profile {
     /// As the draft has it.
     #[default]
     Default,
-    /// Budgets are texts, every end but an error is a `job.result`, and a refused submission is a
-    /// `session.error`.
+    /// Budgets are texts, every end but an error is a `job.result`, a refused submission is a
+    /// `session.error`, and after a subscription there is a moment of silence.
     Python,
     /// A refused submission is a `session.error`, and a result is told as `output` too.
     Go,
@@ -75,6 +75,15 @@ impl Profile {
         match self {
             Self::Python | Self::Go => true,
             Self::Default => false,
+        }
+    }
+
+    /// Whether what comes right behind the confirmation of a subscription is lost on such a client: it
+    /// gets ready for it only after it was woken up.
+    pub const fn subscribes_late(self) -> bool {
+        match self {
+            Self::Python => true,
+            Self::Default | Self::Go => false,
         }
     }
 }

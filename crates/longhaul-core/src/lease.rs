@@ -52,6 +52,8 @@ pub struct Lease {
     grants: BTreeMap<String, Vec<Pattern>>,
     budget: Option<Budget>,
     expires_at: Option<Timestamp>,
+    /// How the end was written, where that is not how we write it.
+    end_text: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +67,8 @@ struct Stored {
     grants: Asked,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end_text: Option<String>,
 }
 
 /// A text that makes no lease: what it is, and why.
@@ -143,6 +147,19 @@ impl Lease {
             lease.grants.insert(capability.clone(), patterns);
         }
         Ok(lease)
+    }
+
+    /// The same lease, whose end is echoed as it was written.
+    #[must_use]
+    pub fn with_end_text(mut self, text: &str) -> Self {
+        let ours = self.expires_at.map(Timestamp::rfc3339);
+        self.end_text = ours.filter(|ours| ours != text).map(|_| text.to_owned());
+        self
+    }
+
+    /// The end, as it was written.
+    pub fn end_text(&self) -> Option<String> {
+        self.end_text.clone().or_else(|| self.expires_at.map(Timestamp::rfc3339))
     }
 
     /// The texts that this lease was read from.
@@ -230,6 +247,9 @@ impl Lease {
         self.check_budget(child)?;
         let mut narrowed = child.clone();
         narrowed.expires_at = self.narrow_expiry(child)?;
+        if child.expires_at.is_none() {
+            narrowed.end_text.clone_from(&self.end_text);
+        }
         if let (false, Some(models)) = (child.names(MODEL_USE), self.grants.get(MODEL_USE)) {
             narrowed.grants.insert(MODEL_USE.to_owned(), models.clone());
             narrowed.check_whole(MODEL_USE)?;
@@ -284,13 +304,15 @@ impl TryFrom<Stored> for Lease {
     type Error = BadLease;
 
     fn try_from(stored: Stored) -> Result<Self, BadLease> {
-        Self::parse(&stored.grants, stored.expires_at)
+        let lease = Self::parse(&stored.grants, stored.expires_at)?;
+        Ok(Self { end_text: stored.end_text, ..lease })
     }
 }
 
 impl From<Lease> for Stored {
     fn from(lease: Lease) -> Self {
-        Self { grants: lease.asked(), expires_at: lease.expires_at }
+        let grants = lease.asked();
+        Self { grants, expires_at: lease.expires_at, end_text: lease.end_text }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod embed;
 pub mod hold;
 pub mod home;
 pub mod ids;
+mod links;
 pub mod notice;
 pub mod project;
 mod secret_file;

@@ -77,6 +77,11 @@ impl Job {
         self.waits_for_start && self.again_after.is_none()
     }
 
+    /// Whether it was told from its start before that was answered.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.told > 0 && !self.waits_for_start
+    }
+
     /// The answer came: what is told from the start has larger numbers than `after`.
     pub(super) fn begins_again_after(&mut self, after: u64) {
         self.again_after = Some(after);

@@ -257,6 +257,8 @@ impl Connection {
     pub fn leave(&mut self, reason: Option<String>) {
         if matches!(self.state, State::Attached(_)) {
             self.acknowledge();
+            // Some runtimes hear no farewell without a reason.
+            let reason = Some(reason.unwrap_or_else(|| "done".to_owned()));
             self.say(Message::Bye(Bye { reason }));
         }
         self.end(Over::Left);

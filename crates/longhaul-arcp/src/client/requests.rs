@@ -74,7 +74,9 @@ impl Connection {
                 history: Some(*is_from_start),
             }),
             Ask::Cancel { reason, .. } => {
-                Message::Cancel(Cancel { reason: reason.clone(), job_id: None })
+                // Some runtimes hear no cancellation without a reason.
+                let reason = reason.clone().unwrap_or_else(|| "asked to".to_owned());
+                Message::Cancel(Cancel { reason: Some(reason), job_id: None })
             }
         };
         let mut envelope = Envelope::new(request.envelope_id.clone(), session_id, message);
@@ -88,11 +90,14 @@ impl Connection {
 
     pub(super) fn send_request(&mut self, request: &mut Request, text: String) {
         if let Ask::Subscribe { job_id, is_from_start } = &request.ask {
+            // What comes of a job that nobody heard of is its start, even if that is told before the
+            // answer.
+            let is_unheard = self.jobs.get(job_id).is_none() && !self.may_find_jobs();
             let job = self.jobs.known(job_id, *is_from_start);
             job.is_wanted = true;
             let answers_first = matches!(&self.state, State::Attached(at) if at.names_requests);
             if *is_from_start {
-                job.begins_again(answers_first);
+                job.begins_again(answers_first && !is_unheard);
             }
         }
         if request.first_session.is_none() {
@@ -211,7 +216,11 @@ impl Connection {
         self.open.push_back(request);
     }
 
-    pub(super) fn on_jobs(&mut self, envelope_id: &str, got: Jobs) {
+    pub(super) fn on_jobs(&mut self, envelope_id: &str, mut got: Jobs) {
+        // Some runtimes know only the one word, some only the other.
+        for entry in got.jobs.iter_mut().filter(|entry| entry.created_at.is_empty()) {
+            entry.created_at.clone_from(&entry.submitted_at);
+        }
         let named = self.named(&[Some(&got.request_id), Some(envelope_id)]);
         let place = named.or_else(|| {
             let is_list = |request: &Request| matches!(request.ask, Ask::List(_));
@@ -239,7 +248,7 @@ impl Connection {
         let mut is_short = false;
         if let Ask::Subscribe { is_from_start: true, .. } = self.open[place].ask {
             let job = self.jobs.known(&got.job_id, true);
-            is_short = if answers_first && got.replayed {
+            is_short = if answers_first && got.replayed && !job.has_begun() {
                 job.begins_again_after(got.subscribed_from);
                 false
             } else {

@@ -129,7 +129,7 @@ fn words_of(outcome: &Outcome) -> String {
         Kind::Succeeded => "it succeeded".to_owned(),
         Kind::Cancelled => "the job was cancelled".to_owned(),
         Kind::TimedOut => "the job ran for longer than it may".to_owned(),
-        Kind::Lost => "nobody knows what became of the job; the machine restarted".to_owned(),
+        Kind::Lost => "nobody knows what became of the job: what ran it was restarted".to_owned(),
         Kind::Failed => match (outcome.reason, outcome.exit_code, outcome.signal) {
             (Some(Reason::Budget), ..) => "what the job could spend is spent".to_owned(),
             (Some(Reason::Lease), ..) => "what the job was granted is over".to_owned(),

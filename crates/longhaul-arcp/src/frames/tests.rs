@@ -163,7 +163,7 @@ fn every_end_has_its_message() {
         job.error {"code":"LEASE_EXPIRED","completed_at":"1970-01-01T00:00:00.000Z","final_status":"error","message":"what the job was granted is over","retryable":false}
         job.error {"code":"CANCELLED","completed_at":"1970-01-01T00:00:00.000Z","final_status":"cancelled","message":"the job was cancelled","retryable":false}
         job.error {"code":"TIMEOUT","completed_at":"1970-01-01T00:00:00.000Z","final_status":"timed_out","message":"the job ran for longer than it may","retryable":true}
-        job.error {"code":"INTERNAL_ERROR","completed_at":"1970-01-01T00:00:00.000Z","final_status":"error","message":"nobody knows what became of the job; the machine restarted","retryable":true}"#]].assert_eq(&said(Profile::Default));
+        job.error {"code":"INTERNAL_ERROR","completed_at":"1970-01-01T00:00:00.000Z","final_status":"error","message":"nobody knows what became of the job: what ran it was restarted","retryable":true}"#]].assert_eq(&said(Profile::Default));
     let python = said(Profile::Python);
     let timed_out =
         r#"job.result {"completed_at":"1970-01-01T00:00:00.000Z","final_status":"timed_out"}"#;

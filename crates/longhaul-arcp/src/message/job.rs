@@ -1,6 +1,6 @@
 //! What is said about a job, but for what happens in it.
 
-use super::{filled, filled_option, or_default};
+use super::{filled, filled_option, or_default, whether};
 use crate::error::Code;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -220,7 +220,7 @@ pub struct Subscribed {
     #[serde(default, deserialize_with = "or_default")]
     pub subscribed_from: u64,
     /// Whether what happened so far follows.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "whether")]
     pub replayed: bool,
     /// What bounds what it may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -159,6 +159,12 @@ fn filled_option<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Str
     }
 }
 
+/// Reads a yes or no; some runtimes say how many instead.
+fn whether<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    let said: Value = serde::Deserialize::deserialize(from)?;
+    Ok(said.as_bool().unwrap_or_else(|| said.as_u64().is_some_and(|count| count > 0)))
+}
+
 /// Reads what may be missing, or `null` where it should have been left out.
 fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
 where

@@ -27,6 +27,8 @@ pub(super) struct Attached {
     pub(super) feed: VecDeque<Held<Fed>>,
     /// The newest number that the client has, or was sent.
     pub(super) newest: u64,
+    /// Until when nothing of the feed is sent.
+    pub(super) rest_until: Option<Timestamp>,
     /// Jobs that the client was told of.
     pub(super) known: BTreeSet<String>,
     /// None if no acknowledgements were agreed on: then only the transport says how fast the client is.
@@ -112,7 +114,7 @@ impl Attached {
     pub(super) fn due_at(&self) -> Option<Timestamp> {
         let beats_at = self.pulse.as_ref().map(Pulse::due_at);
         let gives_up_at = self.pace.as_ref().and_then(Pace::due_at);
-        beats_at.into_iter().chain(gives_up_at).min()
+        beats_at.into_iter().chain(gives_up_at).chain(self.rest_until).min()
     }
 
     /// Whether the feed has stood still for too long.

@@ -178,6 +178,7 @@ impl Connection {
             late: VecDeque::new(),
             acks: Acks::default(),
             feed: VecDeque::new(),
+            rest_until: None,
             newest: opened.after,
             known: BTreeSet::new(),
             pace: acks.then(|| Pace::new(self.config.backlog, opened.after)),

@@ -4,7 +4,7 @@ use super::ask::{Answer, AskId, Close, Fed, Listed, Submitted};
 use super::attached::{Held, Request, What};
 use super::{Connection, State};
 use crate::error::{Code, Denial};
-use crate::limits::{LATE_REPLIES_MAX, REASON_BYTES_MAX};
+use crate::limits::{LATE_REPLIES_MAX, REASON_BYTES_MAX, SUBSCRIBED_REST};
 use crate::message::{self, Cancelled, Envelope, JobEntry, JobError, Jobs, Message};
 use crate::trace::Trace;
 use longhaul_core::time::Timestamp;
@@ -29,6 +29,10 @@ impl Connection {
                 self.reply_about_job(late.what, now);
                 continue;
             }
+            if attached.rest_until.is_some_and(|until| now < until) {
+                return;
+            }
+            attached.rest_until = None;
             let first = attached.feed.front();
             if !first.is_some_and(|first| attached.may_send(first)) || !attached.has_room(now) {
                 return;
@@ -161,6 +165,8 @@ impl Connection {
                 subscribed.request_id = Some(request.id);
                 if let State::Attached(attached) = &mut self.state {
                     attached.told_of(&subscribed.job_id);
+                    let is_late = attached.profile.subscribes_late();
+                    attached.rest_until = is_late.then(|| self.now.plus(SUBSCRIBED_REST));
                 }
                 let job_id = subscribed.job_id.clone();
                 let trace = subscribed.trace_id.as_deref().and_then(Trace::parse);

@@ -234,10 +234,12 @@ fn submission(
         return Err(invalid(format!("`idempotency_key` is longer than {KEY_BYTES_MAX} bytes")));
     }
     let lease: LeaseMap = submit.lease_request.unwrap_or_default();
+    let input = canonical::input(submit.input.as_deref())
+        .map_err(|error| invalid(format!("`input` cannot be read: {error}")))?;
     Ok(Submission {
         request_id: asker.id.clone(),
         agent: grammar::agent(&submit.agent)?,
-        input: canonical::input(submit.input.as_deref()),
+        input,
         lease: grammar::lease(&lease, &submit.lease_constraints.unwrap_or_default())?,
         key: submit.idempotency_key,
         runtime_secs_max: submit.max_runtime_sec.map(std::num::NonZero::get),

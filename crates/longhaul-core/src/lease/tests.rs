@@ -151,6 +151,14 @@ fn a_lease_is_echoed_and_stored_as_it_was_asked() {
     assert!(serde_json::from_str::<Lease>(r#"{"grants":{"fs.exec":["x"]}}"#).is_err());
     let usd = lease.budget().and_then(|budget| budget.of(&Currency::usd()));
     assert_eq!(usd.map(|amount| amount.to_string()).as_deref(), Some("2.5"));
+    assert_eq!(lease.end_text().as_deref(), Some("1970-01-01T00:00:00.005Z"));
+    let rounder = lease.clone().with_end_text("1970-01-01T00:00:00.0050Z");
+    let text = serde_json::to_string(&rounder).unwrap();
+    let again = serde_json::from_str::<Lease>(&text).unwrap();
+    assert_eq!(again.end_text().as_deref(), Some("1970-01-01T00:00:00.0050Z"));
+    let child = rounder.narrow(&Lease::default()).unwrap();
+    assert_eq!(child.end_text(), rounder.end_text(), "it ends with its parent");
+    assert_eq!(Lease::default().with_end_text("soon").end_text(), None);
 }
 
 #[test]

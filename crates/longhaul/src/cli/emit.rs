@@ -9,6 +9,10 @@ use crate::api::EmitAsk;
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a result waits for a daemon that is away: without it all of the work was for nothing.
+const RESULT_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// Report something about the job that this is called in
 #[derive(Debug, clap::Args)]
@@ -19,7 +23,8 @@ use std::path::PathBuf;
   longhaul emit result '{\"passed\":41}'
   make report | longhaul emit result --stream
 
-Works inside a job only. Reports stand in the job's history, and each is a sign of life for --stall.")]
+Works inside a job only. Reports stand in the job's history, and each is a sign of life for --stall.
+While the daemon is away a result waits for it, for ten minutes; other reports for ten seconds.")]
 pub(super) struct Emit {
     #[command(subcommand)]
     report: Report,
@@ -109,7 +114,10 @@ impl Emit {
             return pieces::report(caller, &place, binary).await;
         }
         let (kind, body) = self.report.body()?;
-        let client = place.client().await?;
+        let client = match kind {
+            "result" => place.client_within(RESULT_WAIT_MAX).await?,
+            _ => place.client().await?,
+        };
         let ask = EmitAsk { attempt: place.attempt, report: kind.to_owned(), body };
         client.emit(&place.job, &place.token, &ask).await?;
         if caller.output.json {

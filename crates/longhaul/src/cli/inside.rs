@@ -4,6 +4,10 @@
 use super::error::CliError;
 use crate::client::{Client, Options, Target};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a daemon that is away is waited for by the programs of its jobs.
+const AWAY_MAX: Duration = Duration::from_secs(10);
 
 /// Which attempt of which job we are in, and how to prove it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +49,17 @@ impl Place {
         }
     }
 
-    /// Reaches the job's own daemon, whatever else the environment names.
+    /// Reaches the job's own daemon, whatever else the environment names. Jobs go on without a daemon,
+    /// so one that is away for a moment is no reason to fail.
     pub(super) async fn client(&self) -> Result<Client, CliError> {
+        self.client_within(AWAY_MAX).await
+    }
+
+    /// The same, with another patience.
+    pub(super) async fn client_within(&self, wait: Duration) -> Result<Client, CliError> {
         let target = Target::Unix(self.socket.clone());
         let options = Options { target, token: None, autostart: false };
-        Ok(Client::connect(options).await?)
+        Ok(Client::reconnect(options, wait).await?)
     }
 }
 

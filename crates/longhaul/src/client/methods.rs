@@ -94,7 +94,17 @@ impl Client {
     /// # Errors
     /// As for [`Self::connect`].
     pub async fn connect_from(options: Options, program: PathBuf) -> Result<Self, ClientError> {
-        Ok(Self { transport: Transport::connect(options, program).await? })
+        Ok(Self { transport: Transport::connect(options, program, None).await? })
+    }
+
+    /// Connects to a daemon that was there before. While it is away it is waited for: somebody may be
+    /// putting another one in its place.
+    ///
+    /// # Errors
+    /// Unavailable: it did not come back within `wait`, or cannot be reached.
+    pub async fn reconnect(options: Options, wait: Duration) -> Result<Self, ClientError> {
+        let program = PathBuf::from(THIS_PROGRAM);
+        Ok(Self { transport: Transport::connect(options, program, Some(wait)).await? })
     }
 
     /// `GET /v1/status`.
@@ -245,8 +255,9 @@ impl Client {
     pub async fn emit(&self, job: &str, token: &str, ask: &EmitAsk) -> Result<(), ClientError> {
         let path = format!("/v1/jobs/{}/emit", segment(job));
         let bearer = Some(token.to_owned());
-        // A report has no id; sent twice it would be told twice.
-        let ask = Ask { bearer, is_repeatable: false, ..Ask::new(Method::POST, path, json(ask)) };
+        // A report has no id; sent twice it would be told twice. A result is there or not.
+        let is_repeatable = ask.report == "result";
+        let ask = Ask { bearer, is_repeatable, ..Ask::new(Method::POST, path, json(ask)) };
         self.transport.ask(ask).await.map(drop)
     }
 

@@ -96,17 +96,22 @@ pub(super) struct Answer {
 }
 
 impl Transport {
-    /// Connects, so that a daemon that cannot be reached is told at once.
-    pub(super) async fn connect(options: Options, program: PathBuf) -> Result<Self, ClientError> {
+    /// Connects, so that a daemon that cannot be reached is told at once; or, where it was there before,
+    /// once it has been waited for.
+    pub(super) async fn connect(
+        options: Options,
+        program: PathBuf,
+        wait: Option<Duration>,
+    ) -> Result<Self, ClientError> {
         let transport = Self { options, program, idle: Mutex::default() };
-        let first = transport.reach(false).await?;
+        let first = transport.reach(wait).await?;
         transport.keep(first);
         Ok(transport)
     }
 
-    /// Connects to the daemon, starting it if there is none and that is wished. `is_return` says that it
-    /// was there before: then it is waited for.
-    async fn reach(&self, is_return: bool) -> Result<Connection, ClientError> {
+    /// Connects to the daemon, starting it if there is none and that is wished. `wait` says that it was
+    /// there before: for so long it is waited for.
+    async fn reach(&self, wait: Option<Duration>) -> Result<Connection, ClientError> {
         let options = &self.options;
         let error = match dial(&options.target).await {
             Ok(connection) => return Ok(connection),
@@ -115,14 +120,14 @@ impl Transport {
         if !is_absence(&error) {
             return Err(unreachable_at(&options.target, &error));
         }
-        match &options.target {
-            Target::Home(home) if options.autostart => {
+        match (&options.target, wait) {
+            (Target::Home(home), _) if options.autostart => {
                 let look = || async { dial(&options.target).await.ok() };
                 let what = autostart::Start { home, program: &self.program };
                 autostart::start(what, look).await
             }
-            target if is_return => wait_for_return(target).await,
-            Target::Home(_) => {
+            (target, Some(wait)) => wait_for_return(target, wait).await,
+            (Target::Home(_), None) => {
                 let message = "no daemon is running";
                 let error = ClientError::new(ErrorKind::Unavailable, "not_running", message);
                 Err(error.hint(
@@ -130,7 +135,9 @@ impl Transport {
                                 `LONGHAUL_AUTOSTART=0`",
                 ))
             }
-            target @ (Target::Unix(_) | Target::Tcp(_)) => Err(unreachable_at(target, &error)),
+            (target @ (Target::Unix(_) | Target::Tcp(_)), None) => {
+                Err(unreachable_at(target, &error))
+            }
         }
     }
 
@@ -179,7 +186,7 @@ impl Transport {
             tries += 1;
             let (mut connection, is_kept) = match self.take_idle() {
                 Some(connection) => (connection, true),
-                None => (self.reach(true).await?, false),
+                None => (self.reach(Some(RETURN_MAX)).await?, false),
             };
             let request = self.request(ask)?;
             if connection.sender.ready().await.is_err() {
@@ -287,8 +294,8 @@ fn broken(error: &hyper::Error) -> ClientError {
     ClientError::unavailable(format!("the conversation with the daemon broke off: {error}"))
 }
 
-async fn wait_for_return(target: &Target) -> Result<Connection, ClientError> {
-    let came = tokio::time::timeout(RETURN_MAX, async {
+async fn wait_for_return(target: &Target, wait: Duration) -> Result<Connection, ClientError> {
+    let came = tokio::time::timeout(wait, async {
         loop {
             match dial(target).await {
                 Ok(connection) => return Ok(connection),

@@ -24,7 +24,6 @@ mod error;
 mod events;
 mod inbox;
 mod jobs;
-mod links;
 mod listen;
 mod mail;
 mod mail_page;

@@ -3,11 +3,11 @@
 use super::Shared;
 use super::body::parse;
 use super::error::{Answer, Failure};
-use super::links::followed;
 use super::proof::proven;
 use super::resolve::reread;
 use crate::api::{DelegateAnswer, DelegateAsk, OperationAnswer, OperationAsk};
 use crate::daemon;
+use crate::links;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -62,13 +62,9 @@ pub(super) async fn all_lead_to(cwd: &str, targets: Vec<String>) -> Answer<Vec<S
     let look = move || {
         let mut elsewhere = Vec::new();
         for target in targets {
-            let path = cwd.join(&target);
-            let real = followed(&path).map_err(|error| {
+            elsewhere.extend(links::elsewhere(&cwd, &target).map_err(|error| {
                 Failure::bad_request(format!("`{target}` cannot be followed: {error}"))
-            })?;
-            if real != path {
-                elsewhere.push(real.to_string_lossy().into_owned());
-            }
+            })?);
         }
         Ok(elsewhere)
     };

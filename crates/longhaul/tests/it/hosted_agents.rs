@@ -201,6 +201,14 @@ async fn agents_are_held_to_their_lease() {
     let read = json!({ "fs.read": ["/a/**"] });
     let input = json!({ "capability": "fs.read", "target": "/a/b", "delayMs": 1 });
     assert_eq!(home.call("leaseop", input, read).await.result, Ok(json!({ "allowed": true })));
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    std::fs::create_dir(root.join("in")).unwrap();
+    std::os::unix::fs::symlink("/etc", root.join("in/link")).unwrap();
+    let read = json!({ "fs.read": [format!("{}/in/**", root.display())] });
+    let input = json!({ "capability": "fs.read", "target": root.join("in/link/passwd") });
+    let over = home.call("leaseop", input, read).await;
+    assert_eq!(over.result, Err("PERMISSION_DENIED".to_owned()));
     home.daemon.finish().await.unwrap();
 }
 

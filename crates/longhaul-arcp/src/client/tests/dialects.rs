@@ -209,6 +209,7 @@ fn a_cancellation_is_answered_by_an_acknowledgement_or_a_no() {
         let cancel = |job: &str| Ask::Cancel { job_id: job.to_owned(), reason: None };
         rig.ask(cancel("job_a"));
         assert_eq!(rig.sent.last().unwrap()["job_id"], "job_a");
+        assert!(rig.sent.last().unwrap()["payload"]["reason"].is_string());
         rig.hear(json!({"type": "job.cancelled", "job_id": "job_a", "payload": {}}));
         rig.hear(with(job_error("job_a", "cancelled", "CANCELLED"), "/event_seq", 2));
         rig.ask(cancel("job_a"));
@@ -224,7 +225,7 @@ fn a_subscription_is_answered_before_or_after_what_was() {
     let subscribed = |from: u64| {
         json!({"type": "job.subscribed", "job_id": "job_a", "payload": {"job_id": "job_a",
             "current_status": "running", "agent": "a", "lease": {}, "subscribed_from": from,
-            "replayed": true}})
+            "replayed": from}})
     };
     for names_requests in [true, false] {
         let mut rig = Rig::welcomed(names_requests);
@@ -241,6 +242,17 @@ fn a_subscription_is_answered_before_or_after_what_was() {
         let events = rig.told.iter().filter(|told| matches!(told, Told::Event { .. })).count();
         assert_eq!((events, rig.answers().len()), (3, 1), "{names_requests}");
     }
+    // One that names what it answers, and answers last all the same.
+    let mut rig = Rig::welcomed(true);
+    rig.ask(Ask::Subscribe { job_id: "job_a".to_owned(), is_from_start: true });
+    for seq in 1..=4 {
+        rig.event(seq, "job_a");
+        if seq == 2 {
+            rig.hear(subscribed(2));
+        }
+    }
+    let events = rig.told.iter().filter(|told| matches!(told, Told::Event { .. })).count();
+    assert_eq!((events, rig.answers().len()), (4, 1));
     let mut rig = Rig::welcomed(false);
     rig.ask(Ask::Subscribe { job_id: "job_z".to_owned(), is_from_start: true });
     rig.hear(with(job_error("job_z", "error", "JOB_NOT_FOUND"), "/event_seq", 1));

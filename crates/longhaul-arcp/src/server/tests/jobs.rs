@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::SUBSCRIBED_REST;
 use crate::message::{JobEntry, Subscribed};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -343,6 +344,18 @@ fn a_subscription_is_confirmed_before_anything_of_the_job_is_told() {
     rig.say("job.subscribe", json!({"job_id": "job_1", "from_event_seq": 4}));
     let (_, Ask::Subscribe(asked)) = &rig.asks[0] else { panic!("{:?}", rig.asks) };
     assert_eq!(asked.history_after, None, "only what happens from now on");
+}
+
+#[test]
+fn who_gets_ready_late_for_what_it_subscribed_to_is_given_a_moment() {
+    let mut rig = Rig::new();
+    rig.greet("my-python-tool");
+    rig.say("job.subscribe", json!({"job_id": "job_1", "history": true}));
+    assert_eq!(kinds(&rig.answer(following("job_1"))), ["job.subscribed"]);
+    assert_eq!(rig.feed(&[(1, "job_1")]), [""; 0]);
+    assert_eq!(rig.connection.due_at(), Some(rig.now.plus(SUBSCRIBED_REST)));
+    assert_eq!(kinds(&rig.wait(1)), ["fed"]);
+    assert_eq!(kinds(&rig.feed(&[(2, "job_1")])), ["fed"]);
 }
 
 #[test]

@@ -9,13 +9,14 @@ use crate::daemon::{
     StopCause, Voice,
 };
 use crate::ids;
+use crate::links;
 use longhaul_core::amounts::{Amount, Currency};
 use longhaul_core::command::{Command, Entry, Reply};
 use longhaul_core::delegation::{CallMade, OperationAsk};
 use longhaul_core::hosted::Hosted;
 use longhaul_core::id::JobId;
 use longhaul_core::job::{Job, ResultStream as Pieces};
-use longhaul_core::lease::Asked;
+use longhaul_core::lease::{Asked, FS_READ, FS_WRITE};
 use longhaul_core::port::{Record, Table};
 use longhaul_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -185,13 +186,17 @@ impl AgentContext {
     }
 
     /// Asks whether the job may do this under its lease, now; the answer is recorded. All that was told
-    /// before counts.
+    /// before counts. Links in a path are followed: both the name and the file must be granted.
     ///
     /// # Errors
     /// The code says why not: `PERMISSION_DENIED`, `LEASE_EXPIRED` or `BUDGET_EXHAUSTED`.
     pub async fn authorize(&self, capability: &str, target: &str) -> Result<(), AgentFailure> {
         let (capability, target) = (capability.to_owned(), target.to_owned());
-        self.ask_for(OperationAsk { capability, target, resolved: None, call: None }).await
+        let resolved = match capability.as_str() {
+            FS_READ | FS_WRITE => leads_to(target.clone()).await?,
+            _ => None,
+        };
+        self.ask_for(OperationAsk { capability, target, resolved, call: None }).await
     }
 
     /// Asks whether a tool may be called, and tells the call; or its refusal as its result.
@@ -339,4 +344,14 @@ impl fmt::Debug for AgentContext {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("AgentContext").field("job", self.job()).finish_non_exhaustive()
     }
+}
+
+/// Where a path leads, seen from where this program runs, if that is elsewhere than it says.
+async fn leads_to(target: String) -> Result<Option<String>, AgentFailure> {
+    let look = move || links::elsewhere(&std::env::current_dir()?, &target);
+    let looked = tokio::task::spawn_blocking(look).await;
+    let looked = looked.map_err(|error| AgentFailure::new(error.to_string()))?;
+    looked.map_err(|error| {
+        AgentFailure::coded("PERMISSION_DENIED", format!("the path cannot be followed: {error}"))
+    })
 }

@@ -9,12 +9,22 @@ use std::path::{Component, Path, PathBuf};
 /// Links that are followed before a path is taken for a circle.
 const LINKS_MAX: u32 = 40;
 
+/// Where a path leads if it leads elsewhere than it says; seen from `cwd` if it is not absolute.
+///
+/// # Errors
+/// As for [`followed`].
+pub(crate) fn elsewhere(cwd: &Path, target: &str) -> io::Result<Option<String>> {
+    let path = cwd.join(target);
+    let real = followed(&path)?;
+    Ok((real != path).then(|| real.to_string_lossy().into_owned()))
+}
+
 /// The path with every link in it followed. What is not there yet stays as it is written, also behind
 /// a link that leads to nothing: writing there would make it.
 ///
 /// # Errors
 /// It leads in a circle, or a link cannot be read.
-pub(super) fn followed(path: &Path) -> io::Result<PathBuf> {
+fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut left: VecDeque<OsString> = parts(path).collect();
     let mut done = PathBuf::from("/");
     let mut links = 0;
