@@ -104,6 +104,13 @@ impl Credential {
         Ok(AfterMintFailed::Again(again_at))
     }
 
+    /// Nobody is left to hear how the try that goes on ends: it may come to something after another has.
+    pub fn doubt(&mut self, now: Timestamp) {
+        if self.is_minting() {
+            self.doubtful_until = Some(now.plus(limits::MINT_DOUBT_MAX));
+        }
+    }
+
     /// It is of no use any more: it is to be revoked at once, by `host`. Gives whether that is news.
     pub fn revoke(&mut self, host: &HostId, now: Timestamp) -> bool {
         match self.state {

@@ -68,6 +68,21 @@ pub(super) fn end(world: &mut World<'_>, id: &JobId) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whoever asked for credentials on this host is gone, and heard no answer: it may come to something yet.
+pub(super) fn all_in_doubt(world: &mut World<'_>) -> Result<(), Fault> {
+    let (host, now) = (&world.place().host, world.now());
+    let mut after = String::new();
+    loop {
+        let most = limits::STEP_DUE_MAX;
+        let ids = world.scan()?.active_on(Table::Credential, host, &after, most)?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after.clone_from(last);
+        for id in credential_ids(ids)? {
+            world.credential(&id)?.iter_mut().for_each(|known| known.doubt(now));
+        }
+    }
+}
+
 fn of_job(world: &mut World<'_>, id: &JobId) -> Result<Vec<CredentialId>, Fault> {
     // What was replaced goes when it is revoked: there are a few for each issuer at most.
     let rows = world.children(Table::Credential, id.as_str(), u32::MAX)?;

@@ -186,6 +186,7 @@ fn host_up(world: &mut World<'_>, name: String) -> Result<Reply, Fault> {
     // Whoever was connected to this host's last daemon is not any more.
     owners::all_absent(world)?;
     sessions::all_detached(world)?;
+    credentials::all_in_doubt(world)?;
     Ok(Reply::Done)
 }
 

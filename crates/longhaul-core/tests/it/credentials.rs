@@ -1,7 +1,7 @@
 //! Credentials of jobs, through the engine.
 
 use crate::play_sessions::{Home, job};
-use longhaul_core::command::{Command, Refused, Reply, Submission};
+use longhaul_core::command::{Command, How, Refused, Reply, Submission};
 use longhaul_core::credential::{Credential, Issue, Made};
 use longhaul_core::id::CredentialId;
 use longhaul_core::job::Job;
@@ -256,4 +256,28 @@ fn a_job_that_was_refused_for_want_of_credentials_leaves_its_key_to_the_next() {
     let new = Reply::Submitted(vec![(job(2), true)]);
     assert_eq!(home.ask(Command::Submit(vec![keyed(2)])), Ok(new));
     assert_eq!(home.job(2).state_name(), "preparing");
+}
+
+#[test]
+fn what_a_process_that_died_had_asked_for_is_looked_for_once_more() {
+    let mut home = home();
+    home.up();
+    for issuer in ["a", "b"] {
+        assert_eq!(home.ask(minted(id(1, issuer, 1), 1)), Ok(Reply::Done));
+    }
+    let cancel = Command::Cancel { job: job(1), reason: None, by_force: false, tree: false };
+    home.ask(cancel).unwrap();
+    crate::delegation::ends(&mut home, 1, How::NeverStarted(None));
+    let revoked = |home: &mut Home| {
+        let credential = id(1, "a", 1);
+        let number = home.row::<Credential>(credential.as_str()).expect("it is there").number;
+        assert_eq!(
+            home.ask(Command::Revoked { credential: credential.clone(), number }),
+            Ok(Reply::Done)
+        );
+        state(home, &credential)
+    };
+    assert_eq!(revoked(&mut home), "revoking", "the first request may still arrive");
+    home.wait(limits::MINT_DOUBT_MAX);
+    assert_eq!(revoked(&mut home), "revoked");
 }
