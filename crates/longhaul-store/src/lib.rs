@@ -7,6 +7,7 @@
 
 mod faulty;
 mod memory;
+mod passes_on;
 mod rules;
 mod sqlite;
 

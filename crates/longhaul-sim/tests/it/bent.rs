@@ -4,7 +4,6 @@
 use longhaul_core::agent::{Agent, Standing};
 use longhaul_core::approval::{Approval, ApprovalState};
 use longhaul_core::event::NewEvent;
-use longhaul_core::id::HostId;
 use longhaul_core::job::{Job, JobState, Waiting};
 use longhaul_core::mail::{Mail, MailState};
 use longhaul_core::port::{Position, Reader, Record, Row, Store, StoreError, Table, Tx};
@@ -195,10 +194,6 @@ impl BentTx<'_> {
 }
 
 impl Tx for BentTx<'_> {
-    fn load(&mut self, table: Table, id: &str) -> Result<Option<Row>, StoreError> {
-        self.inner.load(table, id)
-    }
-
     fn save(&mut self, table: Table, row: &Row, new: bool) -> Result<(), StoreError> {
         let Some(row) = self.bent(table, row, new) else { return Ok(()) };
         // What was lost when it was new is not there to be changed.
@@ -215,10 +210,6 @@ impl Tx for BentTx<'_> {
         }
     }
 
-    fn head(&mut self) -> Result<Position, StoreError> {
-        self.inner.head()
-    }
-
     fn append(&mut self, events: &[NewEvent]) -> Result<Position, StoreError> {
         if self.bend != Bend::DoublesEntries {
             return self.inner.append(events);
@@ -226,49 +217,6 @@ impl Tx for BentTx<'_> {
         let is_said = |event: &&NewEvent| event.body.contains("\"said\"");
         let twice = events.iter().filter(is_said).chain(events).cloned();
         self.inner.append(&twice.collect::<Vec<_>>())
-    }
-
-    fn forget(&mut self, job: &str) -> Result<(), StoreError> {
-        self.inner.forget(job)
-    }
-
-    fn trim_general(&mut self, keep: u32) -> Result<(), StoreError> {
-        self.inner.trim_general(keep)
-    }
-
-    fn due(
-        &mut self,
-        me: &HostId,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<(Table, String)>, StoreError> {
-        self.inner.due(me, now, limit)
-    }
-
-    fn next_due(&mut self, me: &HostId) -> Result<Option<Timestamp>, StoreError> {
-        self.inner.next_due(me)
-    }
-
-    fn runnable(&mut self, pool: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.runnable(pool, limit)
-    }
-
-    fn occupied(&mut self, pool: &str) -> Result<u32, StoreError> {
-        self.inner.occupied(pool)
-    }
-
-    fn lane_head(&mut self, lane: &str) -> Result<Option<String>, StoreError> {
-        self.inner.lane_head(lane)
-    }
-
-    fn active_on(
-        &mut self,
-        table: Table,
-        host: &HostId,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<String>, StoreError> {
-        self.inner.active_on(table, host, after, limit)
     }
 
     fn children(
@@ -279,47 +227,6 @@ impl Tx for BentTx<'_> {
     ) -> Result<Vec<String>, StoreError> {
         let is_blind = self.bend == Bend::FindsNoChildren && table == Table::Agent;
         self.inner.children(table, parent, if is_blind { 0 } else { limit })
-    }
-
-    fn ids(&mut self, table: Table, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.ids(table, after, limit)
-    }
-
-    fn by_key(&mut self, key: &str) -> Result<Option<String>, StoreError> {
-        self.inner.by_key(key)
-    }
-
-    fn oldest_ended(&mut self, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.oldest_ended(limit)
-    }
-
-    fn ended_totals(&mut self) -> Result<(u64, u64), StoreError> {
-        self.inner.ended_totals()
-    }
-
-    fn next_in_lanes(
-        &mut self,
-        pool: &str,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<(String, String)>, StoreError> {
-        self.inner.next_in_lanes(pool, after, limit)
-    }
-
-    fn waiting_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.waiting_in_lane(lane, limit)
-    }
-
-    fn open_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.open_in_lane(lane, limit)
-    }
-
-    fn active_in_pool(&mut self, pool: &str) -> Result<u32, StoreError> {
-        self.inner.active_in_pool(pool)
-    }
-
-    fn active_in_lane(&mut self, lane: &str) -> Result<u32, StoreError> {
-        self.inner.active_in_lane(lane)
     }
 
     fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError> {
@@ -335,24 +242,14 @@ impl Tx for BentTx<'_> {
         }
     }
 
-    fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError> {
-        self.inner.unread_count(mailbox)
-    }
-
-    fn oldest_ended_mail(&mut self, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.oldest_ended_mail(limit)
-    }
-
-    fn ended_mail_count(&mut self) -> Result<u64, StoreError> {
-        self.inner.ended_mail_count()
-    }
-
     fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let limit = if self.bend == Bend::FindsNoTurns { 0 } else { limit };
         self.inner.open_jobs_in_lane(lane, limit)
     }
 
-    fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.inner.commit()
+    longhaul_store::tx_passes_on! {
+        load, head, forget, trim_general, due, next_due, runnable, occupied, lane_head, active_on,
+        ids, by_key, oldest_ended, ended_totals, next_in_lanes, waiting_in_lane, open_in_lane,
+        active_in_pool, active_in_lane, unread_count, oldest_ended_mail, ended_mail_count, commit
     }
 }

@@ -100,10 +100,6 @@ impl Tx for WarpedTx<'_> {
         }
     }
 
-    fn head(&mut self) -> Result<Position, StoreError> {
-        self.inner.head()
-    }
-
     fn append(&mut self, events: &[NewEvent]) -> Result<Position, StoreError> {
         let lost = match self.lie {
             Lie::LosesStartedEntries => "\"started\"",
@@ -117,10 +113,6 @@ impl Tx for WarpedTx<'_> {
 
     fn forget(&mut self, job: &str) -> Result<(), StoreError> {
         if self.lie == Lie::KeepsEntriesOfTheRemoved { Ok(()) } else { self.inner.forget(job) }
-    }
-
-    fn trim_general(&mut self, keep: u32) -> Result<(), StoreError> {
-        self.inner.trim_general(keep)
     }
 
     fn due(
@@ -192,16 +184,8 @@ impl Tx for WarpedTx<'_> {
         self.inner.children(table, parent, if blind { 0 } else { limit })
     }
 
-    fn ids(&mut self, table: Table, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.ids(table, after, limit)
-    }
-
     fn by_key(&mut self, key: &str) -> Result<Option<String>, StoreError> {
         if self.lie == Lie::FindsNoKey { Ok(None) } else { self.inner.by_key(key) }
-    }
-
-    fn oldest_ended(&mut self, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.oldest_ended(limit)
     }
 
     fn ended_totals(&mut self) -> Result<(u64, u64), StoreError> {
@@ -224,10 +208,6 @@ impl Tx for WarpedTx<'_> {
         Ok(heads)
     }
 
-    fn waiting_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.waiting_in_lane(lane, limit)
-    }
-
     fn open_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let limit = if self.lie == Lie::FindsNothingOpen { 0 } else { limit };
         self.inner.open_in_lane(lane, limit)
@@ -243,29 +223,14 @@ impl Tx for WarpedTx<'_> {
         Ok(crate::untrue::counted(self.lie, found))
     }
 
-    fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.unread(mailbox, limit)
-    }
-
-    fn unread_count(&mut self, mailbox: &str) -> Result<u64, StoreError> {
-        self.inner.unread_count(mailbox)
-    }
-
-    fn oldest_ended_mail(&mut self, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.oldest_ended_mail(limit)
-    }
-
-    fn ended_mail_count(&mut self) -> Result<u64, StoreError> {
-        self.inner.ended_mail_count()
-    }
-
-    fn open_jobs_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.inner.open_jobs_in_lane(lane, limit)
-    }
-
     fn commit(self: Box<Self>) -> Result<(), StoreError> {
         // Says that it is durable, and drops it.
         let is_lost = self.lie == Lie::LosesCommits && self.turn.is_multiple_of(9);
         if is_lost { Ok(()) } else { self.inner.commit() }
+    }
+
+    longhaul_store::tx_passes_on! {
+        head, trim_general, ids, oldest_ended, waiting_in_lane, unread, unread_count,
+        oldest_ended_mail, ended_mail_count, open_jobs_in_lane
     }
 }
