@@ -135,7 +135,9 @@ pub(super) fn minted(
         return Ok(Reply::Done);
     }
     for id in of_job(world, &job)? {
-        if !world.credential(&id)?.as_ref().is_some_and(Credential::is_active) {
+        // What is to take the place of a good one is not waited for.
+        let is_missing = |of: &Credential| of.is_minting() && of.replaces.is_none();
+        if world.credential(&id)?.as_ref().is_some_and(is_missing) {
             return Ok(Reply::Done);
         }
     }

@@ -281,3 +281,13 @@ fn what_a_process_that_died_had_asked_for_is_looked_for_once_more() {
     home.wait(limits::MINT_DOUBT_MAX);
     assert_eq!(revoked(&mut home), "revoked");
 }
+
+#[test]
+fn a_job_that_waits_for_its_credentials_does_not_wait_for_those_that_take_their_place() {
+    let mut home = home();
+    assert_eq!(home.ask(minted(id(1, "a", 1), 1)), Ok(Reply::Done));
+    let rotate = Command::RotateCredentials { job: job(1), issuer: None };
+    assert_eq!(home.ask(rotate), Ok(Reply::Tried(1)));
+    assert_eq!(home.ask(minted(id(1, "b", 1), 1)), Ok(Reply::Done));
+    assert_eq!(home.job(1).state_name(), "starting");
+}
