@@ -31,11 +31,13 @@ pub(super) fn authorize(
     if is_made {
         bound_call(ask)?;
     }
-    let cwd = super::approvals::cwd(world, id)?;
+    // A function is in no folder of its own: what it names is what it says.
+    let is_function = world.job(id)?.spec.task.is_some();
+    let cwd = if is_function { None } else { Some(super::approvals::cwd(world, id)?) };
     let targets = [Some(&ask.target), ask.resolved.as_ref()];
     let asked = targets.into_iter().flatten().map(|target| (ask.capability.as_str(), target));
     let asked: Vec<(&str, &str)> = asked.map(|(name, target)| (name, target.as_str())).collect();
-    let denial = check(world, id, &asked, &cwd)?;
+    let denial = check(world, id, &asked, cwd.as_deref())?;
     let call = ask.call.as_ref();
     if let Some(call) = call {
         match &denial {
@@ -89,7 +91,7 @@ pub(super) fn check_call(
         .flat_map(|(capability, all)| all.iter().map(move |one| (capability, one.as_str())));
     let asked: Vec<(&str, &str)> =
         [(TOOL_CALL, call.tool.as_str())].into_iter().chain(touched).collect();
-    check(world, id, &asked, cwd)
+    check(world, id, &asked, Some(cwd))
 }
 
 /// Whether a job may do all of this now: first that its authority is not over, then that it has
@@ -98,14 +100,14 @@ fn check(
     world: &mut World<'_>,
     id: &JobId,
     asked: &[(&str, &str)],
-    cwd: &str,
+    cwd: Option<&str>,
 ) -> Result<Option<Denial>, Fault> {
     let Some(hosted) = world.job(id)?.spec.hosted.clone() else { return Ok(None) };
     if let Some(denial) = check_standing(world, id, &hosted.lease)? {
         return Ok(Some(denial));
     }
     let check = |(capability, target): &(&str, &str)| {
-        let operation = Operation::new(capability, target, Some(cwd))?;
+        let operation = Operation::new(capability, target, cwd)?;
         // Where the lease says nothing of models, that is left to the home.
         let is_free = *capability == MODEL_USE && !hosted.lease.names(MODEL_USE);
         if is_free { Ok(()) } else { hosted.lease.check_grant(&operation) }

@@ -201,6 +201,12 @@ async fn agents_are_held_to_their_lease() {
     let read = json!({ "fs.read": ["/a/**"] });
     let input = json!({ "capability": "fs.read", "target": "/a/b", "delayMs": 1 });
     assert_eq!(home.call("leaseop", input, read).await.result, Ok(json!({ "allowed": true })));
+    // A function has no folder that a relative pattern could be seen from.
+    for (target, is_allowed) in [("x", true), ("/x", false), ("x/y", false)] {
+        let input = json!({ "capability": "fs.read", "target": target, "delayMs": 1 });
+        let over = home.call("leaseop", input, json!({ "fs.read": ["*"] })).await;
+        assert_eq!(over.result.is_ok(), is_allowed, "{target}: {:?}", over.result);
+    }
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
     std::fs::create_dir(root.join("in")).unwrap();
