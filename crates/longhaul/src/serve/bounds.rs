@@ -99,7 +99,7 @@ fn wanted<'a>(method: &Method, path: &'a str) -> Wanted<'a> {
     match (method.as_str(), parts.as_slice()) {
         ("GET", ["status"] | ["agents"]) => Wanted::Anybodys,
         ("GET", ["jobs"]) => Wanted::Listed("parent"),
-        ("GET", ["events" | "audit"]) => Wanted::Listed("job"),
+        ("GET", ["events"]) => Wanted::Listed("job"),
         ("GET", ["jobs", job, ..]) => Wanted::Read(job),
         ("POST", ["jobs", job, "cancel" | "settle"]) => Wanted::Child(job),
         ("POST", ["jobs", job, "emit" | "authorize" | "authorize-operation" | "delegate"]) => {
