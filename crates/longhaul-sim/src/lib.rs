@@ -5,14 +5,17 @@
 //! shims and processes do, `drivers` how wants are met, `courier` and `visitors` how notices are
 //! taken; [`checkers`] hold every step against the laws; [`shrink`] makes a failing script small.
 //! [`roster`] does the same, smaller, for in-process jobs, [`tasks`] for those kept in a home,
-//! [`agents`] for agents, their turns and their mail, and [`sessions`] for clients that come and go.
+//! [`agents`] for agents, their turns and their mail, [`sessions`] for clients that come and go, and
+//! [`hosted`] for what jobs may do, spend and hand on.
 
 pub mod agents;
 mod asks;
 pub mod checkers;
+mod counted;
 mod courier;
 mod daemon;
 mod drivers;
+pub mod hosted;
 pub mod life;
 mod outside;
 pub mod plan;
