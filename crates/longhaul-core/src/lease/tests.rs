@@ -152,7 +152,7 @@ fn a_lease_is_echoed_and_stored_as_it_was_asked() {
     let usd = lease.budget().and_then(|budget| budget.of(&Currency::usd()));
     assert_eq!(usd.map(|amount| amount.to_string()).as_deref(), Some("2.5"));
     assert_eq!(lease.end_text().as_deref(), Some("1970-01-01T00:00:00.005Z"));
-    let rounder = lease.clone().with_end_text("1970-01-01T00:00:00.0050Z");
+    let rounder = lease.with_end_text("1970-01-01T00:00:00.0050Z");
     let text = serde_json::to_string(&rounder).unwrap();
     let again = serde_json::from_str::<Lease>(&text).unwrap();
     assert_eq!(again.end_text().as_deref(), Some("1970-01-01T00:00:00.0050Z"));
