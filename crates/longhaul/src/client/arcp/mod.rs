@@ -175,9 +175,11 @@ impl Remote {
     /// Asks and waits for the answer. What else is told meanwhile is kept for [`next`](Self::next).
     ///
     /// # Errors
-    /// As for [`next`](Self::next), or the runtime says no.
+    /// As for [`next`](Self::next), or the runtime says no. Unavailable, too: it is there, and for as long as
+    /// one that went away is waited for it does not answer; some never answer what they do not like.
     pub async fn answer(&mut self, ask: Ask) -> Result<Answer, ClientError> {
         let id = self.ask(ask)?;
+        let mut until = Instant::now() + self.give_up;
         let is_it = |told: &Told| matches!(told, Told::Answered(answered, _) if *answered == id);
         loop {
             let place = self.told.iter().position(is_it);
@@ -186,7 +188,14 @@ impl Remote {
             {
                 return answer.map_err(|denial| refused(&denial));
             }
-            self.work().await?;
+            if matches!(self.link, Link::Down { .. }) {
+                // How long that may take is counted there; what was asked is asked again.
+                self.work().await?;
+                until = Instant::now() + self.give_up;
+            } else {
+                let worked = tokio::time::timeout_at(until, self.work()).await;
+                worked.map_err(|_| unanswered(&self.endpoint))??;
+            }
         }
     }
 
@@ -350,6 +359,12 @@ fn unreachable(endpoint: &Endpoint, why: &str) -> ClientError {
     ClientError::unavailable(format!("the runtime at `{url}` cannot be reached: {why}"))
 }
 
+fn unanswered(endpoint: &Endpoint) -> ClientError {
+    let url = endpoint.url();
+    ClientError::unavailable(format!("the runtime at `{url}` is there and does not answer"))
+        .hint("it may have done what it was asked: `show` tells; `--give-up` says how long to wait")
+}
+
 fn gone(endpoint: &Endpoint, why: &str) -> ClientError {
     let url = endpoint.url();
     ClientError::unavailable(format!(
@@ -380,4 +395,37 @@ pub fn refused(denial: &Denial) -> ClientError {
     };
     let name = denial.code.name();
     ClientError::new(kind, code, format!("the runtime says {name}: {}", denial.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// Welcomes one client and then says nothing, whatever it is asked.
+    async fn taciturn(listener: TcpListener) {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        socket.next().await.unwrap().unwrap();
+        let welcome = r#"{"arcp":"1.1","id":"msg_1","type":"session.welcome","session_id":"s","payload":{
+            "runtime":{"name":"r","version":"1"},"resume_token":"rt","resume_window_sec":600}}"#;
+        socket.send(Message::text(welcome)).await.unwrap();
+        while socket.next().await.is_some_and(|frame| frame.is_ok()) {}
+    }
+
+    #[tokio::test]
+    async fn a_runtime_that_never_answers_is_not_waited_for_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/arcp", listener.local_addr().unwrap());
+        let server = tokio::spawn(taciturn(listener));
+        let endpoint = Endpoint::parse(&url).unwrap();
+        let give_up = Duration::from_millis(50);
+        let mut remote = Remote::connect(endpoint, None, give_up).await.unwrap();
+        let ask = Ask::Cancel { job_id: "job_1".to_owned(), reason: None };
+        let error = remote.answer(ask).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        assert!(error.message.contains("does not answer"), "{error:?}");
+        assert!(remote.leave().await.is_some());
+        server.await.unwrap();
+    }
 }
