@@ -65,7 +65,7 @@ impl Life {
             _ => return Ok(()),
         };
         self.holds(law, given == right, || {
-            format!("{command:?} was answered {given:?}, should be {right:?}")
+            format!("{command:?} was answered {reply:?}, should be {right:?}")
         })
     }
 
@@ -134,7 +134,14 @@ impl Life {
             return Answer::No(DenialCode::PermissionDenied);
         }
         let open = self.family.open(parent).count();
-        if open >= limits::DELEGATIONS_OPEN_MAX as usize || self.is_full(before, parent) {
+        if open >= limits::DELEGATIONS_OPEN_MAX as usize {
+            return Answer::No(DenialCode::TooMany);
+        }
+        let is_fruitful = |member: &Member| member.below >= limits::DELEGATIONS_BELOW_MAX;
+        if self.family.chain(parent).any(|(_, member)| is_fruitful(member)) {
+            return Answer::No(DenialCode::PermissionDenied);
+        }
+        if self.is_full(before, parent) {
             return Answer::No(DenialCode::TooMany);
         }
         Answer::Yes

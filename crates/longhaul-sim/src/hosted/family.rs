@@ -24,6 +24,8 @@ pub(super) struct Member {
     pub(super) expires_at: Option<u64>,
     pub(super) depth: u32,
     pub(super) children: BTreeSet<JobId>,
+    /// How many were ever delegated below it.
+    pub(super) below: u32,
     pub(super) granted: Money,
     /// What was charged to its account first.
     pub(super) spent: Money,
@@ -88,6 +90,10 @@ impl Family {
                 let above = Some((parent, &*above));
                 let member = member(hosted(child), ask.id.clone(), above);
                 self.members.insert(id.clone(), member);
+                let above: Vec<JobId> = self.chain(parent).map(|(id, _)| id.clone()).collect();
+                for id in above {
+                    self.members.get_mut(&id).expect("it was just seen").below += 1;
+                }
             }
             (Command::Delegate { parent, ask, .. }, Ok(Reply::Denied { code, .. }))
                 if *code != DenialCode::DuplicateKey =>
@@ -223,6 +229,7 @@ fn member(hosted: &Hosted, name: String, above: Option<(&JobId, &Member)>) -> Me
         expires_at,
         depth: above.map_or(0, |(_, above)| above.depth + 1),
         children: BTreeSet::new(),
+        below: 0,
         granted,
         spent: Money::new(),
         has_ended: false,
