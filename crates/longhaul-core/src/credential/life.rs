@@ -61,9 +61,15 @@ impl Credential {
     /// It was made. Refuses `StaleCredential` for another try: what that made is revoked with the rest.
     pub fn minted(&mut self, number: u32, made: Made, now: Timestamp) -> Result<(), Refused> {
         self.fence(number)?;
-        let CredentialState::Minting { .. } = self.state else {
+        let CredentialState::Minting { again_at, .. } = self.state else {
             return Err(Refused::StaleCredential(self.id.clone()));
         };
+        // No try takes so long: there was one before that nothing was heard of, and that may come to
+        // something yet.
+        let began_at = again_at.minus(limits::ISSUE_SILENCE_MAX);
+        if now > began_at.plus(limits::ISSUE_MAX) {
+            self.doubtful_until = Some(now.plus(limits::MINT_DOUBT_MAX));
+        }
         let rotate_at = made.rotate_after.map(|span| now.plus(span.max(limits::ROTATE_AFTER_MIN)));
         self.state = CredentialState::Active { rotate_at };
         (self.tries, self.host, self.problem) = (0, None, None);

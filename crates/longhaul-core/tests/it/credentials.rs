@@ -291,3 +291,23 @@ fn a_job_that_waits_for_its_credentials_does_not_wait_for_those_that_take_their_
     assert_eq!(home.ask(minted(id(1, "b", 1), 1)), Ok(Reply::Done));
     assert_eq!(home.job(1).state_name(), "starting");
 }
+
+/// The report of a first try was lost, and the second made it: what the first asked for may come yet.
+#[test]
+fn what_was_made_later_than_one_try_may_take_is_looked_for_once_more() {
+    let mut home = home();
+    home.wait(limits::ISSUE_MAX);
+    assert_eq!(home.ask(minted(id(1, "a", 1), 1)), Ok(Reply::Done));
+    home.wait(Millis::new(1));
+    assert_eq!(home.ask(minted(id(1, "b", 1), 1)), Ok(Reply::Done));
+    let cancel = Command::Cancel { job: job(1), reason: None, by_force: false, tree: false };
+    home.ask(cancel).unwrap();
+    crate::delegation::ends(&mut home, 1, How::NeverStarted(None));
+    for (issuer, then) in [("a", "revoked"), ("b", "revoking")] {
+        let credential = id(1, issuer, 1);
+        let number = home.row::<Credential>(credential.as_str()).expect("it is there").number;
+        let revoked = Command::Revoked { credential: credential.clone(), number };
+        assert_eq!(home.ask(revoked), Ok(Reply::Done));
+        assert_eq!(state(&home, &credential), then, "{issuer}");
+    }
+}
