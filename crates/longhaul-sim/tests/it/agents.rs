@@ -1,6 +1,7 @@
 //! Lives of agents. `LONGHAUL_SIM_LIVES` says how many, `LONGHAUL_SIM_AGENTS` replays one seed and
 //! prints its story.
 
+use crate::asked::number;
 use longhaul_sim::agents::{Life, Plan, Tally, attempt, report};
 use longhaul_sim::system::{Honest, System};
 
@@ -58,12 +59,6 @@ const HAPPENS: [&str; 46] = [
     "silent turns told",
     "takings said again",
 ];
-
-fn number(name: &str) -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "how long to test is asked of whoever tests")]
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().expect("a whole number"))
-}
 
 fn honest() -> Box<dyn System> {
     Box::new(Honest)

@@ -1,6 +1,7 @@
 //! Lives of the real thing: none may break a law. `LONGHAUL_SIM_LIVES` says how many,
 //! `LONGHAUL_SIM_SEED` replays one and prints its story.
 
+use crate::asked::number;
 use longhaul_sim::plan::Plan;
 use longhaul_sim::shrink;
 use longhaul_sim::system::{Honest, System};
@@ -8,12 +9,6 @@ use longhaul_sim::tally::Tally;
 
 /// Lives at one host unless somebody says otherwise: as many as every test run has time for.
 const LIVES: u64 = 100;
-
-fn number(name: &str) -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "how long to test is asked of whoever tests")]
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().expect("a whole number"))
-}
 
 fn honest() -> Box<dyn System> {
     Box::new(Honest)

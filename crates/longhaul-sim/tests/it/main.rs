@@ -1,6 +1,7 @@
 //! Lives, and what must be caught in them.
 
 mod agents;
+mod asked;
 mod bent;
 mod crooked;
 mod found;

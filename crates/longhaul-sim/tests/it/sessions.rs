@@ -1,5 +1,6 @@
 //! Lives of sessions. `LONGHAUL_SIM_LIVES` says how many, `LONGHAUL_SIM_SESSIONS` replays one seed.
 
+use crate::asked::number;
 use longhaul_core::port::Store;
 use longhaul_sim::sessions::{Broken, Life, Tally};
 use longhaul_sim::system::{Honest, System};
@@ -7,12 +8,6 @@ use longhaul_store::MemoryStore;
 
 /// Lives without a mutant.
 const LIVES: u64 = 300;
-
-#[expect(clippy::disallowed_methods, reason = "how long it runs is for whoever runs it to say")]
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
-}
 
 fn live(seed: u64, system: &mut dyn System) -> Result<Tally, Broken> {
     Life::play(seed, Box::new(MemoryStore::new()), system)
