@@ -28,7 +28,7 @@ pub use crate::exit::{Artifact, Exit, How, StoppedBy};
 pub use crate::refused::Refused;
 pub use entry::{Entry, Piece};
 pub use place::{Place, Retention};
-pub use reply::Reply;
+pub use reply::{Known, Reply};
 pub use want::{Deliver, Want};
 
 /// A job as it is handed in. The asker makes the id, which makes asking twice harmless.

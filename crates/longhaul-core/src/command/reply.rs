@@ -3,11 +3,30 @@
 use crate::delegation::DenialCode;
 use crate::id::{ApprovalId, ConnectionId, DeliveryId, JobId, MailId};
 
+/// What a job that is asked for was, by key or id, when it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It was not there; now it is.
+    Not,
+    /// It had not ended: whichever session asked for it follows it from this commit on.
+    Open,
+    /// It had ended, and what was told of it was told. Nobody is told of it again by this.
+    Over,
+}
+
+impl Known {
+    /// Whether asking made the job.
+    #[must_use]
+    pub const fn is_new(self) -> bool {
+        matches!(self, Self::Not)
+    }
+}
+
 /// What the engine answers to a command it accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The jobs, in order; `true` for those that this command made (`false`: known by key or id).
-    Submitted(Vec<(JobId, bool)>),
+    /// The jobs, in order, and what they were by then: [`Known::Not`] are those that this command made.
+    Submitted(Vec<(JobId, Known)>),
     /// Done; or true already.
     Done,
     /// These notices were given to the presence, each with the number of its try.

@@ -95,7 +95,8 @@ fn again(
         (_, None) | (None, _) => true,
     };
     if is_same {
-        return Ok(Reply::Submitted(vec![(known, false)]));
+        let was = jobs::known_as(world, &known)?;
+        return Ok(Reply::Submitted(vec![(known, was)]));
     }
     let message = format!("`{}` was asked for differently before; it is {known}", ask.id);
     let details = json!({ "existing_job_id": known.as_str() });

@@ -1,7 +1,7 @@
 //! What people ask of jobs: submit, cancel, remove; and what a job's end means for others.
 
 use super::{credentials, delegation, deliveries, record_stopping, sessions, telling, turns};
-use crate::command::{Refused, Reply, Submission};
+use crate::command::{Known, Refused, Reply, Submission};
 use crate::event::Fact;
 use crate::id::JobId;
 use crate::job::{Job, JobState};
@@ -31,7 +31,7 @@ pub(super) fn submit(world: &mut World<'_>, jobs: Vec<Submission>) -> Result<Rep
             }
             Fault::Refused(_) | Fault::Store(_) => fault,
         })?;
-        repeated.extend(old.filter(|_| one.1).map(|old| (old, one.0.clone())));
+        repeated.extend(old.filter(|_| one.1.is_new()).map(|old| (old, one.0.clone())));
         accepted.push(one);
     }
     // Only when none can be refused any more: what is settled is settled for good, also in the
@@ -42,16 +42,19 @@ pub(super) fn submit(world: &mut World<'_>, jobs: Vec<Submission>) -> Result<Rep
     Ok(Reply::Submitted(accepted))
 }
 
-/// Accepts one job. Gives whether it was not known before.
+/// Accepts one job. Gives what it was before.
 pub(super) fn submit_one(
     world: &mut World<'_>,
     mut submission: Submission,
-) -> Result<(JobId, bool), Fault> {
+) -> Result<(JobId, Known), Fault> {
     check(&submission)?;
     credentials::provide(world, &mut submission)?;
     if let Some(known) = known_already(world, &submission)? {
-        tell_asker(world, &submission, &known)?;
-        return Ok((known, false));
+        let was = known_as(world, &known)?;
+        if was == Known::Open {
+            tell_asker(world, &submission, &known)?;
+        }
+        return Ok((known, was));
     }
     check_end(&submission, world.now())?;
     if world.pool(&submission.spec.pool)?.is_none() {
@@ -92,18 +95,25 @@ pub(super) fn submit_one(
         }
         credentials::begin(world, &id)?;
     }
-    Ok((id, true))
+    Ok((id, Known::Not))
+}
+
+/// What a job that is there already is to whoever asks for it.
+pub(super) fn known_as(world: &mut World<'_>, id: &JobId) -> Result<Known, Fault> {
+    let is_over = world.find_job(id)?.is_none_or(|job| job.outcome().is_some());
+    Ok(if is_over { Known::Over } else { Known::Open })
 }
 
 /// Who asks for what is there already is told of the rest of it, from another session, too.
 fn tell_asker(world: &mut World<'_>, submission: &Submission, known: &JobId) -> Result<(), Fault> {
     let Some(session) = &submission.session else { return Ok(()) };
-    let is_told = |job: &Job| job.outcome().is_some() || job.followers.contains(session);
-    if world.find_job(known)?.is_none_or(is_told) {
+    if world.find_job(known)?.is_none_or(|job| job.followers.contains(session)) {
         return Ok(());
     }
     sessions::check_right(world, session, known)?;
-    sessions::add_follower(world, session, known)
+    sessions::add_follower(world, session, known)?;
+    let principal = world.session(session)?.principal.clone();
+    world.record(known, &Fact::Followed { session: session.clone(), principal })
 }
 
 /// Refuses what cannot be kept, whatever else there is.

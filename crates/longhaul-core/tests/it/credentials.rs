@@ -1,7 +1,7 @@
 //! Credentials of jobs, through the engine.
 
 use crate::play_sessions::{Home, job};
-use longhaul_core::command::{Command, How, Refused, Reply, Submission};
+use longhaul_core::command::{Command, How, Known, Refused, Reply, Submission};
 use longhaul_core::credential::{Credential, Issue, Made};
 use longhaul_core::id::CredentialId;
 use longhaul_core::job::Job;
@@ -229,7 +229,7 @@ fn who_does_not_know_of_credentials_gets_a_job_without() {
     assert_eq!((step.issue, step.wants.len()), (vec![], 1));
     // Asking once more is the same ask.
     let again = home.ask(Command::Submit(vec![needs(1, &["a"])]));
-    assert_eq!(again, Ok(Reply::Submitted(vec![(job(1), false)])));
+    assert_eq!(again, Ok(Reply::Submitted(vec![(job(1), Known::Open)])));
 }
 
 #[test]
@@ -250,10 +250,10 @@ fn a_job_that_was_refused_for_want_of_credentials_leaves_its_key_to_the_next() {
     home.open(1, "alice");
     let keyed = |number| Submission { key: Some("once".into()), ..needs(number, &["a"]) };
     home.ask(Command::Submit(vec![keyed(1)])).expect("it is taken");
-    let known = Reply::Submitted(vec![(job(1), false)]);
+    let known = Reply::Submitted(vec![(job(1), Known::Open)]);
     assert_eq!(home.ask(Command::Submit(vec![keyed(2)])), Ok(known));
     home.ask(failed(id(1, "a", 1), 1)).expect("it is taken");
-    let new = Reply::Submitted(vec![(job(2), true)]);
+    let new = Reply::Submitted(vec![(job(2), Known::Not)]);
     assert_eq!(home.ask(Command::Submit(vec![keyed(2)])), Ok(new));
     assert_eq!(home.job(2).state_name(), "preparing");
 }

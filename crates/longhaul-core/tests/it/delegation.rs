@@ -2,7 +2,7 @@
 
 use crate::leases::{code, lease, run, started, told};
 use crate::play_sessions::{Home, job, session};
-use longhaul_core::command::{Command, Exit, How, Refused, Reply, StoppedBy, Submission};
+use longhaul_core::command::{Command, Exit, How, Known, Refused, Reply, StoppedBy, Submission};
 use longhaul_core::delegation::{Delegation, Denial, DenialCode};
 use longhaul_core::job::JobState;
 use longhaul_core::lease::Lease;
@@ -167,11 +167,11 @@ fn an_agent_that_is_not_there_is_told_like_any_other_no() {
 fn the_same_name_is_the_same_job_in_any_attempt() {
     let mut home = home(&["agent.delegate child"]);
     let first = delegate(&mut home, 1, ask(2, Lease::default()));
-    assert_eq!(first, Ok(Reply::Submitted(vec![(job(2), true)])));
+    assert_eq!(first, Ok(Reply::Submitted(vec![(job(2), Known::Not)])));
     let mut again = ask(3, Lease::default());
     again.id = "del_2".into();
     let second = delegate(&mut home, 1, again.clone());
-    assert_eq!(second, Ok(Reply::Submitted(vec![(job(2), false)])));
+    assert_eq!(second, Ok(Reply::Submitted(vec![(job(2), Known::Open)])));
     again.child.as_mut().unwrap().spec.hosted.as_mut().unwrap().input = "2".into();
     assert_eq!(code(delegate(&mut home, 1, again)), Some(DenialCode::DuplicateKey));
     assert_eq!(told(&home, 1, "delegate").len(), 1);

@@ -4,7 +4,7 @@ use crate::delegation::{ask, delegate, ends};
 use crate::leases::{lease, run, started};
 use crate::play_sessions::{Home, job};
 use longhaul_core::amounts::{Account, Amount, Currency};
-use longhaul_core::command::{Command, Entry, How, Reply};
+use longhaul_core::command::{Command, Entry, How, Known, Reply};
 use longhaul_core::delegation::OperationAsk;
 use longhaul_core::job::{Job, JobState};
 use longhaul_core::lease::Lease;
@@ -92,7 +92,7 @@ impl Tree {
                 if let Reply::Submitted(_) = first {
                     self.jobs = child;
                     let again = delegate(&mut self.home, parent, asked).unwrap();
-                    assert_eq!(again, Reply::Submitted(vec![(job(child), false)]));
+                    assert_eq!(again, Reply::Submitted(vec![(job(child), Known::Open)]));
                     started(&mut self.home, child, 1);
                 }
             }

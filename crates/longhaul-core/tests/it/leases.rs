@@ -2,7 +2,7 @@
 
 use crate::play_sessions::{Home, job};
 use longhaul_core::amounts::{Amount, Currency};
-use longhaul_core::command::{Command, Entry, Exit, How, Refused, Reply, StoppedBy};
+use longhaul_core::command::{Command, Entry, Exit, How, Known, Refused, Reply, StoppedBy};
 use longhaul_core::delegation::{CallMade, DenialCode, OperationAsk};
 use longhaul_core::job::JobState;
 use longhaul_core::lease::Lease;
@@ -105,12 +105,12 @@ fn a_lease_that_is_over_grants_nothing_new_and_changes_no_answer() {
         asked.key = Some(key.to_owned());
         Command::Submit(vec![asked])
     };
-    assert_eq!(home.ask(asked(1, "k")), Ok(Reply::Submitted(vec![(job(1), true)])));
+    assert_eq!(home.ask(asked(1, "k")), Ok(Reply::Submitted(vec![(job(1), Known::Not)])));
     home.wait(Millis::from_secs(60));
     let refused = home.ask(asked(2, "other"));
     assert!(matches!(&refused, Err(Refused::BadSpec(bad)) if bad.field.ends_with("expires_at")));
     // The key is known, whatever became of the job: the answer is the one that was given.
-    assert_eq!(home.ask(asked(3, "k")), Ok(Reply::Submitted(vec![(job(1), false)])));
+    assert_eq!(home.ask(asked(3, "k")), Ok(Reply::Submitted(vec![(job(1), Known::Open)])));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Sessions: what they are told has numbers without gaps, whatever else happens in the same step.
 
 use crate::play_sessions::{Home, WINDOW, connection, job, session};
-use longhaul_core::command::{Command, Entry, Piece, Refused, Reply};
+use longhaul_core::command::{Command, Entry, Known, Piece, Refused, Reply};
 use longhaul_core::event::Fact;
 use longhaul_core::limits;
 use longhaul_core::time::Millis;
@@ -221,12 +221,20 @@ fn a_job_that_is_asked_for_again_from_another_session_is_told_there_too() {
     again.key.clone_from(&asked.key);
     again.spec.hosted.as_mut().unwrap().trace = "other".into();
     let known = home.ask(Command::Submit(vec![again.clone()]));
-    assert_eq!(known, Ok(Reply::Submitted(vec![(job(1), false)])));
+    assert_eq!(known, Ok(Reply::Submitted(vec![(job(1), Known::Open)])));
     home.ask(Command::Started { job: job(1), attempt: 1, at: home.now, pid: 1 }).unwrap();
     assert_eq!(
         (home.told(1), home.told(2)),
         (vec!["1 1 started".into()], vec!["1 1 started".into()])
     );
+    // Once it has ended nobody is told of it by that: whoever asks has to say from where on.
+    home.ask(home.exited(1)).unwrap();
+    home.open(3, "alice");
+    let mut late = again.clone();
+    late.session = Some(session(3));
+    let known = home.ask(Command::Submit(vec![late]));
+    assert_eq!(known, Ok(Reply::Submitted(vec![(job(1), Known::Over)])));
+    assert_eq!((home.told(2).len(), home.told(3).len()), (2, 0));
     again.spec.hosted.as_mut().unwrap().input = "2".into();
     let refused = home.ask(Command::Submit(vec![again])).unwrap_err();
     assert_eq!(refused.code(), "key_reused");

@@ -6,7 +6,7 @@ use super::notes::Notes;
 use super::standing;
 use super::story::{Is, Owes, Told};
 use super::{Broken, Kind, Seen, holds};
-use longhaul_core::command::{Command, Exit, Refused, Reply, Submission};
+use longhaul_core::command::{Command, Exit, Known, Refused, Reply, Submission};
 use longhaul_core::id::JobId;
 use longhaul_core::limits;
 use longhaul_core::outcome::{Ending, Outcome, Reason};
@@ -188,7 +188,9 @@ impl<'a> Model<'a> {
         let accepted: Result<Vec<_>, _> = jobs.iter().map(|job| self.submit_one(job)).collect();
         match accepted {
             Ok(accepted) => {
-                for (job, (id, _)) in jobs.iter().zip(&accepted).filter(|(_, (_, new))| *new) {
+                for (job, (id, _)) in
+                    jobs.iter().zip(&accepted).filter(|(_, (_, was))| was.is_new())
+                {
                     job.retry_of.iter().for_each(|old| self.notes.supersede(old, id));
                 }
                 Ok(Reply::Submitted(accepted))
@@ -200,18 +202,18 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn submit_one(&mut self, job: &'a Submission) -> Result<(JobId, bool), &'static str> {
+    fn submit_one(&mut self, job: &'a Submission) -> Result<(JobId, Known), &'static str> {
         if job.spec.timeout == Some(Millis::ZERO) {
             return Err("bad_spec");
         }
         if let Some(known) = self.jobs.get(&job.id) {
             let is_same = *known.spec == job.spec && known.key == job.key.as_deref();
-            return if is_same { Ok((job.id.clone(), false)) } else { Err("id_taken") };
+            return if is_same { Ok((job.id.clone(), known.as_known())) } else { Err("id_taken") };
         }
         let of_key = |told: &Told<'_>| job.key.is_some() && told.key == job.key.as_deref();
         if let Some((id, known)) = self.jobs.iter().find(|(_, told)| of_key(told)) {
             return if *known.spec == job.spec {
-                Ok((id.clone(), false))
+                Ok((id.clone(), known.as_known()))
             } else {
                 Err("key_reused")
             };
@@ -235,7 +237,7 @@ impl<'a> Model<'a> {
         if job.spec.after.iter().any(has_failed) {
             self.end(&job.id, dependency());
         }
-        Ok((job.id.clone(), true))
+        Ok((job.id.clone(), Known::Not))
     }
 
     /// Ends a job, and with it those that can no longer begin.

@@ -1,7 +1,7 @@
 //! A job as the naive model knows it: what was told about it, without an hour or a slot.
 
 use super::naive;
-use longhaul_core::command::Submission;
+use longhaul_core::command::{Known, Submission};
 use longhaul_core::id::JobId;
 use longhaul_core::job::{CleanupState, Job, JobState, Purge, Then};
 use longhaul_core::outcome::{Ending, Outcome};
@@ -112,6 +112,11 @@ impl<'a> Told<'a> {
                 Purge::At { .. } | Purge::None => None,
             },
         }
+    }
+
+    /// What it is to whoever asks for it again.
+    pub(super) const fn as_known(&self) -> Known {
+        if matches!(self.is, Is::Ended(_)) { Known::Over } else { Known::Open }
     }
 
     pub(super) const fn is_active(&self) -> bool {

@@ -28,7 +28,7 @@ impl Answer {
     fn of(reply: &Result<Reply, Refused>) -> Self {
         match reply {
             Ok(Reply::Denied { code, .. }) => Self::No(*code),
-            Ok(Reply::Submitted(jobs)) if !jobs[0].1 => Self::Known(jobs[0].0.clone()),
+            Ok(Reply::Submitted(jobs)) if !jobs[0].1.is_new() => Self::Known(jobs[0].0.clone()),
             Ok(_) => Self::Yes,
             Err(refused) => Self::Refused(refused.code()),
         }

@@ -3,7 +3,7 @@
 
 use super::leases::{Money, budget_of, money_of};
 use super::rows::{Entry, Rows};
-use longhaul_core::command::{Command, Piece, Refused, Reply, Submission};
+use longhaul_core::command::{Command, Known, Piece, Refused, Reply, Submission};
 use longhaul_core::delegation::DenialCode;
 use longhaul_core::engine::Step;
 use longhaul_core::event::Fact;
@@ -77,13 +77,13 @@ impl Family {
     fn command(&mut self, command: &Command, reply: &Result<Reply, Refused>) {
         match (command, reply) {
             (Command::Submit(jobs), Ok(Reply::Submitted(accepted))) => {
-                for (asked, _) in jobs.iter().zip(accepted).filter(|(_, (_, is_new))| *is_new) {
+                for (asked, _) in jobs.iter().zip(accepted).filter(|(_, (_, was))| was.is_new()) {
                     let member = member(hosted(asked), String::new(), None);
                     self.members.insert(asked.id.clone(), member);
                 }
             }
             (Command::Delegate { parent, ask, .. }, Ok(Reply::Submitted(accepted))) => {
-                let Some((id, true)) = accepted.first() else { return };
+                let Some((id, Known::Not)) = accepted.first() else { return };
                 let child = ask.child.as_ref().expect("it was accepted");
                 let above = self.members.get_mut(parent).expect("all are known");
                 above.children.insert(id.clone());

@@ -159,8 +159,8 @@ impl Ghosts {
                 (ghost.connection, ghost.until) = (Some(ask.connection.clone()), None);
             }
             (Command::Submit(jobs), Ok(Reply::Submitted(accepted))) => {
-                for (asked, (id, is_new)) in jobs.iter().zip(accepted) {
-                    if *is_new {
+                for (asked, (id, was)) in jobs.iter().zip(accepted) {
+                    if was.is_new() {
                         let owner = asked.owner.clone().unwrap_or_default();
                         self.owners.insert(id.clone(), owner);
                         self.askers.extend(asked.session.clone().map(|by| (id.clone(), by)));
@@ -173,7 +173,7 @@ impl Ghosts {
                 }
             }
             (Command::Delegate { parent, .. }, Ok(Reply::Submitted(accepted))) => {
-                for (id, _) in accepted.iter().filter(|(_, is_new)| *is_new) {
+                for (id, _) in accepted.iter().filter(|(_, was)| was.is_new()) {
                     self.child(parent, id);
                 }
             }

@@ -94,8 +94,7 @@ impl Life {
                 self.followed(before, (session, job), *after, reply)
             }
             Command::Submit(jobs) => {
-                let known =
-                    matches!(reply, Ok(Reply::Submitted(all)) if all.iter().any(|(_, new)| !new));
+                let known = matches!(reply, Ok(Reply::Submitted(all)) if all.iter().any(|(_, was)| !was.is_new()));
                 self.tally.asked_again += u64::from(known);
                 let strange =
                     |key: &String| !key.starts_with(&jobs[0].owner.clone().unwrap_or_default());

@@ -2,7 +2,7 @@
 //! lives. A new law arrives with the mutant that nothing else catches.
 
 use crate::warped::{Lie, Warped};
-use longhaul_core::command::{Command, Exit, How, Reply, StoppedBy, Want};
+use longhaul_core::command::{Command, Exit, How, Known, Reply, StoppedBy, Want};
 use longhaul_core::engine::{Engine, Step};
 use longhaul_core::job::Job;
 use longhaul_core::port::{Record, Store, StoreError, Table};
@@ -136,7 +136,7 @@ impl System for Bent {
         let mut replies = step.replies.into_iter();
         let answer = |command: &Command| match command {
             Command::Submit(jobs) if is_lost(command) => {
-                Ok(Reply::Submitted(jobs.iter().map(|job| (job.id.clone(), true)).collect()))
+                Ok(Reply::Submitted(jobs.iter().map(|job| (job.id.clone(), Known::Not)).collect()))
             }
             command if is_lost(command) => Ok(Reply::Cancelled { changed: 1 }),
             _ => replies.next().expect("one answer to each command"),

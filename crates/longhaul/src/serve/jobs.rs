@@ -42,9 +42,10 @@ pub(super) async fn accept(
 ) -> Answer<(StatusCode, Json<Submitted>)> {
     let reply = ports.engine.ask(Command::Submit(vec![submission])).await?;
     let Reply::Submitted(jobs) = reply else { return Err(odd_reply()) };
-    let Some((id, created)) = jobs.into_iter().next() else { return Err(odd_reply()) };
+    let Some((id, was)) = jobs.into_iter().next() else { return Err(odd_reply()) };
     let stored = views::show_stored(ports, &id).await?;
     let job = stored.ok_or_else(|| Failure::not_found(id.as_str()))?;
+    let created = was.is_new();
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Submitted { job, created })))
 }

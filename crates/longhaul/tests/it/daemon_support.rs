@@ -2,7 +2,7 @@
 
 use longhaul::daemon::{AskError, Daemon, DaemonOptions, Ports};
 use longhaul::ids;
-use longhaul_core::command::{Command, Reply, Submission};
+use longhaul_core::command::{Command, Known, Reply, Submission};
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
 use longhaul_core::outcome::Outcome;
@@ -77,7 +77,7 @@ pub(crate) async fn submit(ports: &Ports, spec: JobSpec) -> JobId {
     let submission = submission(spec);
     let id = submission.id.clone();
     let reply = ports.engine.ask(Command::Submit(vec![submission])).await.unwrap();
-    assert_eq!(reply, Reply::Submitted(vec![(id.clone(), true)]));
+    assert_eq!(reply, Reply::Submitted(vec![(id.clone(), Known::Not)]));
     id
 }
 

@@ -5,7 +5,7 @@ use crate::daemon_support::{Place, submission, until};
 use longhaul::daemon::{Daemon, Ports};
 use longhaul_agents::Event;
 use longhaul_core::agent::{Agent, AgentSpec};
-use longhaul_core::command::{Command, Reply, Submission};
+use longhaul_core::command::{Command, Known, Reply, Submission};
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
 use longhaul_core::port::{Position, Record, Table};
@@ -76,7 +76,7 @@ impl Stage {
 pub(crate) async fn submit(ports: &Ports, submission: Submission) -> JobId {
     let id = submission.id.clone();
     let reply = ports.engine.ask(Command::Submit(vec![submission])).await.unwrap();
-    assert_eq!(reply, Reply::Submitted(vec![(id.clone(), true)]));
+    assert_eq!(reply, Reply::Submitted(vec![(id.clone(), Known::Not)]));
     id
 }
 

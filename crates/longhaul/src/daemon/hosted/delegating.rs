@@ -5,7 +5,7 @@ use crate::daemon::handle::AskError;
 use crate::ids;
 use longhaul_arcp::grammar;
 use longhaul_arcp::message::Constraints;
-use longhaul_core::command::{Command, Reply};
+use longhaul_core::command::{Command, Known, Reply};
 use longhaul_core::delegation::{Delegation, Denial, DenialCode};
 use longhaul_core::id::JobId;
 use longhaul_core::lease::{Asked, Lease};
@@ -78,7 +78,7 @@ impl Inventory {
             }
             let delegate = Command::Delegate { parent, attempt, ask };
             let reply = inventory.shared.engine.ask(delegate).await;
-            let is_all_new = |jobs: &[(JobId, bool)]| jobs.iter().all(|(_, is_new)| *is_new);
+            let is_all_new = |jobs: &[(JobId, Known)]| jobs.iter().all(|(_, was)| was.is_new());
             if !matches!(&reply, Ok(Reply::Submitted(jobs)) if is_all_new(jobs)) {
                 inventory.undo(undo).await;
             }
@@ -86,8 +86,8 @@ impl Inventory {
         };
         match to_its_end(whole).await? {
             Reply::Submitted(mut jobs) if jobs.len() == 1 => {
-                let (job, is_new) = jobs.remove(0);
-                Ok(Delegated::Job { id: job, name: id, is_new })
+                let (job, was) = jobs.remove(0);
+                Ok(Delegated::Job { id: job, name: id, is_new: was.is_new() })
             }
             Reply::Denied { code, reason } => Ok(Delegated::Denied { code, reason }),
             other => Err(AskError::Bug(format!("a delegation was answered with {other:?}"))),

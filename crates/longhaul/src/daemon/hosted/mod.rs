@@ -21,7 +21,7 @@ use super::stored::Stored;
 use super::tasks::{Body, Tasks};
 use crate::config::ConfigError;
 use crate::home::Home;
-use longhaul_core::command::{Command, Reply, Submission};
+use longhaul_core::command::{Command, Known, Reply, Submission};
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
 use longhaul_core::limits;
@@ -94,8 +94,8 @@ pub enum NotSubmitted {
 pub struct Submitted {
     /// Its id.
     pub id: JobId,
-    /// Whether it was not known before.
-    pub is_new: bool,
+    /// What it was before.
+    pub was: Known,
     /// The job as it was accepted, if it is new and has nothing to wait for before it is there: what
     /// never changes of it can be told without reading it back.
     pub fresh: Option<Box<Job>>,
@@ -274,8 +274,8 @@ impl Inventory {
         agent: &Agent,
         ask: HostedAsk,
     ) -> Result<(JobId, bool), NotSubmitted> {
-        let Submitted { id, is_new, .. } = self.accept(agent, ask).await?;
-        Ok((id, is_new))
+        let Submitted { id, was, .. } = self.accept(agent, ask).await?;
+        Ok((id, was.is_new()))
     }
 
     /// The same, for whoever has to say at once what was accepted.
@@ -299,7 +299,7 @@ impl Inventory {
             self.shared.engine.ask(command).await?;
         }
         let submitted = self.put(submission).await;
-        if !matches!(submitted, Ok(Submitted { is_new: true, .. })) {
+        if !matches!(submitted, Ok(Submitted { was: Known::Not, .. })) {
             self.undo(undo).await;
         }
         submitted
@@ -318,11 +318,11 @@ impl Inventory {
         let command = Command::Submit(vec![submission]);
         match self.shared.engine.ask_dated(command).await? {
             (Reply::Submitted(mut jobs), at) if jobs.len() == 1 => {
-                let (id, is_new) = jobs.remove(0);
-                let known = known.filter(|_| is_new);
+                let (id, was) = jobs.remove(0);
+                let known = known.filter(|_| was.is_new());
                 // Its place in the queue is not known here, and nobody is told of that.
                 let fresh = known.map(|known| Box::new(Job::new(known, 0, 0, false, at)));
-                Ok(Submitted { id, is_new, fresh })
+                Ok(Submitted { id, was, fresh })
             }
             (other, _) => Err(AskError::Bug(format!("a submission was answered with {other:?}"))),
         }

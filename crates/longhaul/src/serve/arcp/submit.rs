@@ -11,7 +11,7 @@ use longhaul_arcp::error::{Code, Denial};
 use longhaul_arcp::grammar;
 use longhaul_arcp::message::Accepted;
 use longhaul_arcp::server::{Ended, Submission, Submitted};
-use longhaul_core::command::Command;
+use longhaul_core::command::{Command, Known};
 use longhaul_core::id::JobId;
 use longhaul_core::job::{Job, JobState};
 use longhaul_core::time::Millis;
@@ -49,14 +49,17 @@ pub(super) async fn submit(session: &Session, asked: Submission) -> Result<Submi
     if let Some(job) = &asked.fresh {
         return Ok(Submitted { accepted: told::accepted(job, session.profile), ended: None });
     }
-    let is_new = asked.is_new;
     let job = prepared(session, &asked.id).await?;
     if credentials::has_failed(&job) {
         return Err(credentials::refused(&job));
     }
     let credentials = credentials::of(session, &job).await?;
     let accepted = Accepted { credentials, ..told::accepted(&job, session.profile) };
-    let ended = if is_new { None } else { tell_again(session, &job).await? };
+    // Whatever has not ended by then is followed since, and its end comes in its place.
+    let ended = match asked.was {
+        Known::Not | Known::Open => None,
+        Known::Over => tell_end_again(session, &job).await?,
+    };
     Ok(Submitted { accepted, ended })
 }
 
@@ -80,24 +83,15 @@ async fn prepared(session: &Session, id: &JobId) -> Result<Job, Denial> {
     }
 }
 
-/// Who asks for what is there already is told the rest of it. Gives the end, where this session was
-/// told of it before, be it a moment ago: that keeps its number.
-async fn tell_again(session: &Session, job: &Job) -> Result<Option<Ended>, Denial> {
+/// Who asks for what is over is told of its end. Gives that, where this session was told of it before,
+/// be it a moment ago: it keeps its number.
+async fn tell_end_again(session: &Session, job: &Job) -> Result<Option<Ended>, Denial> {
     let is_ours = job.session.as_ref() == Some(&session.id);
-    let is_over = job.outcome().is_some();
-    if is_ours && !is_over {
-        return Ok(None);
-    }
-    let told_at = match (is_over, is_ours) {
-        (false, _) => None,
-        (true, true) => Some(job.told_at),
-        (true, false) => told_lately(session, job).await?,
-    };
+    let told_at = if is_ours { Some(job.told_at) } else { told_lately(session, job).await? };
     if let Some(event_seq) = told_at {
         return ended_frame(session, job, event_seq).await;
     }
-    // Of a job that is over, only its end is told again.
-    let after = if is_over { feed::last_told(job).checked_sub(1) } else { None };
+    let after = feed::last_told(job).checked_sub(1);
     let command = Command::Follow { session: session.id.clone(), job: job.id.clone(), after };
     session.ports().engine.ask(command).await.map_err(denial)?;
     Ok(None)
