@@ -219,10 +219,10 @@ impl Session {
         self.push(Run { first, count: span.count, what })
     }
 
-    /// Tells it once that it reads too slowly, if it said that it would acknowledge. Gives the run that
-    /// is finished by that.
-    pub(crate) fn warn(&mut self, job: &JobId, now: Timestamp) -> Option<Run> {
-        let behind = self.behind();
+    /// Tells it once that it reads too slowly, if it said that it would acknowledge; `more` numbers are
+    /// about to be given. Gives the run that is finished by that.
+    pub(crate) fn warn(&mut self, job: &JobId, now: Timestamp, more: u64) -> Option<Run> {
+        let behind = self.behind() + more;
         let acks = self.features.contains("ack");
         if self.is_lagging || !acks || behind <= limits::FEED_LAGGING {
             return None;

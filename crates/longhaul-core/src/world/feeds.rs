@@ -46,13 +46,19 @@ impl World<'_> {
     pub(super) fn feed(&mut self) -> Result<BTreeMap<SessionId, u64>, StoreError> {
         let news = std::mem::take(&mut self.news);
         for News { job, span } in &news {
-            for session in self.followers(job)? {
+            let (followers, is_end) = self.followers(job, *span)?;
+            for session in followers {
                 let now = self.now;
                 let slot = self.rows.sessions.change(&mut *self.tx, session.as_str())?;
                 let Some(row) = slot.as_mut().filter(|session| !session.is_over()) else {
                     continue;
                 };
-                let finished = [row.tell(job, *span), row.warn(job, now)];
+                // Nothing about a job comes after its end.
+                let finished = if is_end {
+                    [row.warn(job, now, span.count), row.tell(job, *span)]
+                } else {
+                    [row.tell(job, *span), row.warn(job, now, 0)]
+                };
                 let newest = row.newest;
                 self.told_at(job, &session, newest)?;
                 self.keep(&session, finished)?;
@@ -80,9 +86,13 @@ impl World<'_> {
         grown.map(|session| (session.id.clone(), session.newest)).collect()
     }
 
-    fn followers(&mut self, job: &JobId) -> Result<Vec<SessionId>, StoreError> {
+    /// Who is told of the job, and whether these are the last entries that it has.
+    fn followers(&mut self, job: &JobId, span: Span) -> Result<(Vec<SessionId>, bool), StoreError> {
         let job = self.rows.jobs.slot(&mut *self.tx, job.as_str())?.current.as_ref();
-        Ok(job.map(|job| job.followers.clone()).unwrap_or_default())
+        let is_end = |job: &Job| {
+            job.outcome().is_some() && job.told.last().is_some_and(|told| told.end() == span.end())
+        };
+        Ok(job.map(|job| (job.followers.clone(), is_end(job))).unwrap_or_default())
     }
 
     fn told_at(&mut self, id: &JobId, by: &SessionId, newest: u64) -> Result<(), StoreError> {

@@ -210,6 +210,21 @@ fn who_reads_too_slowly_is_told_so_once() {
 }
 
 #[test]
+fn nothing_about_a_job_comes_after_its_end() {
+    let mut home = Home::new();
+    home.open(1, "alice");
+    home.run(1, 1);
+    home.ask(Home::tell(1, &["x"; 999])).unwrap();
+    assert_eq!(home.session(1).unwrap().newest, limits::FEED_LAGGING);
+    home.ask(home.exited(1)).unwrap();
+    let told = home.told(1);
+    assert_eq!(told[999..], ["1000 1 x", "1001 lagging", "1002 1 ended"]);
+    assert_eq!(home.job(1).told_at, 1_002);
+    let tail = home.session(1).unwrap();
+    assert!(tail.is_lagging && tail.open == 0);
+}
+
+#[test]
 fn a_job_that_is_asked_for_again_from_another_session_is_told_there_too() {
     let mut home = Home::new();
     home.open(1, "alice");

@@ -156,8 +156,8 @@ impl Reading {
                 let seq = self.at + 1;
                 let text = self.frames.lagging(seq, about, *at, *behind);
                 let bytes = text.len();
-                let job_id = job.to_string();
-                fed.push(Fed { event_seq: seq, job_id, is_last: false, accepted: None, text });
+                let (job_id, accepted) = (job.to_string(), standing.accepted.clone());
+                fed.push(Fed { event_seq: seq, job_id, is_last: false, accepted, text });
                 self.at = seq;
                 Ok(bytes)
             }
