@@ -76,6 +76,12 @@ impl<W: Wanted> Board<W> {
         }
     }
 
+    /// Whether all of it was taken.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<W::Row, W>> {
         self.wants.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -115,7 +115,20 @@ impl EngineHandle {
 
     /// Reports. All of `reports` are decided in one commit; what is lost is derived again.
     pub fn report(&self, reports: Vec<Command>) {
-        self.inbox.report(reports);
+        self.inbox.report(reports, None);
+    }
+
+    /// Reports, and waits until that is committed or refused: for who must not do again, until then,
+    /// what the report is about.
+    ///
+    /// # Errors
+    /// [`AskError::Refused`]: it is known already, or was overtaken. Otherwise it was not committed, and
+    /// what the rows want is what they wanted before.
+    pub async fn report_committed(&self, report: Command) -> Result<(), AskError> {
+        let (answer, answered) = oneshot::channel();
+        self.inbox.report(vec![report], Some(answer));
+        // Dropped unsent, too, when too many reports wait.
+        answered.await.unwrap_or_else(|_| Err(stopping())).map(drop)
     }
 
     /// Whether the daemon is on its way out.

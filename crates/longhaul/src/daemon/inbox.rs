@@ -86,14 +86,15 @@ impl Inbox {
         Ok(())
     }
 
-    /// Puts reports that belong into one commit at the end of their queue.
-    pub(super) fn report(&self, commands: Vec<Command>) {
+    /// Puts reports that belong into one commit at the end of their queue. Who waits to hear of that
+    /// commit is left without an answer if they are left out.
+    pub(super) fn report(&self, commands: Vec<Command>, answer: Option<Answer>) {
         assert!(commands.len() <= limits::STEP_COMMANDS_MAX, "reports come in ones and twos");
         let mut waiting = self.lock();
         if waiting.reports.len() >= REPORTS_MAX {
             waiting.reports_lost = true;
         } else if !waiting.closed {
-            waiting.reports.push_back(Entry { commands, answer: None });
+            waiting.reports.push_back(Entry { commands, answer });
         }
         drop(waiting);
         self.arrived.notify_one();
@@ -195,8 +196,8 @@ mod tests {
     fn reports_go_before_asks_and_each_in_order() {
         let inbox = Inbox::default();
         ask(&inbox, 1).unwrap();
-        inbox.report(vec![named(2), named(3)]);
-        inbox.report(vec![named(4)]);
+        inbox.report(vec![named(2), named(3)], None);
+        inbox.report(vec![named(4)], None);
         let batch = inbox.wait_batch(None);
         assert_eq!(numbers(&batch), [named(2), named(3), named(4), named(1)]);
     }
@@ -205,7 +206,7 @@ mod tests {
     fn no_batch_is_larger_than_a_step() {
         let inbox = Inbox::default();
         for number in 0..1_500 {
-            inbox.report(vec![named(number), named(number)]);
+            inbox.report(vec![named(number), named(number)], None);
         }
         let mut total = 0;
         while total < 3_000 {
@@ -225,7 +226,7 @@ mod tests {
         }
         assert_eq!(ask(&inbox, 0), Err(NotTaken::Full));
         for _ in 0..=REPORTS_MAX {
-            inbox.report(vec![named(0)]);
+            inbox.report(vec![named(0)], None);
         }
         assert!(inbox.wait_batch(None).reports_lost);
         assert!(!inbox.wait_batch(None).reports_lost);

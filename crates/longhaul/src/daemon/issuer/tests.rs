@@ -16,7 +16,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 /// Far longer than a program on this machine takes.
 const AMPLE: Duration = Duration::from_secs(30);
 
-fn host() -> HostId {
+pub(super) fn host() -> HostId {
     HostId::parse("host_00000000000000000000000001").unwrap()
 }
 
@@ -32,7 +32,7 @@ fn asked_for(chain: Vec<Job>, is_mint: bool) -> Ask {
     Ask::of(&wanted, credential, chain)
 }
 
-fn job(lease: &[(&str, &[&str])]) -> Job {
+pub(super) fn job(lease: &[(&str, &[&str])]) -> Job {
     let id = JobId::parse("job_00000000000000000000000001").unwrap();
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let asked = lease.iter().map(|(name, of)| ((*name).to_owned(), texts(of))).collect();
