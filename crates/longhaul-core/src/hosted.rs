@@ -19,6 +19,10 @@ pub struct Hosted {
     /// What it may do, and spend. Nothing is allowed that it does not grant.
     #[serde(default)]
     pub lease: Lease,
+    /// A digest of what was asked for under a key, as it was asked: with the version if one was named, and
+    /// before its agent bounded what is granted. Without a key it is of no use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
     /// Ties it to a trace: 32 hexadecimal digits. Says nothing about what it is.
     #[serde(default)]
     pub trace: String,
@@ -65,6 +69,12 @@ impl Hosted {
         Ok(())
     }
 
+    /// Whether two jobs were asked for in the same way, whatever their agent was at the time; nothing if
+    /// that is not known of both.
+    pub(crate) fn is_asked_alike(&self, other: &Self) -> Option<bool> {
+        Some(self.asked.as_ref()? == other.asked.as_ref()?)
+    }
+
     /// Whether two asks are the same. Neither their traces, nor what was sent along with them, nor
     /// what the session that asks could be given say what they are, and the order of an object's fields means nothing.
     pub fn is_same_ask(&self, other: &Self) -> bool {
@@ -75,6 +85,7 @@ impl Hosted {
             lease,
             delegate,
             depth,
+            asked: _,
             trace: _,
             credentials: _,
             extensions: _,

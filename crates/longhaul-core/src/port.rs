@@ -270,11 +270,12 @@ pub trait Tx {
         after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError>;
-    /// Ids of rows under `parent`, by id.
+    /// Ids of rows under `parent` after the id `after`, by id.
     fn children(
         &mut self,
         table: Table,
         parent: &str,
+        after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError>;
     /// All ids of a table after `after`, by id. For small tables.
@@ -340,6 +341,8 @@ pub trait Reader: Send {
         prefix: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError>;
+    /// The job that was given this idempotency key.
+    fn by_key(&mut self, key: &str) -> Result<Option<String>, StoreError>;
     /// Ids of jobs with this name, newest first.
     fn by_name(&mut self, name: &str, limit: u32) -> Result<Vec<String>, StoreError>;
     /// The journal after a position, in order; of one job if given.

@@ -113,9 +113,10 @@ macro_rules! tx_passes_on {
             &mut self,
             table: ::longhaul_core::port::Table,
             parent: &str,
+            after: &str,
             limit: u32,
         ) -> Result<Vec<String>, ::longhaul_core::port::StoreError> {
-            self.inner.children(table, parent, limit)
+            self.inner.children(table, parent, after, limit)
         }
     };
     (@ ids) => {

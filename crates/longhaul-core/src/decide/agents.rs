@@ -91,7 +91,7 @@ fn check_around(
     }
     check_above(world, &spec.name, parent)?;
     let most = limits::CHILDREN_MAX;
-    let children = world.scan()?.children(Table::Agent, parent, most)?;
+    let children = world.scan()?.children(Table::Agent, parent, "", most)?;
     if !is_under && is_full(children.len(), most) {
         let what = "agents that work for one";
         return Err(Refused::TooMany { what, limit: most.into() }.into());

@@ -172,7 +172,7 @@ pub(super) fn ask(
 
 fn is_full(world: &mut World<'_>, job: &JobId) -> Result<bool, Fault> {
     let most = limits::QUESTIONS_PER_JOB_MAX;
-    let all = world.scan()?.children(Table::Approval, job.as_str(), most)?.len();
+    let all = world.scan()?.children(Table::Approval, job.as_str(), "", most)?.len();
     Ok(all >= most as usize || open_of(world, job)?.len() >= limits::QUESTIONS_OPEN_MAX)
 }
 
@@ -275,7 +275,7 @@ pub(super) fn lapse_all(world: &mut World<'_>, job: &JobId, because: &str) -> Re
 pub(super) fn open_of(world: &mut World<'_>, job: &JobId) -> Result<Vec<Approval>, Fault> {
     let most = limits::QUESTIONS_PER_JOB_MAX;
     let mut open = Vec::new();
-    for id in approval_ids(world.scan()?.children(Table::Approval, job.as_str(), most)?)? {
+    for id in approval_ids(world.scan()?.children(Table::Approval, job.as_str(), "", most)?)? {
         open.extend(world.approval(&id)?.clone().filter(Approval::is_open));
     }
     Ok(open)

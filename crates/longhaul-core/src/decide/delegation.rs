@@ -13,10 +13,9 @@ use crate::job::Job;
 use crate::lease::{AGENT_DELEGATE, FS_READ, FS_WRITE, Lease, Operation};
 use crate::limits;
 use crate::outcome::{Ending, Outcome, Reason};
-use crate::port::Table;
 use crate::spec::check_word;
 use crate::task::TaskFailure;
-use crate::world::{Fault, World, job_ids};
+use crate::world::{Fault, World};
 use serde_json::{Map, Value, json};
 
 /// The codes of failures that clients know, as a job may give them itself.
@@ -333,9 +332,7 @@ pub(super) fn cancel_all(
     if world.job(id)?.delegations.open == 0 {
         return Ok(());
     }
-    let most = u32::try_from(limits::BATCH_JOBS_MAX).expect("a small constant");
-    let children = world.scan()?.children(Table::Job, id.as_str(), most)?;
-    for child in job_ids(children)? {
+    for child in world.child_jobs(id)? {
         let is_its = |job: &Job| delegator(job) == Some(id) && job.outcome().is_none();
         if world.find_job(&child)?.is_some_and(is_its) {
             jobs::cancel_one(world, &child, Some(why.to_owned()), by_force)?;

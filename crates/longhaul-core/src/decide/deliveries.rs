@@ -179,7 +179,7 @@ pub(crate) fn let_go(world: &mut World<'_>, job: &JobId) -> Result<bool, Fault> 
 /// The deliveries of a job that are neither settled nor given up.
 fn open_of(world: &mut World<'_>, job: &JobId) -> Result<Vec<DeliveryId>, Fault> {
     let most = limits::DELIVERIES_PER_JOB_MAX;
-    let ids = delivery_ids(world.scan()?.children(Table::Delivery, job.as_str(), most)?)?;
+    let ids = delivery_ids(world.scan()?.children(Table::Delivery, job.as_str(), "", most)?)?;
     let mut open = Vec::new();
     for id in ids {
         if world.find_delivery(&id)?.is_some_and(Delivery::is_open) {

@@ -178,7 +178,9 @@ fn known_already(world: &mut World<'_>, submission: &Submission) -> Result<Optio
 fn is_same_ask(job: &Job, submission: &Submission) -> bool {
     // How an agent is run may have changed since; what was asked of it is the same.
     if let (Some(asked), Some(known)) = (&submission.spec.hosted, &job.spec.hosted) {
-        return asked.is_same_ask(known) && submission.spec.timeout == job.spec.timeout;
+        return asked.is_asked_alike(known).unwrap_or_else(|| {
+            asked.is_same_ask(known) && submission.spec.timeout == job.spec.timeout
+        });
     }
     let mut asked = submission.spec.clone();
     if asked.environment.set == job.spec.environment.set {
@@ -245,10 +247,8 @@ pub(super) fn cancel(
     let mut to_visit = if tree { vec![id.clone()] } else { Vec::new() };
     // A parent is whatever the asker named: jobs may name each other, or themselves.
     let mut visited = BTreeSet::from([id.clone()]);
-    let most = u32::try_from(limits::BATCH_JOBS_MAX).expect("a small constant");
     while let Some(parent) = to_visit.pop() {
-        let children = world.scan()?.children(Table::Job, parent.as_str(), most)?;
-        for child in job_ids(children)? {
+        for child in world.child_jobs(&parent)? {
             if !visited.insert(child.clone()) {
                 continue;
             }

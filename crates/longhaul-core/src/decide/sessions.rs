@@ -38,7 +38,7 @@ pub(super) fn open(world: &mut World<'_>, command: Command) -> Result<Reply, Fau
             "sessions of one principal",
             world
                 .scan()?
-                .children(Table::Session, &principal, limits::SESSIONS_PER_PRINCIPAL_MAX)?
+                .children(Table::Session, &principal, "", limits::SESSIONS_PER_PRINCIPAL_MAX)?
                 .len(),
             limits::SESSIONS_PER_PRINCIPAL_MAX,
         ),

@@ -184,7 +184,7 @@ pub(super) fn living_children(
     most: u32,
 ) -> Result<Vec<String>, StoreError> {
     let mut living = Vec::new();
-    for child in world.scan()?.children(Table::Agent, name, limits::CHILDREN_MAX)? {
+    for child in world.scan()?.children(Table::Agent, name, "", limits::CHILDREN_MAX)? {
         if living.len() >= most as usize {
             break;
         }

@@ -33,7 +33,7 @@ pub(super) fn add(
 
 /// Forgets all tokens of a principal.
 pub(super) fn revoke(world: &mut World<'_>, principal: &str) -> Result<Reply, Fault> {
-    let rows = world.scan()?.children(Table::Token, principal, limits::TOKENS_MAX)?;
+    let rows = world.scan()?.children(Table::Token, principal, "", limits::TOKENS_MAX)?;
     for sha256 in &rows {
         *world.token(sha256)? = None;
     }

@@ -2,9 +2,11 @@
 //! twice in a step costs its text, its checks and its indexes twice; so a row is written when a scan
 //! needs it, and not because there is one.
 
-use super::World;
 use super::rows::Slot;
+use super::{Fault, World, job_ids};
+use crate::id::JobId;
 use crate::job::Job;
+use crate::limits;
 use crate::port::{Phase, StoreError, Table};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
@@ -23,7 +25,20 @@ impl World<'_> {
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
         self.rows.flush_table(&mut *self.tx, table)?;
-        self.tx.children(table, parent, limit)
+        self.tx.children(table, parent, "", limit)
+    }
+
+    /// All jobs that name this one as their parent, however many: who asks for jobs may name any.
+    pub(crate) fn child_jobs(&mut self, parent: &JobId) -> Result<Vec<JobId>, Fault> {
+        let most = u32::try_from(limits::BATCH_JOBS_MAX).expect("a small constant");
+        let tx = self.scan()?;
+        let (mut all, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = tx.children(Table::Job, parent.as_str(), &after, most)?;
+            let Some(last) = page.last().cloned() else { return Ok(all) };
+            all.extend(job_ids(page)?);
+            after = last;
+        }
     }
 
     /// Rows whose hour has come. Nothing has to be written to see that there are none.

@@ -166,14 +166,14 @@ impl<'tx> World<'tx> {
         *self.rows.inputs.change(&mut *self.tx, id.as_str())? = None;
         *self.rows.intakes.change(&mut *self.tx, id.as_str())? = None;
         let most = limits::QUESTIONS_PER_JOB_MAX;
-        for approval in self.scan()?.children(Table::Approval, id.as_str(), most)? {
+        for approval in self.scan()?.children(Table::Approval, id.as_str(), "", most)? {
             *self.rows.approvals.change(&mut *self.tx, &approval)? = None;
         }
         let most = limits::DELIVERIES_PER_JOB_MAX;
-        for delivery in self.scan()?.children(Table::Delivery, id.as_str(), most)? {
+        for delivery in self.scan()?.children(Table::Delivery, id.as_str(), "", most)? {
             *self.rows.deliveries.change(&mut *self.tx, &delivery)? = None;
         }
-        for credential in self.scan()?.children(Table::Credential, id.as_str(), u32::MAX)? {
+        for credential in self.scan()?.children(Table::Credential, id.as_str(), "", u32::MAX)? {
             let slot = self.rows.credentials.change(&mut *self.tx, &credential)?;
             // What is good for something still is revoked without its job.
             slot.take_if(|credential| credential.state == CredentialState::Revoked);

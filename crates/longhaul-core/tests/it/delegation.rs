@@ -310,3 +310,33 @@ fn after_damage_a_parent_waits_only_for_children_that_are_left() {
     assert_eq!(home.job(1).delegations.open, 2, "one goes on, and one has one that does");
     assert_eq!(home.job(3).delegations.open, 1);
 }
+
+#[test]
+fn all_that_was_delegated_ends_however_many_other_jobs_name_the_same_parent() {
+    let mut home = home(&["agent.delegate child"]);
+    // In one lane: all but the first wait, and are over as soon as they are cancelled.
+    let below = |number| {
+        let mut asked = Home::submission(number, None, "alice");
+        (asked.parent, asked.spec.lane) = (Some(job(1)), Some("one".into()));
+        asked
+    };
+    let most = u32::try_from(limits::BATCH_JOBS_MAX).unwrap();
+    let others = 1_000..1_000 + most;
+    home.ask(Command::Submit(others.clone().map(below).collect())).unwrap();
+    let cancel =
+        |number, tree| Command::Cancel { job: job(number), reason: None, by_force: false, tree };
+    let others: Vec<u32> = others.collect();
+    for some in others.chunks(1_000) {
+        let step = home.batch(some.iter().map(|number| cancel(*number, false)).collect());
+        assert!(step.replies.iter().all(Result::is_ok));
+    }
+    // Theirs are the last of all ids.
+    let (child, other) = (900_000, 900_001);
+    assert_eq!(code(delegate(&mut home, 1, ask(child, Lease::default()))), None);
+    home.ask(Command::Submit(vec![below(other)])).unwrap();
+    home.ask(cancel(1, false)).unwrap();
+    assert!(home.job(child).cancel.is_some(), "it would outlive who delegated it");
+    assert!(home.job(other).cancel.is_none(), "nobody asked for its end");
+    home.ask(cancel(1, true)).unwrap();
+    assert!(home.job(other).cancel.is_some());
+}

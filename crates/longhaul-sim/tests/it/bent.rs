@@ -223,10 +223,11 @@ impl Tx for BentTx<'_> {
         &mut self,
         table: Table,
         parent: &str,
+        after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
         let is_blind = self.bend == Bend::FindsNoChildren && table == Table::Agent;
-        self.inner.children(table, parent, if is_blind { 0 } else { limit })
+        self.inner.children(table, parent, after, if is_blind { 0 } else { limit })
     }
 
     fn unread(&mut self, mailbox: &str, limit: u32) -> Result<Vec<String>, StoreError> {

@@ -163,10 +163,11 @@ impl Tx for SkewedTx<'_> {
         &mut self,
         table: Table,
         parent: &str,
+        after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
         let is_blind = self.skew == Skew::FindsNoChildren && table == Table::Job;
-        self.inner.children(table, parent, if is_blind { 0 } else { limit })
+        self.inner.children(table, parent, after, if is_blind { 0 } else { limit })
     }
 
     longhaul_store::tx_passes_on! {

@@ -178,10 +178,11 @@ impl Tx for WarpedTx<'_> {
         &mut self,
         table: Table,
         parent: &str,
+        after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
         let blind = self.lie == Lie::FindsNoDependents && table == Table::Dependency;
-        self.inner.children(table, parent, if blind { 0 } else { limit })
+        self.inner.children(table, parent, after, if blind { 0 } else { limit })
     }
 
     fn by_key(&mut self, key: &str) -> Result<Option<String>, StoreError> {

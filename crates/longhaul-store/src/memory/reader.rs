@@ -91,6 +91,10 @@ impl Reader for MemoryReader {
         Ok(ids.take(limit as usize).cloned().collect())
     }
 
+    fn by_key(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.store.lock().index.key.get(&(Table::Job, key.to_owned())).cloned())
+    }
+
     fn by_name(&mut self, name: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let content = self.store.lock();
         let first = (name.to_owned(), 0, String::new());

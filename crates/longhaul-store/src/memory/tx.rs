@@ -8,6 +8,7 @@ use longhaul_core::id::HostId;
 use longhaul_core::port::{Phase, Position, Row, StoreError, Table, Tx};
 use longhaul_core::time::Timestamp;
 use std::cmp::Reverse;
+use std::ops::Bound;
 use std::sync::{Arc, MutexGuard};
 
 pub(super) struct MemoryTx<'a> {
@@ -199,10 +200,11 @@ impl Tx for MemoryTx<'_> {
         &mut self,
         table: Table,
         parent: &str,
+        after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
-        let from = (table, parent.to_owned(), String::new());
-        let under = self.content.index.parent.range(from..);
+        let from = Bound::Excluded((table, parent.to_owned(), after.to_owned()));
+        let under = self.content.index.parent.range((from, Bound::Unbounded));
         let under = under.take_while(|(in_table, found, _)| *in_table == table && found == parent);
         Ok(under.take(limit as usize).map(|(.., id)| id.clone()).collect())
     }

@@ -89,6 +89,10 @@ impl Reader for SqliteReader {
         all(self.prepare(sql::by_prefix(table))?, params![prefix, end, limit], single)
     }
 
+    fn by_key(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        first(self.prepare(sql::BY_KEY)?, [key], single)
+    }
+
     fn by_name(&mut self, name: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         all(self.prepare(sql::BY_NAME)?, params![name, limit], single)
     }

@@ -91,7 +91,7 @@ pub(super) const fn ids(table: Table) -> &'static str {
 }
 
 pub(super) const fn children(table: Table) -> &'static str {
-    for_table!(table, "SELECT id FROM ", " WHERE parent = ?1 ORDER BY id LIMIT ?2")
+    for_table!(table, "SELECT id FROM ", " WHERE parent = ?1 AND id > ?2 ORDER BY id LIMIT ?3")
 }
 
 pub(super) const fn due(table: Table) -> &'static str {

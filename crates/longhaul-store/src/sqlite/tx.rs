@@ -190,9 +190,10 @@ impl Tx for SqliteTx<'_> {
         &mut self,
         table: Table,
         parent: &str,
+        after: &str,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
-        all(self.prepare(sql::children(table))?, params![parent, limit], single)
+        all(self.prepare(sql::children(table))?, params![parent, after, limit], single)
     }
 
     fn ids(&mut self, table: Table, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {

@@ -168,7 +168,7 @@ fn deliveries_owners_and_presences_are_found_by_what_they_are_under() {
             })
             .unwrap();
             let expected = [format!("{} a", table.name()), format!("{} b", table.name())];
-            assert_eq!(ask(store, |tx| tx.children(table, "x", 9)), expected);
+            assert_eq!(ask(store, |tx| tx.children(table, "x", "", 9)), expected);
         }
         let reader = &mut *store.reader().unwrap();
         let prefixed = reader.by_prefix(Table::Delivery, "delivery ", 2).unwrap();

@@ -184,7 +184,7 @@ fn asked_within(tx: &mut dyn Tx) -> Result<Vec<String>, StoreError> {
             tx.ids(table, &job_id(9), 3)?
         ));
         for word in WORDS {
-            answers.push(format!("children {:?}", tx.children(table, word, 9)?));
+            answers.push(format!("children {:?}", tx.children(table, word, "", 9)?));
         }
         for id in tx.ids(table, "", 99)? {
             answers.push(format!("row {:?}", tx.load(table, &id)?));

@@ -113,9 +113,11 @@ fn keys_and_admission_numbers_are_taken_once() {
         insert(store, &[job(2, Phase::Ready)]);
         assert!(is_failed(change(store, &same_key)));
         assert_eq!(ask(store, |tx| tx.by_key("k")), Some(job_id(1)));
+        assert_eq!(store.reader().unwrap().by_key("k").unwrap(), Some(job_id(1)));
         // A key is free again once its job has been removed.
         step(store, |tx| tx.remove(Table::Job, &job_id(1))).unwrap();
         assert_eq!(ask(store, |tx| tx.by_key("k")), None);
+        assert_eq!(store.reader().unwrap().by_key("k").unwrap(), None);
         change(store, &same_key).unwrap();
         assert_eq!(ask(store, |tx| tx.by_key("k")), Some(job_id(2)));
     });

@@ -149,9 +149,11 @@ fn children_and_ids_come_by_id_and_stay_in_their_table() {
             tx.save(Table::Environment, &under("d"), true)
         })
         .unwrap();
-        assert_eq!(ask(store, |tx| tx.children(Table::Dependency, "p", 9)), ["a", "b"]);
-        assert_eq!(ask(store, |tx| tx.children(Table::Dependency, "p", 1)), ["a"]);
-        assert_eq!(ask(store, |tx| tx.children(Table::Job, "p", 9)), Vec::<String>::new());
+        assert_eq!(ask(store, |tx| tx.children(Table::Dependency, "p", "", 9)), ["a", "b"]);
+        assert_eq!(ask(store, |tx| tx.children(Table::Dependency, "p", "", 1)), ["a"]);
+        assert_eq!(ask(store, |tx| tx.children(Table::Dependency, "p", "a", 9)), ["b"]);
+        assert_eq!(ask(store, |tx| tx.children(Table::Dependency, "p", "b", 9)), [""; 0]);
+        assert_eq!(ask(store, |tx| tx.children(Table::Job, "p", "", 9)), Vec::<String>::new());
         assert_eq!(ask(store, |tx| tx.ids(Table::Dependency, "a", 9)), ["b", "c"]);
         let reader = &mut *store.reader().unwrap();
         assert_eq!(reader.ids(Table::Dependency, "", 2).unwrap(), ["a", "b"]);

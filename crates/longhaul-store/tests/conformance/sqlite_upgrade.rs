@@ -165,7 +165,7 @@ fn a_database_of_the_third_version_keeps_its_agents_and_takes_sessions() {
     })
     .unwrap();
     assert_eq!(ask(&mut store, |tx| tx.next_due(&host(1))), Some(at(5)));
-    assert_eq!(ask(&mut store, |tx| tx.children(Table::Feed, "sess", 9)), ["sess/1", "sess/2"]);
+    assert_eq!(ask(&mut store, |tx| tx.children(Table::Feed, "sess", "", 9)), ["sess/1", "sess/2"]);
     assert_eq!(store.reader().unwrap().check().unwrap(), Vec::<String>::new());
     assert_eq!(backups(&path).unwrap(), [folder.path().join("state.db.before-v4")]);
 }
