@@ -131,6 +131,7 @@ impl Inventory {
             Err(NotSubmitted::Unfit(unfit @ Unfit::Lease(_))) => {
                 Ok(Err(Denial::new(DenialCode::LeaseSubsetViolation, unfit.to_string())))
             }
+            Err(NotSubmitted::NoAgent(no_agent)) => Ok(Err(missing(&no_agent))),
             Err(NotSubmitted::Engine(error)) => Err(error),
         }
     }

@@ -1,6 +1,7 @@
 //! A hosted agent, and what a job of it is.
 
 use crate::ids;
+use longhaul_arcp::canonical;
 use longhaul_core::agent::AgentSpec;
 use longhaul_core::command::{Command, Submission};
 use longhaul_core::hosted::Hosted;
@@ -9,7 +10,7 @@ use longhaul_core::lease::{Lease, Wider};
 use longhaul_core::limits;
 use longhaul_core::spec::{Blob, Environment, EnvironmentOrigin, JobSpec, Retry};
 use longhaul_core::task::Task;
-use longhaul_core::time::Millis;
+use longhaul_core::time::{Millis, Timestamp};
 use longhaul_core::turn::{Budget, Policy, Turn};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -20,6 +21,9 @@ use std::sync::Arc;
 pub const POOL: &str = "hosted";
 /// What processes are given of the daemon's environment, beside what their entry names.
 const PLAIN_NAMES: [&str; 6] = ["PATH", "HOME", "LANG", "USER", "SHELL", "TERM"];
+
+/// Hexadecimal digits that stand for what was asked: too many for two asks of one principal to meet.
+const REQUEST_CHARS: usize = 32;
 
 /// A hosted agent as it was registered or written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +166,8 @@ pub struct Prepared {
 #[derive(Clone, Debug)]
 pub struct Agent {
     pub(super) entry: Arc<Entry>,
+    /// How it was called when it was asked for: `name@version`, or the name alone.
+    pub(super) asked: String,
     pub(super) grace: Millis,
 }
 
@@ -236,11 +242,13 @@ impl Agent {
     }
 
     fn hosted(&self, ask: HostedAsk, lease: Lease) -> Hosted {
+        let asked = request(&self.asked, &ask);
         Hosted {
             agent: self.entry.name.clone(),
             version: self.entry.version.clone(),
             input: ask.input,
             lease,
+            asked,
             trace: ask.trace,
             delegate: ask.delegate,
             depth: ask.depth,
@@ -288,13 +296,27 @@ fn within(most: Option<&Lease>, asked: &Lease) -> Result<Lease, Wider> {
 }
 
 /// The key as the home knows it: principals cannot meet each other's.
-fn key(ask: &HostedAsk) -> Option<String> {
+pub(super) fn key(ask: &HostedAsk) -> Option<String> {
     let key = ask.key.as_ref()?;
     let mut digest = Sha256::new();
     digest.update((ask.principal.len() as u64).to_le_bytes());
     digest.update(ask.principal.as_bytes());
     digest.update(key.as_bytes());
     Some(format!("hosted/{}", ids::hex(&digest.finalize())))
+}
+
+/// What is asked for under a key, in few characters: two asks have the same if they are the same, whatever
+/// the agent is when they are looked at.
+pub(super) fn request(reference: &str, ask: &HostedAsk) -> Option<String> {
+    ask.key.as_ref()?;
+    let input = serde_json::from_str(&ask.input).unwrap_or(Value::Null);
+    let lease = ask.lease.asked();
+    let until = ask.lease.expires_at().map(Timestamp::as_millis);
+    let runtime_ms_max = ask.runtime_max.map(Millis::get);
+    let whole = serde_json::json!([reference, input, lease, until, runtime_ms_max]);
+    let mut digest = ids::hex(&Sha256::digest(canonical::value_text(&whole)));
+    digest.truncate(REQUEST_CHARS);
+    Some(digest)
 }
 
 /// What an agent CLI is told: the input itself if it is a text, or its field `prompt`.

@@ -17,15 +17,19 @@ pub use reference::{Reference, is_name, is_version};
 pub use told::{entry, entry_of};
 
 use super::handle::{AskError, EngineHandle};
+use super::readers::Readers;
 use super::stored::Stored;
 use super::tasks::{Body, Tasks};
 use crate::config::ConfigError;
 use crate::home::Home;
-use longhaul_core::command::{Command, Known, Reply, Submission};
+use longhaul_core::command::{Command, Known, Refused, Reply, Submission};
 use longhaul_core::id::JobId;
 use longhaul_core::job::Job;
 use longhaul_core::limits;
+use longhaul_core::port::{Reader, Record, Table};
+use longhaul_core::spec::Environment;
 use longhaul_core::time::Millis;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -81,6 +85,9 @@ pub enum NotRegistered {
 /// Why a job was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum NotSubmitted {
+    /// There is no such agent.
+    #[error(transparent)]
+    NoAgent(#[from] NoAgent),
     /// The agent cannot be asked so.
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -113,6 +120,7 @@ struct Shared {
     grace_ms: AtomicU64,
     engine: EngineHandle,
     stored: Stored,
+    readers: Readers,
     tasks: Tasks,
 }
 
@@ -139,13 +147,14 @@ impl Inventory {
         home: &Home,
         engine: EngineHandle,
         stored: Stored,
+        readers: Readers,
         tasks: Tasks,
     ) -> Result<Self, ConfigError> {
         let path = home.agents();
         let grace_ms = AtomicU64::new(GRACE_DEFAULT.get());
         let state = Mutex::default();
-        let inventory =
-            Self { shared: Arc::new(Shared { path, state, grace_ms, engine, stored, tasks }) };
+        let shared = Shared { path, state, grace_ms, engine, stored, readers, tasks };
+        let inventory = Self { shared: Arc::new(shared) };
         let mut state = inventory.state();
         inventory.look(&mut state)?;
         if let Some(message) = state.problem.take() {
@@ -242,7 +251,7 @@ impl Inventory {
             }
         };
         let grace = Millis::new(self.shared.grace_ms.load(Ordering::Relaxed));
-        Ok(Agent { entry: found.clone(), grace })
+        Ok(Agent { entry: found.clone(), asked: reference.to_owned(), grace })
     }
 
     /// What is wrong with `agents.toml` as it is now; what it said before holds until then.
@@ -290,6 +299,59 @@ impl Inventory {
         let inventory = self.clone();
         let whole = async move { inventory.put_whole(prepared).await };
         Ok(to_its_end(whole).await?)
+    }
+
+    /// The same, of the agent that `reference` means. What was asked for before under the same key is
+    /// there, whatever has become of its agent since.
+    ///
+    /// # Errors
+    /// As for [`Self::submit`].
+    pub async fn ask(&self, reference: &str, ask: HostedAsk) -> Result<Submitted, NotSubmitted> {
+        let keyed = ask.key.is_some().then(|| ask.clone());
+        let refused = match self.resolve(reference) {
+            Ok(agent) => match self.accept(&agent, ask).await {
+                Err(refused @ NotSubmitted::Unfit(_)) => refused,
+                answered => return answered,
+            },
+            Err(no_agent) => no_agent.into(),
+        };
+        let Some(ask) = keyed else { return Err(refused) };
+        self.known(reference, ask).await?.ok_or(refused)
+    }
+
+    /// The job that was asked for in the same way before.
+    async fn known(&self, reference: &str, ask: HostedAsk) -> Result<Option<Submitted>, AskError> {
+        let Some((key, asked)) = entry::key(&ask).zip(entry::request(reference, &ask)) else {
+            return Ok(None);
+        };
+        let look = |reader: &mut dyn Reader| {
+            let id = reader.by_key(&key)?;
+            let row = id.map(|id| reader.load(Table::Job, &id)).transpose()?.flatten();
+            Ok(row.as_ref().map(Job::from_row).transpose()?)
+        };
+        let Some(job) = self.shared.readers.glance(look).await? else { return Ok(None) };
+        match job.spec.hosted.as_ref().and_then(|hosted| hosted.asked.as_ref()) {
+            Some(known) if *known == asked => {}
+            Some(_) => return Err(Refused::KeyReused { key, job: job.id }.into()),
+            None => return Ok(None),
+        }
+        // The engine answers as to every ask that it knows: who asks is told of the rest of the job.
+        let (environment, retry_of) = (Environment(BTreeMap::new()), None);
+        let Job { spec, owner, project, parent, .. } = job;
+        let (id, key, session) = (ask.id, Some(key), ask.session);
+        self.put(Submission {
+            id,
+            spec,
+            environment,
+            key,
+            owner,
+            project,
+            parent,
+            retry_of,
+            session,
+        })
+        .await
+        .map(Some)
     }
 
     /// Puts a job to the engine with all that must come before it; without the job none of that stays.

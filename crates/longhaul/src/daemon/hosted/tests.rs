@@ -184,12 +184,67 @@ async fn asking_twice_is_asking_once_also_for_a_turn() {
     assert!(inventory.submit(&agent, ask("\"other\"")).await.is_err());
     let bob = HostedAsk { principal: "bob".into(), ..ask("\"other\"") };
     assert!(inventory.submit(&agent, bob).await.unwrap().1, "keys of others are others");
-    let agents = home
-        .daemon
-        .ports
-        .readers
-        .read(|reader| reader.ids(longhaul_core::port::Table::Agent, "", 10));
+    let agents = home.daemon.ports.readers.read(|reader| reader.ids(Table::Agent, "", 10));
     assert_eq!(agents.await.unwrap().len(), 2, "no agent is left of what was known already");
+    home.daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_key_gives_its_job_whatever_has_become_of_its_agent() {
+    let home = Fixture::start();
+    let inventory = home.inventory();
+    let keyed = |key: &str, input: &str| HostedAsk { key: Some(key.into()), ..ask(input) };
+    home.register("body@1", true);
+    home.write("[[agent]]\nname = \"tool\"\ncommand = [\"true\"]\n");
+    let body = inventory.ask("body", keyed("body", "1")).await.unwrap();
+    let named = inventory.ask("body@1", keyed("named", "1")).await.unwrap();
+    let tool = inventory.ask("tool", keyed("tool", "1")).await.unwrap();
+    // Its default is another, and it may be granted less.
+    home.register("body@2", true);
+    let again = inventory.ask("body", keyed("body", "1")).await.unwrap();
+    assert!(!again.was.is_new());
+    assert_eq!(again.id, body.id, "no version was named");
+    let again = inventory.ask("body@1", keyed("named", "1")).await.unwrap();
+    assert_eq!(again.id, named.id);
+    let refused = inventory.ask("body@2", keyed("named", "1")).await.unwrap_err();
+    let is_reused = |refused: &NotSubmitted, of: &JobId| {
+        let NotSubmitted::Engine(AskError::Refused(Refused::KeyReused { job, .. })) = refused
+        else {
+            panic!("{refused:?}")
+        };
+        job == of
+    };
+    assert!(is_reused(&refused, &named.id));
+    // It is gone.
+    home.write("");
+    let again = inventory.ask("tool", keyed("tool", "1")).await.unwrap();
+    assert!(!again.was.is_new());
+    assert_eq!(again.id, tool.id);
+    let refused = inventory.ask("tool", keyed("tool", "2")).await.unwrap_err();
+    assert!(is_reused(&refused, &tool.id));
+    let refused = inventory.ask("tool", keyed("other", "1")).await.unwrap_err();
+    assert!(matches!(refused, NotSubmitted::NoAgent(NoAgent::Unknown(_))), "{refused:?}");
+    let bob = HostedAsk { principal: "bob".into(), ..keyed("tool", "1") };
+    assert!(inventory.ask("tool", bob).await.is_err(), "keys of others are others");
+    home.daemon.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_key_gives_its_job_also_where_its_agent_may_be_granted_less_since() {
+    let home = Fixture::start();
+    let inventory = home.inventory();
+    let tool = |most: &str| {
+        home.write(&format!("[[agent]]\nname = \"tool\"\ncommand = [\"true\"]\n{most}\n"));
+    };
+    let asked = || HostedAsk { lease: lease(&[("cost.budget", &["USD:2"])]), ..ask("1") };
+    tool("timeout = \"10m\"");
+    let first = inventory.ask("tool", asked()).await.unwrap();
+    tool("timeout = \"5m\"\nlease = { \"cost.budget\" = [\"EUR:1\", \"USD:3\"] }");
+    assert_eq!(inventory.ask("tool", asked()).await.unwrap().id, first.id);
+    tool("timeout = \"5m\"\nlease = { \"cost.budget\" = [\"USD:1\"] }");
+    assert_eq!(inventory.ask("tool", asked()).await.unwrap().id, first.id);
+    let other = HostedAsk { lease: lease(&[("cost.budget", &["USD:1"])]), ..ask("1") };
+    assert!(inventory.ask("tool", other).await.is_err(), "less was asked for");
     home.daemon.finish().await.unwrap();
 }
 

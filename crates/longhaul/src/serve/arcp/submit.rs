@@ -24,7 +24,6 @@ pub(super) async fn submit(session: &Session, asked: Submission) -> Result<Submi
         Some(version) => format!("{}@{version}", asked.agent.name),
         None => asked.agent.name.clone(),
     };
-    let agent = ports.inventory.resolve(&reference).map_err(no_agent)?;
     let trace = match asked.trace {
         Some(trace) => trace.id().to_owned(),
         None => ids::trace().map_err(|_| Denial::internal())?,
@@ -45,7 +44,7 @@ pub(super) async fn submit(session: &Session, asked: Submission) -> Result<Submi
             .extensions
             .map(|extensions| serde_json::Value::from(extensions).to_string()),
     };
-    let asked = ports.inventory.accept(&agent, ask).await.map_err(not_submitted)?;
+    let asked = ports.inventory.ask(&reference, ask).await.map_err(not_submitted)?;
     if let Some(job) = &asked.fresh {
         return Ok(Submitted { accepted: told::accepted(job, session.profile), ended: None });
     }
@@ -115,6 +114,7 @@ fn no_agent(error: NoAgent) -> Denial {
 
 fn not_submitted(error: NotSubmitted) -> Denial {
     match error {
+        NotSubmitted::NoAgent(error) => no_agent(error),
         NotSubmitted::Unfit(Unfit::Input(words)) => Denial::new(Code::InvalidRequest, words),
         NotSubmitted::Unfit(Unfit::Lease(wider)) => grammar::wider(&wider),
         NotSubmitted::Engine(error) => denial(error),
