@@ -280,13 +280,17 @@ pub(super) fn retry_revoking(world: &mut World<'_>) -> Result<Reply, Fault> {
 /// The machine slept, and so did whoever makes and revokes credentials: neither they nor the jobs that
 /// wait for them have any less time for it.
 pub(super) fn woke(world: &mut World<'_>, slept: Millis) -> Result<(), Fault> {
-    let (now, mut waiting, mut after) = (world.now(), BTreeSet::new(), String::new());
+    let (now, host) = (world.now(), world.place().host.clone());
+    let (mut waiting, mut after) = (BTreeSet::new(), String::new());
     loop {
         let rows = world.scan()?.ids(Table::Credential, &after, limits::STEP_DUE_MAX)?;
         let Some(last) = rows.last() else { break };
         after.clone_from(last);
         for id in credential_ids(rows)? {
-            if let Some(credential) = world.credential(&id)?.as_mut().filter(|one| !one.is_over()) {
+            // What another host tries goes on: that one may be awake.
+            let is_ours = |one: &Credential| one.host.as_ref().is_none_or(|of| *of == host);
+            let known = world.credential(&id)?.as_mut();
+            if let Some(credential) = known.filter(|one| !one.is_over() && is_ours(one)) {
                 credential.woke(slept);
                 waiting.insert(credential.job.clone());
             }

@@ -53,13 +53,12 @@ impl World<'_> {
                 let Some(row) = slot.as_mut().filter(|session| !session.is_over()) else {
                     continue;
                 };
-                // Nothing about a job comes after its end.
-                let finished = if is_end {
-                    [row.warn(job, now, span.count), row.tell(job, *span)]
-                } else {
-                    [row.tell(job, *span), row.warn(job, now, 0)]
-                };
+                // Nothing about a job comes after its end; and what is not of the job is not its newest.
+                let early = if is_end { row.warn(job, now, span.count) } else { None };
+                let told = row.tell(job, *span);
                 let newest = row.newest;
+                let late = if is_end { None } else { row.warn(job, now, 0) };
+                let finished = [early, told, late];
                 self.told_at(job, &session, newest)?;
                 self.keep(&session, finished)?;
             }

@@ -181,6 +181,18 @@ fn a_sleep_of_the_machine_costs_a_job_that_is_being_prepared_nothing() {
 }
 
 #[test]
+fn a_sleep_of_another_machine_gives_nobody_here_more_time() {
+    let mut home = home();
+    let before: Credential = home.row(id(1, "a", 1).as_str()).expect("it is there");
+    let slept = limits::PREPARING_MAX;
+    home.ask_other(Command::HostUp { name: "other".into() }).expect("it did");
+    home.ask_other(Command::Woke { slept }).expect("it did");
+    assert_eq!(home.row::<Credential>(id(1, "a", 1).as_str()), Some(before));
+    home.wait(slept);
+    assert_eq!(ending(&home.job(1)), (Ending::Failed, Some(Reason::Credentials)));
+}
+
+#[test]
 fn what_is_stuck_outlives_its_job_and_is_tried_again_when_somebody_asks() {
     let mut home = prepared();
     let exited = home.exited(1);

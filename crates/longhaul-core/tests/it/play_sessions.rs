@@ -37,6 +37,8 @@ pub(crate) const WINDOW: Millis = limits::SESSION_WINDOW_DEFAULT;
 /// A home, and its clock.
 pub(crate) struct Home {
     engine: Engine,
+    /// That of another host.
+    other: Engine,
     store: MemoryStore,
     pub(crate) now: Timestamp,
 }
@@ -51,14 +53,23 @@ impl Home {
         let keep = Millis::from_secs(1 << 30);
         let retention =
             Retention { keep, keep_failed: keep, jobs_max: 1 << 40, bytes_max: 1 << 40 };
-        let host = HostId::parse("host_00000000000000000000000001").expect("26 digits");
-        let (boot, adopt_after) = ("boot".to_owned(), None);
-        let place = Place { host, boot, default_slots: 1_000, retention, adopt_after };
+        let engine = |number: u32| {
+            let host = HostId::parse(&format!("host_{number:026}")).expect("26 digits");
+            let (boot, adopt_after, retention) = ("boot".to_owned(), None, retention.clone());
+            let place = Place { host, boot, default_slots: 1_000, retention, adopt_after };
+            Engine::new(place).keeping_runs(most)
+        };
         let now = Timestamp::from_millis(1_000_000);
-        let engine = Engine::new(place).keeping_runs(most);
-        let mut home = Self { engine, store: MemoryStore::new(), now };
+        let (engine, other) = (engine(1), engine(2));
+        let mut home = Self { engine, other, store: MemoryStore::new(), now };
         home.up();
         home
+    }
+
+    /// The same at another host, over the same store.
+    pub(crate) fn ask_other(&mut self, command: Command) -> Result<Reply, Refused> {
+        let step = self.other.step(&mut self.store, vec![command], self.now);
+        step.expect("memory is sound").replies.remove(0)
     }
 
     /// The daemon comes up.

@@ -195,6 +195,11 @@ fn who_reads_too_slowly_is_told_so_once() {
     home.ask(many(999)).unwrap();
     assert_eq!(home.session(1).unwrap().newest, limits::FEED_LAGGING);
     home.ask(many(1)).unwrap();
+    assert_eq!(
+        home.job(1).told_at,
+        1_001,
+        "the news that it reads too slowly is none of the job's"
+    );
     home.ask(many(5)).unwrap();
     let told = home.told(1);
     assert_eq!(told[1_000..1_003], ["1001 1 x", "1002 lagging", "1003 1 x"]);

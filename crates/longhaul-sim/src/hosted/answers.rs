@@ -4,7 +4,7 @@ use super::family::{Member, has};
 use super::leases::{CURRENCIES, is_granted, is_within};
 use super::life::Life;
 use super::rows::Rows;
-use crate::sessions::Broken;
+use crate::course::Broken;
 use longhaul_core::command::{Command, Entry, Refused, Reply};
 use longhaul_core::delegation::{Delegation, DenialCode, OperationAsk};
 use longhaul_core::hosted::Hosted;
@@ -84,7 +84,7 @@ impl Life {
 
     /// Whether its time is over, or all is spent that it could spend of anything.
     fn standing(&self, before: &Rows, job: &JobId) -> Option<DenialCode> {
-        if self.family.members[job].expires_at.is_some_and(|at| self.at >= at) {
+        if self.family.members[job].expires_at.is_some_and(|at| self.course.at >= at) {
             return Some(DenialCode::LeaseExpired);
         }
         let is_spent = |currency: &&'static str| {

@@ -4,11 +4,12 @@ use super::family::{claims, has};
 use super::leases::{CURRENCIES, Money, is_within, money_of};
 use super::life::{KEEP, Life};
 use super::rows::{Entry, Rows};
-use crate::sessions::Broken;
-use longhaul_core::command::Command;
+use crate::course::Broken;
+use longhaul_core::command::{Command, Want};
+use longhaul_core::credential::Issue;
 use longhaul_core::engine::Step;
 use longhaul_core::event::Fact;
-use longhaul_core::id::JobId;
+use longhaul_core::id::{HostId, JobId};
 use longhaul_core::job::{Job, JobState};
 use longhaul_core::limits;
 use longhaul_core::outcome::Reason;
@@ -19,7 +20,7 @@ impl Life {
     /// After a step.
     pub(super) fn check(
         &mut self,
-        before: &Rows,
+        (before, host): (&Rows, usize),
         batch: &[Command],
         step: &Step,
         written: &[Entry],
@@ -39,8 +40,9 @@ impl Life {
             self.results(&step.changed)?;
             self.count(before, &step.changed, written);
         }
-        self.in_time()?;
-        self.credentials(before, batch, step, written)?;
+        self.in_time(host)?;
+        self.own(host, step)?;
+        self.credentials((before, host), batch, step, written)?;
         self.gone(before)
     }
 
@@ -181,11 +183,31 @@ impl Life {
         Ok(())
     }
 
-    /// Nobody goes on after the end of a lease, but for a moment.
-    fn in_time(&self) -> Result<(), Broken> {
-        for job in self.rows.open() {
+    /// Nobody is asked to do anything about what is another host's.
+    fn own(&self, host: usize, step: &Step) -> Result<(), Broken> {
+        let me = self.course.id(host);
+        let is_others = |of: Option<&HostId>| of.is_some_and(|of| of != me);
+        let of = |want: &Want| self.rows.jobs.get(want.job()).and_then(|job| job.host.as_ref());
+        let strange = step.tasks.iter().find(|want| is_others(of(want)));
+        self.holds("a host is asked for what is its own", strange.is_none(), || {
+            format!("host {host} is asked for {strange:?}")
+        })?;
+        let of = |issue: &Issue| {
+            let row = self.rows.credentials.get(issue.credential());
+            row.and_then(|row| row.host.as_ref())
+        };
+        let strange = step.issue.iter().find(|issue| is_others(of(issue)));
+        self.holds("a host makes what is its own to make", strange.is_none(), || {
+            format!("host {host} is asked for {strange:?}")
+        })
+    }
+
+    /// Nobody goes on after the end of a lease, but for a moment; and while their host is away.
+    fn in_time(&self, host: usize) -> Result<(), Broken> {
+        let is_away = |job: &Job| job.host.as_ref().is_some_and(|of| of != self.course.id(host));
+        for job in self.rows.open().filter(|job| !is_away(job)) {
             let at = self.family.members[&job.id].expires_at;
-            let is_over = at.is_some_and(|at| self.at >= at + limits::LEASE_GRACE.get());
+            let is_over = at.is_some_and(|at| self.course.at >= at + limits::LEASE_GRACE.get());
             let goes_on = match job.state {
                 JobState::Preparing { .. } | JobState::Queued { .. } | JobState::Running { .. } => {
                     true
@@ -275,7 +297,7 @@ impl Life {
         self.holds("everything ends", open.is_none(), || format!("{open:?}"))?;
         let left = self.rows.jobs.values().find(|job| {
             let ended_at = millis(job.ended_at()).unwrap_or(u64::MAX);
-            ended_at.saturating_add(KEEP + 5_000) < self.at
+            ended_at.saturating_add(KEEP + 5_000) < self.course.at
         });
         self.holds("jobs that have ended go", left.is_none(), || format!("{left:?}"))
     }

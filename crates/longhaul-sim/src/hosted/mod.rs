@@ -15,5 +15,6 @@ mod tally;
 mod vault;
 mod wishes;
 
+pub use crate::course::Broken;
 pub use life::Life;
 pub use tally::Tally;

@@ -93,6 +93,8 @@ counted! {
     reports_stale,
     /// Processes that died.
     crashes,
+    /// Those that did so between a commit and all that follows from it.
+    died_of_it,
     /// Commits that failed.
     failed_commits,
     /// Jobs that ended.

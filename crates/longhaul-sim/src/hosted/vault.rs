@@ -2,7 +2,7 @@
 
 use super::life::Life;
 use super::rows::{Entry, Rows};
-use crate::sessions::Broken;
+use crate::course::Broken;
 use longhaul_core::command::Command;
 use longhaul_core::credential::{Credential, CredentialState, Issue};
 use longhaul_core::engine::Step;
@@ -73,7 +73,7 @@ impl Life {
     /// After a step.
     pub(super) fn credentials(
         &mut self,
-        before: &Rows,
+        (before, host): (&Rows, usize),
         batch: &[Command],
         step: &Step,
         written: &[Entry],
@@ -91,10 +91,18 @@ impl Life {
                     format!("{row:?}, and wanted is {:?}", step.issue)
                 })?;
             }
+            let is_others = row.host.as_ref().is_some_and(|of| of != self.course.id(host));
+            self.holds(
+                "what one host tries nobody else changes",
+                !is_others || was == Some(row),
+                || format!("{was:?} is {row:?} after a step of host {host}"),
+            )?;
             let is_kept =
                 row.sealed.as_ref() == self.vault.sealed.get(id).filter(|_| row.is_active());
             self.holds("what was made is kept while it is good", is_kept, || format!("{row:?}"))?;
-            let is_late = tries(row).is_some_and(|(_, again_at)| again_at <= self.at);
+            // What another host tries is for that one to look after.
+            let is_own = row.host.as_ref().is_none_or(|of| of == self.course.id(host));
+            let is_late = is_own && tries(row).is_some_and(|(_, at)| at <= self.course.at);
             self.holds("no try is overdue", !is_late, || format!("{row:?}"))?;
             let is_of_use = row.is_active() || row.is_minting();
             let is_over = self.rows.is_over(&row.job);
@@ -140,7 +148,7 @@ impl Life {
         if let JobState::Preparing { .. } = job.state {
             let since = u64::try_from(job.submitted_at.as_millis()).unwrap_or(0);
             // A machine that sleeps makes nothing.
-            let is_late = self.at >= since + limits::PREPARING_MAX.get() + self.slept;
+            let is_late = self.course.at >= since + limits::PREPARING_MAX.get() + self.slept;
             return self.holds(
                 "nobody waits for credentials for ever",
                 !has_all && !is_late,

@@ -1,7 +1,9 @@
 //! What jobs do: they begin, tell, delegate, and return.
 
-use super::life::{Broken, Life, Next};
+use super::life::{Life, Next};
 use super::wishes::may_delegate;
+use crate::course::{Broken, Here};
+use crate::errands::{Errand, errand};
 use crate::system::System;
 use longhaul_core::command::{Command, Entry, Exit, How, StoppedBy, Want};
 use longhaul_core::delegation::Delegation;
@@ -11,94 +13,95 @@ use longhaul_core::id::JobId;
 /// A body that is alive.
 #[derive(Clone, Debug)]
 pub(super) struct Body {
+    /// The process that it is part of.
+    pub(super) here: Here,
     is_stopped: bool,
     is_good: bool,
     said: u64,
 }
 
 impl Life {
-    /// What the driver of tasks does about a want.
-    pub(super) fn drive(&mut self, want: Want, system: &mut dyn System) -> Result<(), Broken> {
-        let is_stop = matches!(want, Want::Stop { .. });
-        let (how, job, attempt) = match want {
-            Want::Start(job, attempt) if self.is_alive(&job, attempt) => return Ok(()),
-            Want::Start(job, attempt) => return self.start(job, attempt, system),
-            Want::Watch(job, attempt)
-            | Want::Conclude(job, attempt)
-            | Want::CallOff(job, attempt)
-            | Want::Stop { job, attempt, .. }
-                if self.is_alive(&job, attempt) =>
-            {
-                self.stop(job, attempt, is_stop);
+    /// What the driver of tasks of a process does about a want.
+    pub(super) fn drive(
+        &mut self,
+        here: Here,
+        want: Want,
+        system: &mut dyn System,
+    ) -> Result<(), Broken> {
+        let is_alive = |job: &JobId, attempt| self.is_alive(here, job, attempt);
+        let report = match errand(want, is_alive, |job| self.rows.jobs.get(job).cloned()) {
+            Errand::Nothing => return Ok(()),
+            Errand::Start(job, attempt) => return self.start(here, job, attempt, system),
+            Errand::Stop(job, attempt) => {
+                self.stop(job, attempt);
                 return Ok(());
             }
-            Want::Watch(job, attempt) | Want::Conclude(job, attempt) => {
-                (How::Lost("gone".into()), job, attempt)
+            Errand::Over(job, attempt, how) => {
+                Command::Exited { job, attempt, exit: Exit::bare(how, None, self.course.now()) }
             }
-            Want::CallOff(job, attempt) => (How::NeverStarted(None), job, attempt),
-            Want::Stop { job, attempt, .. } => {
-                let row = self.rows.jobs.get(&job).and_then(|job| job.current());
-                let has_begun = row.is_some_and(|attempt| attempt.started_at.is_some());
-                let lost = How::Lost("gone".into());
-                (if has_begun { lost } else { How::NeverStarted(None) }, job, attempt)
-            }
-            Want::Clean(job, _) => {
-                return self.report(Command::Cleaned { job, failure: None }, system);
-            }
-            Want::Purge(job, _) => {
-                return self.report(Command::Purged { job, failure: None }, system);
-            }
+            Errand::Clean(job) => Command::Cleaned { job, failure: None },
+            Errand::Purge(job) => Command::Purged { job, failure: None },
         };
-        let exit = Exit::bare(how, None, self.now());
-        self.report(Command::Exited { job, attempt, exit }, system)
+        self.step(here.host, vec![report], system).map(drop)
     }
 
-    fn report(&mut self, report: Command, system: &mut dyn System) -> Result<(), Broken> {
-        self.step(vec![report], system).map(|_| ())
+    fn is_alive(&self, here: Here, job: &JobId, attempt: u32) -> bool {
+        let body = self.bodies.get(&(job.clone(), attempt));
+        body.is_some_and(|body| body.here == here)
     }
 
-    fn is_alive(&self, job: &JobId, attempt: u32) -> bool {
-        self.bodies.contains_key(&(job.clone(), attempt))
-    }
-
-    fn start(&mut self, job: JobId, attempt: u32, system: &mut dyn System) -> Result<(), Broken> {
-        let started = Command::Started { job: job.clone(), attempt, at: self.now(), pid: 1 };
-        let Some(step) = self.step(vec![started], system)? else { return Ok(()) };
+    fn start(
+        &mut self,
+        here: Here,
+        job: JobId,
+        attempt: u32,
+        system: &mut dyn System,
+    ) -> Result<(), Broken> {
+        let at = self.course.now();
+        let started = Command::Started { job: job.clone(), attempt, at, pid: 1 };
+        let Some(step) = self.step(here.host, vec![started], system)? else { return Ok(()) };
         if step.replies[0].is_err() {
             return Ok(());
         }
-        let is_good = self.random.chance(70);
-        self.bodies.insert((job.clone(), attempt), Body { is_stopped: false, is_good, said: 0 });
-        for _ in 0..self.random.below(7) {
-            let at = self.random.below(12_000);
-            self.push_in(at, Next::Tells(job.clone(), attempt, self.process));
+        let is_good = self.course.random.chance(70);
+        let body = Body { here, is_stopped: false, is_good, said: 0 };
+        self.bodies.insert((job.clone(), attempt), body);
+        for _ in 0..self.course.random.below(7) {
+            let at = self.course.random.below(12_000);
+            self.course.later(here, at, Next::Tells(job.clone(), attempt));
         }
-        if self.random.chance(15) {
-            let at = self.random.below(6_000);
-            self.push_in(at, Next::Delegates(job.clone(), attempt, self.process));
+        if self.course.random.chance(15) {
+            let at = self.course.random.below(6_000);
+            self.course.later(here, at, Next::Delegates(job.clone(), attempt));
         }
-        let at = self.random.below(15_000);
-        self.push_in(at, Next::Returns(job, attempt, self.process));
+        let at = self.course.random.below(15_000);
+        self.course.later(here, at, Next::Returns(job, attempt));
         Ok(())
     }
 
-    fn stop(&mut self, job: JobId, attempt: u32, is_asked: bool) {
+    fn stop(&mut self, job: JobId, attempt: u32) {
         let Some(body) = self.bodies.get_mut(&(job.clone(), attempt)) else { return };
-        if is_asked && !std::mem::replace(&mut body.is_stopped, true) {
-            let after = self.random.below(1_500);
-            self.push_in(after, Next::Returns(job, attempt, self.process));
+        let here = body.here;
+        if !std::mem::replace(&mut body.is_stopped, true) {
+            let after = self.course.random.below(1_500);
+            self.course.later(here, after, Next::Returns(job, attempt));
         }
     }
 
     /// It tells a few things, or very many.
     pub(super) fn tells(
         &mut self,
+        here: Here,
         job: &JobId,
         attempt: u32,
         system: &mut dyn System,
     ) -> Result<(), Broken> {
-        let many = self.seed % 5 == 1 && self.random.chance(12);
-        let count = if many { self.random.between(400, 1_400) } else { self.random.between(1, 6) };
+        let many = self.course.seed % 5 == 1 && self.course.random.chance(12);
+        let count = if many {
+            self.course.random.between(400, 1_400)
+        } else {
+            self.course.random.between(1, 6)
+        };
         let Some(body) = self.bodies.get_mut(&(job.clone(), attempt)) else { return Ok(()) };
         let from = body.said;
         body.said += count;
@@ -108,16 +111,17 @@ impl Life {
         };
         let entries = (from..from + count).map(entry).collect();
         let tell = Command::Tell { job: job.clone(), attempt, entries };
-        self.with_company(job, tell, system).map(|_| ())
+        self.with_company(here, job, tell, system).map(|_| ())
     }
 
     pub(super) fn delegates(
         &mut self,
+        here: Here,
         parent: &JobId,
         attempt: u32,
         system: &mut dyn System,
     ) -> Result<(), Broken> {
-        if !self.is_alive(parent, attempt) {
+        if !self.is_alive(here, parent, attempt) {
             return Ok(());
         }
         let mut child = self.submission(None, None);
@@ -125,17 +129,19 @@ impl Life {
         let hosted = Hosted { agent, input, lease, ..Hosted::default() };
         child.spec.hosted = Some(Box::new(hosted));
         let ask = Delegation {
-            id: format!("part {}", self.random.below(2)),
+            id: format!("part {}", self.course.random.below(2)),
             event: Default::default(),
             child: Ok(Box::new(child)),
         };
         let parent = parent.clone();
         let ask = Box::new(ask);
-        self.report(Command::Delegate { parent, attempt, ask }, system)
+        let ask = Command::Delegate { parent, attempt, ask };
+        self.step(here.host, vec![ask], system).map(drop)
     }
 
     pub(super) fn returns(
         &mut self,
+        here: Here,
         job: &JobId,
         attempt: u32,
         system: &mut dyn System,
@@ -144,12 +150,12 @@ impl Life {
         let Some(body) = self.bodies.get(&key).cloned() else { return Ok(()) };
         let error = (!body.is_good).then(|| "no".to_owned());
         let stopped = body.is_stopped.then_some(StoppedBy::Asked);
-        let exit = Exit::bare(How::Returned { error, result: None }, stopped, self.now());
+        let exit = Exit::bare(How::Returned { error, result: None }, stopped, self.course.now());
         let exited = Command::Exited { job: job.clone(), attempt, exit };
-        if self.with_company(job, exited, system)? {
+        if self.with_company(here, job, exited, system)? {
             self.bodies.remove(&key);
         } else {
-            self.push_in(300, Next::Returns(job.clone(), attempt, self.process));
+            self.course.later(here, 300, Next::Returns(job.clone(), attempt));
         }
         Ok(())
     }
@@ -158,20 +164,22 @@ impl Life {
     /// that was committed.
     fn with_company(
         &mut self,
+        here: Here,
         job: &JobId,
         report: Command,
         system: &mut dyn System,
     ) -> Result<bool, Broken> {
         let mut batch = vec![report];
-        if self.random.chance(30) && !self.clients.is_empty() {
-            let index = self.random.below(self.clients.len() as u64);
+        if self.course.random.chance(30) && !self.clients.is_empty() {
+            let index = self.course.random.below(self.clients.len() as u64);
             let index = usize::try_from(index).expect("few");
-            if let Some(follow) = self.follow_of(index, job) {
-                let place = usize::from(self.random.chance(60));
+            let is_here = self.clients[index].host == here.host;
+            if let Some(follow) = self.follow_of(index, job).filter(|_| is_here) {
+                let place = usize::from(self.course.random.chance(60));
                 batch.insert(place, follow);
                 self.tally.in_one_step += 1;
             }
         }
-        Ok(self.step(batch, system)?.is_some())
+        Ok(self.step(here.host, batch, system)?.is_some())
     }
 }

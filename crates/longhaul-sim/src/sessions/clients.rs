@@ -1,12 +1,13 @@
 //! Clients: they come, ask, read, lose their connections and come back, some with what is not theirs.
 
-use super::life::{Broken, Life, Next};
+use super::life::{Life, Next};
+use crate::course::Broken;
 use crate::random::Random;
 use crate::system::System;
 use longhaul_core::command::{Command, Reply};
 use longhaul_core::engine::Step;
 use longhaul_core::id::{ConnectionId, JobId, SessionId};
-use longhaul_core::session::Resume;
+use longhaul_core::session::{Resume, SessionState};
 use longhaul_core::time::Millis;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,8 @@ pub(super) struct Client {
     pub(super) held: Option<Held>,
     /// The connection that it believes to have.
     pub(super) connection: Option<ConnectionId>,
+    /// To which host that is, or was.
+    pub(super) host: usize,
     has_left: bool,
 }
 
@@ -43,6 +46,7 @@ impl Client {
             window: random.between(5_000, 40_000),
             held: None,
             connection: None,
+            host: 0,
             has_left: false,
         }
     }
@@ -60,26 +64,56 @@ impl Client {
 impl Life {
     /// A client does what comes to its mind.
     pub(super) fn client(&mut self, index: usize, system: &mut dyn System) -> Result<(), Broken> {
-        let pause = self.random.between(100, if self.is_calm() { 6_000 } else { 2_500 });
+        let pause =
+            self.course.random.between(100, if self.course.is_calm() { 6_000 } else { 2_500 });
         if self.clients[index].has_left {
             return Ok(());
         }
-        self.push_in(pause, Next::Client(index));
-        if !self.is_up {
+        self.course.after(pause, Next::Client(index));
+        if !self.finds_host(index) {
             return Ok(());
         }
         let client = &self.clients[index];
         match (&client.connection, &client.held) {
             (_, _) if self.is_settled() => self.leave(index, system),
             (None, None) => self.open(index, system),
-            (None, Some(_)) => self.come_back(index, system),
+            (None, Some(_)) => self.come_back(index, self.clients[index].host, system),
             (Some(_), _) => self.act(index, system),
         }
     }
 
+    /// Whether the host that it is connected to would answer, or some host if it is to none. Whoever
+    /// waits for one that sleeps loses patience at last.
+    fn finds_host(&mut self, index: usize) -> bool {
+        if self.clients[index].connection.is_some() {
+            if self.course.is_there(self.clients[index].host) {
+                return true;
+            }
+            if self.course.random.chance(50) {
+                return false;
+            }
+            self.loses(index);
+        }
+        let Some(host) = self.course.some_host() else { return false };
+        self.clients[index].host = host;
+        true
+    }
+
+    /// Its connection breaks. Sooner or later the server that had it sees that.
+    fn loses(&mut self, index: usize) {
+        self.clients[index].lose();
+        let held = self.clients[index].held.as_ref();
+        let row = held.and_then(|held| self.rows.sessions.get(&held.session));
+        if let Some(SessionState::Attached { connection, host }) = row.map(|row| &row.state) {
+            let (connection, host) = (connection.clone(), self.course.number(host));
+            let session = row.expect("it was just seen").id.clone();
+            self.detach_late(host, session, connection);
+        }
+    }
+
     fn number(&mut self) -> u64 {
-        self.numbered += 1;
-        self.numbered
+        self.course.numbered += 1;
+        self.course.numbered
     }
 
     fn new_connection(&mut self) -> ConnectionId {
@@ -87,42 +121,44 @@ impl Life {
         ConnectionId::parse(&format!("conn_{number:026}")).expect("26 digits")
     }
 
-    /// Asks, and may not hear the answer.
+    /// Asks the host that it is connected to, and may not hear the answer.
     pub(super) fn asks(
         &mut self,
         index: usize,
         command: Command,
         system: &mut dyn System,
     ) -> Result<Option<Step>, Broken> {
-        let step = self.step(vec![command], system)?;
-        if step.is_some() && self.fails(6) {
+        self.asks_at(self.clients[index].host, index, command, system)
+    }
+
+    fn asks_at(
+        &mut self,
+        host: usize,
+        index: usize,
+        command: Command,
+        system: &mut dyn System,
+    ) -> Result<Option<Step>, Broken> {
+        let step = self.step(host, vec![command], system)?;
+        if step.is_some() && self.course.fails(6) {
             self.tally.unheard += 1;
-            if self.random.chance(30) {
-                self.crash();
-            } else if let Some((session, connection)) = self.end_of(index) {
-                self.detach_late(session, connection);
+            if self.course.random.chance(30) {
+                self.crash(host);
             }
-            self.clients[index].lose();
+            self.loses(index);
             return Ok(None);
         }
         Ok(step)
     }
 
-    /// The session and connection that the rows have for what this client believes to hold.
-    fn end_of(&self, index: usize) -> Option<(SessionId, ConnectionId)> {
-        let session = self.clients[index].held.as_ref()?.session.clone();
-        let connection = self.rows.sessions.get(&session)?.connection()?.clone();
-        Some((session, connection))
-    }
-
-    /// Sooner or later the server sees that a connection is gone; it may say so twice.
-    fn detach_late(&mut self, session: SessionId, connection: ConnectionId) {
+    /// It may say so twice.
+    fn detach_late(&mut self, host: usize, session: SessionId, connection: ConnectionId) {
         let detach = Command::DetachSession { session, connection };
-        let times = 1 + u64::from(self.fails(15));
+        let here = self.course.here(host);
+        let times = 1 + u64::from(self.course.fails(15));
         for _ in 0..times {
-            let late = if self.fails(30) { self.random.below(30_000) } else { 0 };
+            let late = if self.course.fails(30) { self.course.random.below(30_000) } else { 0 };
             self.tally.late_detaches += u64::from(late > 0);
-            self.push_in(late, Next::Report(Box::new(detach.clone()), self.process));
+            self.course.later(here, late, Next::Report(Box::new(detach.clone())));
         }
     }
 
@@ -143,8 +179,8 @@ impl Life {
         };
         let Some(step) = self.asks(index, open, system)? else {
             // If it was opened after all: nobody knows its token, and the server sees the end.
-            if self.rows.sessions.contains_key(&session) && self.is_up {
-                self.detach_late(session, connection);
+            if self.rows.sessions.contains_key(&session) {
+                self.detach_late(self.clients[index].host, session, connection);
             }
             return Ok(());
         };
@@ -156,8 +192,13 @@ impl Life {
         Ok(())
     }
 
-    /// Goes on with its session; or tries with what does not do.
-    fn come_back(&mut self, index: usize, system: &mut dyn System) -> Result<(), Broken> {
+    /// Goes on with its session, at this host; or tries with what does not do.
+    fn come_back(
+        &mut self,
+        index: usize,
+        host: usize,
+        system: &mut dyn System,
+    ) -> Result<(), Broken> {
         let client = self.clients[index].clone();
         let Some(held) = &client.held else { return Ok(()) };
         let (have, number) = (client.have(), self.number());
@@ -171,7 +212,7 @@ impl Life {
             features: client.acks.then(|| "ack".to_owned()).into_iter().collect(),
             connection: self.new_connection(),
         };
-        let how = if self.is_calm() { 99 } else { self.random.below(100) };
+        let how = if self.course.is_calm() { 99 } else { self.course.random.below(100) };
         match how {
             0..4 => "token nobody was given".clone_into(&mut ask.token_sha256),
             4..8 => "mallory".clone_into(&mut ask.principal),
@@ -179,34 +220,34 @@ impl Life {
             8..12 => {
                 let row = self.rows.sessions.get(&held.session);
                 let newest = row.map_or(have, |row| row.newest);
-                ask.after = newest + 1 + self.random.below(2_000);
+                ask.after = newest + 1 + self.course.random.below(2_000);
             }
-            12..30 => ask.after = self.random.below(have + 1),
+            12..30 => ask.after = self.course.random.below(have + 1),
             30..34 => {
                 let old = self.old_tokens.iter().next_back().cloned();
                 ask.token_sha256 = old.unwrap_or(ask.token_sha256);
             }
             _ => {}
         }
-        self.resume(index, ask, how >= 34, system)
+        self.resume((index, host), ask, how >= 34, system)
     }
 
     fn resume(
         &mut self,
-        index: usize,
+        (index, host): (usize, usize),
         ask: Resume,
         is_right: bool,
         system: &mut dyn System,
     ) -> Result<(), Broken> {
         let command = Command::ResumeSession(Box::new(ask.clone()));
-        let Some(step) = self.asks(index, command, system)? else { return Ok(()) };
+        let Some(step) = self.asks_at(host, index, command, system)? else { return Ok(()) };
         let client = &mut self.clients[index];
         if Self::is_attached(&step) {
             self.tally.told_twice += u64::from(ask.after < client.have());
             let held = client.held.as_mut().expect("it came back with one");
             held.token.clone_from(&ask.next_sha256);
             // What comes again is compared with what it has.
-            client.connection = Some(ask.connection);
+            (client.connection, client.host) = (Some(ask.connection), host);
             return self.reads_from(index, ask.after);
         }
         if is_right {
@@ -223,29 +264,28 @@ impl Life {
         if row.floor > after {
             // A server that finds this ends the connection.
             self.tally.overtaken += 1;
-            self.clients[index].connection = None;
-            let end = row.connection().cloned().map(|connection| (held.session, connection));
-            if let Some((session, connection)) = end {
-                self.detach_late(session, connection);
-            }
+            self.loses(index);
             return Ok(());
         }
         let mut stood = self.rows.stood(&held.session, after + 1);
-        if !self.is_calm() {
-            let most = if self.random.chance(20) { 5_000 } else { self.random.below(12) };
+        if !self.course.is_calm() {
+            let most =
+                if self.course.random.chance(20) { 5_000 } else { self.course.random.below(12) };
             stood.truncate(usize::try_from(most).expect("few"));
         }
         for (number, what) in stood {
             let frame = self.rows.frame(&what).unwrap_or_default();
             let got = &mut self.clients[index].held.as_mut().expect("it has one").got;
             let next = got.len() as u64 + 1;
-            let is_same = got.get(&number).is_none_or(|had| *had == frame);
+            let is_forgotten = self.rows.is_forgotten(&what);
+            let is_same = got.get(&number).is_none_or(|had| *had == frame || is_forgotten);
+            self.tally.forgotten += u64::from(is_forgotten);
             let is_next = number <= next;
             got.insert(number, frame);
             self.holds("a client's numbers have no gap", is_next, || {
                 format!("{number} came where {next} was due, in {}", held.session)
             })?;
-            self.holds("what comes again is the same", is_same, || {
+            self.holds("what comes again is the same, or forgotten", is_same, || {
                 format!("{number} of {} is {what:?}", held.session)
             })?;
         }
@@ -267,12 +307,12 @@ impl Life {
         let Some(connection) = self.clients[index].connection.clone() else { return Ok(()) };
         let Some(held) = self.clients[index].held.clone() else { return Ok(()) };
         let session = held.session;
-        let what = if self.is_calm() { 40 } else { self.random.below(100) };
+        let what = if self.course.is_calm() { 40 } else { self.course.random.below(100) };
         match what {
             0..16 => self.submits(index, system),
             16..36 => self.follows(index, system),
             36..60 => {
-                let beyond = if self.random.chance(5) { 50 } else { 0 };
+                let beyond = if self.course.random.chance(5) { 50 } else { 0 };
                 let seq = self.clients[index].have() + beyond;
                 let ack = Command::AcknowledgeFeed { session, connection, seq };
                 self.says(index, ack, system)
@@ -286,14 +326,22 @@ impl Life {
                 let ask = Command::Cancel { job, reason: None, by_force: false, tree: false };
                 self.asks(index, ask, system).map(|_| ())
             }
-            72..88 => {
+            72..75 => {
+                let Some(job) = self.some_job() else { return Ok(()) };
+                self.asks(index, Command::Purge(job), system).map(drop)
+            }
+            75..88 => {
+                let host = self.clients[index].host;
                 self.clients[index].lose();
-                self.detach_late(session, connection);
+                self.detach_late(host, session, connection);
                 Ok(())
             }
             88..93 => self.says(index, Command::CloseSession { session, connection }, system),
             // Another connection of the same client, while the first is still there.
-            _ => self.come_back(index, system),
+            _ => {
+                let host = self.course.some_host().unwrap_or(self.clients[index].host);
+                self.come_back(index, host, system)
+            }
         }
     }
 
@@ -323,12 +371,12 @@ impl Life {
         self.clients[index].has_left = true;
         let (Some(held), Some(connection)) = (held, connection) else { return Ok(()) };
         let session = held.session;
-        let command = if self.random.chance(50) {
+        let command = if self.course.random.chance(50) {
             Command::CloseSession { session, connection }
         } else {
             Command::DetachSession { session, connection }
         };
-        self.step(vec![command], system).map(|_| ())
+        self.step(self.clients[index].host, vec![command], system).map(drop)
     }
 
     /// What of a job a client would be told, if it asked.
@@ -336,10 +384,9 @@ impl Life {
         let client = &self.clients[index];
         let session = client.held.as_ref().filter(|_| client.connection.is_some())?.session.clone();
         let known = self.rows.entries.get(job)?.len() as u64;
-        let after = self
-            .random
-            .chance(60)
-            .then(|| if self.random.chance(50) { 0 } else { self.random.below(known + 1) });
+        let after = self.course.random.chance(60).then(|| {
+            if self.course.random.chance(50) { 0 } else { self.course.random.below(known + 1) }
+        });
         Some(Command::Follow { session, job: job.clone(), after })
     }
 

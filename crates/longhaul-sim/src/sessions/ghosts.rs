@@ -16,6 +16,8 @@ pub(super) struct Ghost {
     pub(super) is_operator: bool,
     pub(super) token: String,
     pub(super) connection: Option<ConnectionId>,
+    /// At which host that is, or was.
+    pub(super) host: usize,
     /// Until when it can be resumed, while nobody is connected.
     pub(super) until: Option<u64>,
     pub(super) window: u64,
@@ -99,7 +101,7 @@ impl Ghosts {
         batch: &[Command],
         step: &Step,
         (before, after): (&Rows, &Rows),
-        at: u64,
+        (host, at): (usize, u64),
     ) -> BTreeMap<(SessionId, JobId), Due> {
         let mut due: BTreeMap<(SessionId, JobId), Due> = BTreeMap::new();
         let mut exited = BTreeSet::new();
@@ -108,7 +110,7 @@ impl Ghosts {
                 Command::Exited { job, .. } if reply.is_ok() => drop(exited.insert(job.clone())),
                 Command::Follow { session, job, after: from } if reply.is_ok() => {
                     let is_over = before.jobs[job].outcome().is_some()
-                        || exited.contains(job) && after.jobs[job].outcome().is_some();
+                        || exited.contains(job) && after.is_over(job);
                     let is_new = self.follow(session, job, is_over);
                     let key = (session.clone(), job.clone());
                     self.asked.entry(key.clone()).or_default().push(*from);
@@ -124,7 +126,7 @@ impl Ghosts {
                         entry.again.retain(|seq| *seq <= most);
                     }
                 }
-                _ => self.one(command, reply, before, at),
+                _ => self.one(command, reply, before, (host, at)),
             }
         }
         for (id, ghost) in &mut self.sessions {
@@ -150,13 +152,20 @@ impl Ghosts {
         !is_over && self.follows.entry(job.clone()).or_default().insert(session.clone())
     }
 
-    fn one(&mut self, command: &Command, reply: &Result<Reply, Refused>, before: &Rows, at: u64) {
+    fn one(
+        &mut self,
+        command: &Command,
+        reply: &Result<Reply, Refused>,
+        before: &Rows,
+        (host, at): (usize, u64),
+    ) {
         match (command, reply) {
-            (Command::OpenSession { .. }, Ok(_)) => self.open(command),
+            (Command::OpenSession { .. }, Ok(_)) => self.open(command, host),
             (Command::ResumeSession(ask), Ok(_)) => {
                 let ghost = self.sessions.get_mut(&ask.session).expect("it was granted");
                 ghost.token.clone_from(&ask.next_sha256);
                 (ghost.connection, ghost.until) = (Some(ask.connection.clone()), None);
+                ghost.host = host;
             }
             (Command::Submit(jobs), Ok(Reply::Submitted(accepted))) => {
                 for (asked, (id, was)) in jobs.iter().zip(accepted) {
@@ -195,8 +204,9 @@ impl Ghosts {
                 self.sessions.get_mut(session).expect("it was taken").is_over = true;
             }
             (Command::HostUp { .. }, _) => {
-                let all: Vec<_> = self.sessions.keys().cloned().collect();
-                all.iter().for_each(|session| self.lose(session, at));
+                let here = self.sessions.iter().filter(|(_, ghost)| ghost.host == host);
+                let here: Vec<_> = here.map(|(session, _)| session.clone()).collect();
+                here.iter().for_each(|session| self.lose(session, at));
             }
             (Command::Woke { slept }, _) => {
                 for ghost in self.sessions.values_mut().filter(|ghost| !ghost.is_over) {
@@ -226,7 +236,7 @@ impl Ghosts {
         self.askers.extend(asker.map(|by| (id.clone(), by)));
     }
 
-    fn open(&mut self, command: &Command) {
+    fn open(&mut self, command: &Command, host: usize) {
         let Command::OpenSession {
             session,
             principal,
@@ -245,6 +255,7 @@ impl Ghosts {
             is_operator: *is_operator,
             token: token_sha256.clone(),
             connection: Some(connection.clone()),
+            host,
             until: None,
             window: window.get(),
             acked: 0,

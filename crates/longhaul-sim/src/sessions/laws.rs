@@ -1,36 +1,33 @@
 //! Laws about who may go on with a session, who follows what, and what is left of it.
 
 use super::ghosts::No;
-use super::life::{Broken, Life};
+use super::life::Life;
 use super::rows::Rows;
-use longhaul_core::command::{Command, Reply};
+use crate::course::Broken;
+use longhaul_core::command::{Command, Reply, Want};
 use longhaul_core::engine::Step;
 use longhaul_core::id::{ConnectionId, JobId, SessionId};
 use longhaul_core::session::{Resume, Session, SessionState};
 use std::collections::BTreeSet;
 
 impl Life {
-    pub(super) fn holds(
-        &self,
-        law: &'static str,
-        is_so: bool,
-        what: impl FnOnce() -> String,
-    ) -> Result<(), Broken> {
-        if is_so { Ok(()) } else { Err(Broken { law, what: what(), seed: self.seed, at: self.at }) }
-    }
-
     /// After a step.
     pub(super) fn check(
         &mut self,
         before: &Rows,
-        batch: &[Command],
+        (host, batch): (usize, &[Command]),
         step: &Step,
     ) -> Result<(), Broken> {
+        self.own(host, step)?;
         for (command, reply) in batch.iter().zip(&step.replies) {
-            self.answered(before, command, reply.as_ref().map_err(|refused| refused.code()))?;
+            self.answered(
+                (before, host),
+                command,
+                reply.as_ref().map_err(|refused| refused.code()),
+            )?;
         }
         let seen = std::mem::take(&mut self.rows);
-        let due = self.ghosts.take(batch, step, (before, &seen), self.at);
+        let due = self.ghosts.take(batch, step, (before, &seen), (host, self.course.at));
         self.rows = seen;
         for key in due.iter().filter(|(_, due)| due.is_following).map(|(key, _)| key) {
             if self.rows.jobs.get(&key.1).is_some_and(|job| job.outcome().is_some()) {
@@ -39,16 +36,37 @@ impl Life {
         }
         self.check_told(before, step, &due)?;
         self.states(before)?;
+        self.holds(
+            "what was told can be read until its job goes, and not after that",
+            self.rows.misread.is_none(),
+            || format!("{:?}", self.rows.misread),
+        )?;
+        self.tally.removed += (self.rows.gone.len() - before.gone.len()) as u64;
         self.leftovers()?;
         self.both_ways()?;
         self.ends(before);
         if batch.iter().any(|command| matches!(command, Command::HostUp { .. })) {
-            let attached = self.rows.sessions.values().find(|row| row.connection().is_some());
-            self.holds("who comes up finds nobody connected", attached.is_none(), || {
+            let id = self.course.id(host);
+            let is_here = |row: &&Session| matches!(&row.state, SessionState::Attached { host, .. } if host == id);
+            let attached = self.rows.sessions.values().find(is_here);
+            self.holds("who comes up finds nobody connected to it", attached.is_none(), || {
                 format!("{attached:?}")
             })?;
         }
         if step.head.0.is_multiple_of(8) { self.check_kept() } else { Ok(()) }
+    }
+
+    /// Nobody is asked to do anything about what is another host's.
+    fn own(&self, host: usize, step: &Step) -> Result<(), Broken> {
+        let is_strange = |want: &&Want| {
+            let row = self.rows.jobs.get(want.job());
+            let of = row.and_then(|job| job.host.as_ref());
+            of.is_some_and(|of| of != self.course.id(host))
+        };
+        let strange = step.tasks.iter().find(is_strange);
+        self.holds("a host is asked for what is its own", strange.is_none(), || {
+            format!("host {host} is asked for {strange:?}")
+        })
     }
 
     fn ends(&mut self, before: &Rows) {
@@ -72,12 +90,12 @@ impl Life {
     /// Who is granted what.
     fn answered(
         &mut self,
-        before: &Rows,
+        (before, host): (&Rows, usize),
         command: &Command,
         reply: Result<&Reply, &'static str>,
     ) -> Result<(), Broken> {
         match command {
-            Command::ResumeSession(ask) => self.resumed(before, ask, reply),
+            Command::ResumeSession(ask) => self.resumed(before, host, ask, reply),
             Command::AcknowledgeFeed { session, connection, .. } => {
                 self.tally.acked += u64::from(reply.is_ok());
                 self.fenced(session, connection, reply)
@@ -129,10 +147,11 @@ impl Life {
     fn resumed(
         &mut self,
         before: &Rows,
+        host: usize,
         ask: &Resume,
         reply: Result<&Reply, &'static str>,
     ) -> Result<(), Broken> {
-        let right = self.ghosts.may_resume(ask, before, self.at);
+        let right = self.ghosts.may_resume(ask, before, self.course.at);
         self.holds(
             "a resume is granted to whom it should be",
             right.is_ok() == reply.is_ok(),
@@ -161,6 +180,9 @@ impl Life {
             tally.displaced += u64::from(displaced.is_some());
             self.old_tokens.insert(ask.token_sha256.clone());
             let of = ghost.connection.clone();
+            tally.resumed_elsewhere += u64::from(ghost.host != host);
+            let is_fresh = displaced.is_some() && ghost.host != host;
+            tally.displaced_elsewhere += u64::from(is_fresh);
             let there = before.sessions[&ask.session].newest;
             self.holds("who resumes hears of whom it displaces", *displaced == of, || {
                 format!("{displaced:?}, and not {of:?}")
@@ -190,6 +212,7 @@ impl Life {
         })?;
         let tally = &mut self.tally;
         if reply.is_err() {
+            tally.follows_gone += u64::from(before.gone.contains(job));
             tally.not_theirs += u64::from(reply == Err("not_yours"));
             return Ok(());
         }
@@ -214,8 +237,10 @@ impl Life {
         for (id, row) in &self.rows.sessions {
             let ghost = &self.ghosts.sessions[id];
             let is_right = match &row.state {
-                SessionState::Attached { connection, .. } => {
-                    !ghost.is_over && ghost.connection.as_ref() == Some(connection)
+                SessionState::Attached { connection, host } => {
+                    !ghost.is_over
+                        && ghost.connection.as_ref() == Some(connection)
+                        && self.course.id(ghost.host) == host
                 }
                 SessionState::Detached { until } => {
                     let by = u64::try_from(until.as_millis()).ok();
@@ -230,8 +255,8 @@ impl Life {
                 format!("{id}: {} and {}", row.acked, ghost.acked)
             })?;
             if row.is_over() && !before.sessions.get(id).is_some_and(Session::is_over) {
-                let is_late =
-                    ghost.connection.is_none() && ghost.until.is_some_and(|by| self.at >= by);
+                let is_late = ghost.connection.is_none()
+                    && ghost.until.is_some_and(|by| self.course.at >= by);
                 self.tally.expired += u64::from(is_late);
             }
         }
@@ -252,7 +277,7 @@ impl Life {
                 format!("{id} follows {:?}, should {follows:?}", row.follows)
             })?;
             let open = self.ghosts.askers.iter().filter(|(_, by)| *by == id);
-            let open = open.filter(|(job, _)| self.rows.jobs[*job].outcome().is_none()).count();
+            let open = open.filter(|(job, _)| !self.rows.is_over(job)).count();
             self.holds(
                 "open jobs are counted",
                 row.is_over() || row.open as usize == open,

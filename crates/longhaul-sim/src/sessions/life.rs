@@ -2,17 +2,17 @@
 
 use super::bodies::Body;
 use super::clients::Client;
-use super::ghosts::Ghosts;
+use super::ghosts::{Ghost, Ghosts};
 use super::rows::{Rows, Stood};
 use super::tally::Tally;
-use crate::random::Random;
+use crate::course::{Broken, Course, Here, Turn};
 use crate::system::System;
-use longhaul_core::command::{Command, Place, Reply, Retention, Want};
-use longhaul_core::engine::{Engine, RECONCILE_EVERY, Step};
-use longhaul_core::id::{HostId, JobId, SessionId};
+use longhaul_core::command::{Command, Reply, Want};
+use longhaul_core::engine::{Engine, Step};
+use longhaul_core::id::{JobId, SessionId};
 use longhaul_core::limits;
 use longhaul_core::port::Store;
-use longhaul_core::time::{Millis, Timestamp};
+use longhaul_core::time::Millis;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// When faults end.
@@ -24,33 +24,17 @@ const OVER_AT: u64 = SETTLED_AT + 90_000;
 /// The kind of all bodies.
 pub(super) const KIND: &str = "work";
 
-/// A law that was broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// Which, in words.
-    pub law: &'static str,
-    /// What happened.
-    pub what: String,
-    /// The life it happened in.
-    pub seed: u64,
-    /// When.
-    pub at: u64,
-}
-
 /// What is to happen.
 #[derive(Clone, Debug)]
 pub(super) enum Next {
     /// A client does something.
     Client(usize),
-    /// A report that was late, of this process.
-    Report(Box<Command>, u64),
-    Want(Want, u64),
-    Tells(JobId, u32, u64),
-    Delegates(JobId, u32, u64),
-    Returns(JobId, u32, u64),
-    Crash,
-    Up,
-    Sleep(u64),
+    /// A report that was late.
+    Report(Box<Command>),
+    Want(Want),
+    Tells(JobId, u32),
+    Delegates(JobId, u32),
+    Returns(JobId, u32),
     /// All jobs are to end.
     Cancel,
     /// All jobs have ended.
@@ -59,18 +43,7 @@ pub(super) enum Next {
 
 /// A life that is being lived.
 pub struct Life {
-    pub(super) seed: u64,
-    pub(super) random: Random,
-    store: Box<dyn Store>,
-    engine: Engine,
-    pub(super) at: u64,
-    /// Which process has the home.
-    pub(super) process: u64,
-    pub(super) is_up: bool,
-    reconcile_at: u64,
-    due_at: Option<u64>,
-    queue: BTreeMap<(u64, u64), Next>,
-    pub(super) numbered: u64,
+    pub(super) course: Course<Next>,
     pub(super) clients: Vec<Client>,
     pub(super) bodies: BTreeMap<(JobId, u32), Body>,
     pub(super) rows: Rows,
@@ -100,36 +73,28 @@ impl Life {
     ) -> Result<Tally, Broken> {
         let mut life = Self::new(seed, store);
         life.write();
-        while let Some(at) = life.next_at().filter(|at| *at <= OVER_AT) {
-            life.at = life.at.max(at);
+        while life.course.goes_on(OVER_AT) {
             life.turn(system)?;
         }
         life.check_kept()?;
         life.check_stories()?;
         life.at_rest()?;
+        life.tally.crashes = life.course.crashes;
+        life.tally.failed_commits = life.course.failed_commits;
         Ok(life.tally)
     }
 
     fn new(seed: u64, store: Box<dyn Store>) -> Self {
-        let host = HostId::parse("host_00000000000000000000000001").expect("26 digits");
-        let keep = Millis::from_secs(24 * 3_600);
-        let retention = Retention { keep, keep_failed: keep, jobs_max: 1_000, bytes_max: 1 << 40 };
-        let boot = "boot".to_owned();
-        let place = Place { host, boot, default_slots: 6, retention, adopt_after: None };
         // Few enough that feeds are cut in some lives.
         let runs_max = if seed.is_multiple_of(3) { 4 } else { limits::FEED_RUNS_MAX };
+        // Whoever is away for long comes back to what was removed.
+        let keep = Millis::from_secs(if seed % 8 < 4 { 24 * 3_600 } else { 15 });
+        let engine = |host| {
+            let place = Course::<Next>::place(host, 6, keep);
+            Engine::new(place).keeping_runs(runs_max)
+        };
         Self {
-            seed,
-            random: Random::new(seed),
-            store,
-            engine: Engine::new(place).keeping_runs(runs_max),
-            at: 0,
-            process: 0,
-            is_up: false,
-            reconcile_at: 0,
-            due_at: None,
-            queue: BTreeMap::new(),
-            numbered: 0,
+            course: Course::new(seed, store, CALM_FROM, engine),
             clients: Vec::new(),
             bodies: BTreeMap::new(),
             rows: Rows::default(),
@@ -145,37 +110,15 @@ impl Life {
         }
     }
 
-    /// Writes who there is and what breaks.
+    /// Writes who there is.
     fn write(&mut self) {
-        self.push(0, Next::Up);
-        for number in 0..self.random.between(3, 6) {
-            let client = Client::new(number, &mut self.random);
-            self.push(10 + number, Next::Client(self.clients.len()));
+        for number in 0..self.course.random.between(3, 6) {
+            let client = Client::new(number, &mut self.course.random);
+            self.course.at(10 + number, Next::Client(self.clients.len()));
             self.clients.push(client);
         }
-        for _ in 0..self.random.below(4) {
-            let at = self.random.between(1, CALM_FROM);
-            self.push(at, Next::Crash);
-        }
-        for _ in 0..self.random.below(3) {
-            let (at, span) = (self.random.between(1, CALM_FROM), self.random.below(20_000));
-            self.push(at, Next::Sleep(1 + span));
-        }
-        self.push(CALM_FROM + 25_000, Next::Cancel);
-        self.push(SETTLED_AT, Next::Settled);
-    }
-
-    pub(super) fn push(&mut self, at: u64, next: Next) {
-        self.numbered += 1;
-        self.queue.insert((at, self.numbered), next);
-    }
-
-    pub(super) fn push_in(&mut self, span: u64, next: Next) {
-        self.push(self.at + span, next);
-    }
-
-    pub(super) const fn is_calm(&self) -> bool {
-        self.at >= CALM_FROM
+        self.course.at(CALM_FROM + 25_000, Next::Cancel);
+        self.course.at(SETTLED_AT, Next::Settled);
     }
 
     /// Whether clients are to leave.
@@ -183,103 +126,74 @@ impl Life {
         self.is_settled
     }
 
-    /// Whether a fault of this percentage happens.
-    pub(super) fn fails(&mut self, percent: u64) -> bool {
-        !self.is_calm() && self.random.chance(percent)
-    }
-
-    fn next_at(&self) -> Option<u64> {
-        let queued = self.queue.keys().next().map(|(at, _)| *at);
-        let own = self.is_up.then_some(self.reconcile_at.min(self.due_at.unwrap_or(u64::MAX)));
-        queued.into_iter().chain(own).min()
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        Timestamp::from_millis(i64::try_from(self.at).expect("a life is short"))
-    }
-
     fn turn(&mut self, system: &mut dyn System) -> Result<(), Broken> {
-        let first = self.queue.first_key_value().map(|(key, _)| *key);
-        if let Some(key) = first.filter(|(at, _)| *at <= self.at) {
-            let next = self.queue.remove(&key).expect("it was just seen");
-            return self.happens(next, system);
+        match self.course.turn(if self.course.is_calm() { 4 } else { 1 }) {
+            Turn::Anyway(next) => self.happens(next, system),
+            Turn::Of(here, next) => self.does(here, next, system),
+            Turn::Crash(host) => {
+                self.crash(host);
+                Ok(())
+            }
+            Turn::Up(host) => self.up(host, system),
+            Turn::Woke(host, span) => {
+                let is_away = |ghost: &Ghost| !ghost.is_over && ghost.until.is_some();
+                self.tally.slept += u64::from(self.ghosts.sessions.values().any(is_away));
+                let woke = Command::Woke { slept: Millis::new(span) };
+                self.step(host, vec![woke], system).map(drop)
+            }
+            Turn::Due(host) => self.step(host, Vec::new(), system).map(drop),
+            Turn::Look(host) => {
+                let step = self.course.look(host, system);
+                self.committed(host, &[], &step)
+            }
+            Turn::Nothing => Ok(()),
         }
-        if self.due_at.is_some_and(|due| due <= self.at) {
-            return self.step(Vec::new(), system).map(|_| ());
-        }
-        self.reconcile_at = self.at + RECONCILE_EVERY.get() * if self.is_calm() { 4 } else { 1 };
-        let now = self.now();
-        let step =
-            system.reconcile(&self.engine, &mut *self.store, now).expect("the store is sound");
-        self.committed(&[], &step)
     }
 
     fn happens(&mut self, next: Next, system: &mut dyn System) -> Result<(), Broken> {
-        let is_now = |process: u64| self.is_up && process == self.process;
         match next {
-            Next::Client(index) => return self.client(index, system),
-            Next::Report(report, process) if is_now(process) => {
-                // Whoever saw a connection end says so until it is taken.
-                if self.step(vec![(*report).clone()], system)?.is_none() {
-                    self.push_in(500, Next::Report(report, process));
-                }
-            }
-            Next::Want(want, process) if is_now(process) => return self.drive(want, system),
-            Next::Tells(job, attempt, process) if is_now(process) => {
-                return self.tells(&job, attempt, system);
-            }
-            Next::Delegates(job, attempt, process) if is_now(process) => {
-                return self.delegates(&job, attempt, system);
-            }
-            Next::Returns(job, attempt, process) if is_now(process) => {
-                return self.returns(&job, attempt, system);
-            }
-            Next::Report(..)
-            | Next::Want(..)
-            | Next::Tells(..)
-            | Next::Delegates(..)
-            | Next::Returns(..) => {}
-            Next::Crash => self.crash(),
-            Next::Up => return self.up(system),
-            Next::Sleep(span) if self.is_up => return self.sleep(span, system),
-            Next::Sleep(_) => {}
-            Next::Cancel => return self.cancel_all(system),
+            Next::Client(index) => self.client(index, system),
+            Next::Cancel => self.cancel_all(system),
             Next::Settled => {
                 let open = self.rows.jobs.values().find(|job| job.outcome().is_none());
                 self.holds("all jobs end", open.is_none(), || format!("{open:?}"))?;
                 self.is_settled = true;
+                Ok(())
             }
+            other => unreachable!("{other:?} is of a process"),
         }
-        Ok(())
     }
 
-    /// The process dies: whoever was connected is not, and nobody hears of it.
-    pub(super) fn crash(&mut self) {
-        if !self.is_up {
-            return;
+    /// A process does what it was about to do.
+    fn does(&mut self, here: Here, next: Next, system: &mut dyn System) -> Result<(), Broken> {
+        match next {
+            Next::Report(report) => {
+                // Whoever saw a connection end says so until it is taken.
+                if self.step(here.host, vec![(*report).clone()], system)?.is_none() {
+                    self.course.later(here, 500, Next::Report(report));
+                }
+                Ok(())
+            }
+            Next::Want(want) => self.drive(here, want, system),
+            Next::Tells(job, attempt) => self.tells(here, &job, attempt, system),
+            Next::Delegates(job, attempt) => self.delegates(here, &job, attempt, system),
+            Next::Returns(job, attempt) => self.returns(here, &job, attempt, system),
+            other => unreachable!("{other:?} is of no process"),
         }
-        self.tally.crashes += 1;
-        self.is_up = false;
-        self.bodies.clear();
-        self.clients.iter_mut().for_each(Client::lose);
-        let down = self.random.between(1, 8_000);
-        self.push_in(down, Next::Up);
     }
 
-    fn up(&mut self, system: &mut dyn System) -> Result<(), Broken> {
-        (self.is_up, self.reconcile_at) = (true, self.at);
-        self.process += 1;
+    /// The process of a host dies: whoever was connected to it is not, and nobody hears of it.
+    pub(super) fn crash(&mut self, host: usize) {
+        self.course.crash(host);
+        self.bodies.retain(|_, body| body.here.host != host);
+        self.clients.iter_mut().filter(|client| client.host == host).for_each(Client::lose);
+    }
+
+    fn up(&mut self, host: usize, system: &mut dyn System) -> Result<(), Broken> {
         let up = Command::HostUp { name: "here".to_owned() };
-        self.step(vec![up], system)?;
-        self.step(vec![Command::KindUp { kind: KIND.to_owned() }], system).map(|_| ())
-    }
-
-    /// The lid is closed for so long. That comes before anything else is heard.
-    fn sleep(&mut self, span: u64, system: &mut dyn System) -> Result<(), Broken> {
-        self.at += span;
-        let is_away = |ghost: &super::ghosts::Ghost| !ghost.is_over && ghost.until.is_some();
-        self.tally.slept += u64::from(self.ghosts.sessions.values().any(is_away));
-        self.step(vec![Command::Woke { slept: Millis::new(span) }], system).map(|_| ())
+        self.step(host, vec![up], system)?;
+        let kind = Command::KindUp { kind: KIND.to_owned() };
+        self.step(host, vec![kind], system).map(drop)
     }
 
     fn cancel_all(&mut self, system: &mut dyn System) -> Result<(), Broken> {
@@ -287,47 +201,42 @@ impl Life {
         let open: Vec<JobId> = open.map(|job| job.id.clone()).collect();
         for job in open {
             let ask = Command::Cancel { job, reason: None, by_force: false, tree: true };
-            self.step(vec![ask], system)?;
+            let host = self.course.some_host().expect("faults have ended");
+            self.step(host, vec![ask], system)?;
         }
         Ok(())
     }
 
-    /// One step; nothing of it if its commit fails, as some do.
+    /// One step; nothing of it where nobody is there or its commit fails. The process may die of it,
+    /// so that nobody hears what was committed.
     pub(super) fn step(
         &mut self,
+        host: usize,
         batch: Vec<Command>,
         system: &mut dyn System,
     ) -> Result<Option<Step>, Broken> {
-        let is_sure = |command: &Command| {
-            matches!(
-                command,
-                Command::HostUp { .. } | Command::KindUp { .. } | Command::Woke { .. }
-            )
-        };
-        if !batch.iter().any(is_sure) && self.fails(5) {
-            self.tally.failed_commits += 1;
-            self.due_at = self.due_at.map(|due| due.max(self.at + 100));
+        let told = batch.clone();
+        let Some(step) = self.course.step(host, batch, system) else { return Ok(None) };
+        self.committed(host, &told, &step)?;
+        if self.course.dies() {
+            self.tally.died_of_it += 1;
+            self.crash(host);
             return Ok(None);
         }
-        let now = self.now();
-        let told = batch.clone();
-        let step =
-            system.step(&self.engine, &mut *self.store, batch, now).expect("the store is sound");
-        self.committed(&told, &step)?;
         Ok(Some(step))
     }
 
-    fn committed(&mut self, batch: &[Command], step: &Step) -> Result<(), Broken> {
-        self.due_at = step.next_due.map(|due| u64::try_from(due.as_millis()).unwrap_or(0));
+    fn committed(&mut self, host: usize, batch: &[Command], step: &Step) -> Result<(), Broken> {
         let before = self.rows.remember();
-        let mut reader = self.store.reader().expect("the store is sound");
+        let mut reader = self.course.store().reader().expect("the store is sound");
         self.rows.read(&mut *reader, &step.changed, step.head.0.is_multiple_of(8));
         drop(reader);
-        self.check(&before, batch, step)?;
+        self.check(&before, (host, batch), step)?;
+        let here = self.course.here(host);
         for want in &step.tasks {
-            if !self.fails(12) {
-                let late = if self.fails(15) { self.random.below(3_000) } else { 0 };
-                self.push_in(late, Next::Want(want.clone(), self.process));
+            if !self.course.fails(12) {
+                let late = if self.course.fails(15) { self.course.random.below(3_000) } else { 0 };
+                self.course.later(here, late, Next::Want(want.clone()));
             }
         }
         Ok(())
@@ -336,5 +245,14 @@ impl Life {
     /// Whether the first answer of a step is this one.
     pub(super) fn is_attached(step: &Step) -> bool {
         matches!(step.replies[0], Ok(Reply::Attached { .. }))
+    }
+
+    pub(super) fn holds(
+        &self,
+        law: &'static str,
+        is_so: bool,
+        what: impl FnOnce() -> String,
+    ) -> Result<(), Broken> {
+        self.course.holds(law, is_so, what)
     }
 }

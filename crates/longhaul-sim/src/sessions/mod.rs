@@ -12,5 +12,6 @@ mod tally;
 mod told;
 mod wishes;
 
-pub use life::{Broken, Life};
+pub use crate::course::Broken;
+pub use life::Life;
 pub use tally::Tally;

@@ -31,9 +31,15 @@ pub(super) struct Rows {
     pub(super) entries: BTreeMap<JobId, Vec<Entry>>,
     /// How many entries each job has.
     pub(super) known: BTreeMap<JobId, u64>,
+    /// Jobs that were removed.
+    pub(super) gone: BTreeSet<JobId>,
     /// Sessions that rows of feeds name.
     pub(super) named: BTreeSet<String>,
+    /// A job whose entries cannot be read as they were written.
+    pub(super) misread: Option<JobId>,
     head: Position,
+    /// How often the whole of a journal was read once more.
+    whole: usize,
 }
 
 /// What a number of a session stands for.
@@ -82,10 +88,38 @@ impl Rows {
             let row = reader.load(Table::Job, id.as_str()).expect("the store is sound");
             match row {
                 Some(row) => drop(self.jobs.insert(id.clone(), Rc::new(of::<Job>(&row)))),
-                None => drop(self.jobs.remove(id)),
+                None => {
+                    self.jobs.remove(id);
+                    self.gone.insert(id.clone());
+                }
             }
         }
         self.journal(reader);
+        let gone = changed.iter().filter(|id| self.gone.contains(*id));
+        let other = is_whole.then(|| self.known.keys().nth(self.whole % self.known.len().max(1)));
+        self.whole += usize::from(is_whole);
+        let read = gone.chain(other.flatten()).find(|id| !self.is_readable(reader, id));
+        self.misread = read.cloned();
+    }
+
+    /// Whether all entries of a job are there, or none if it is gone.
+    fn is_readable(&self, reader: &mut dyn Reader, id: &JobId) -> bool {
+        let entries = reader.entries(id.as_str(), 1, ALL).expect("the store is sound");
+        if self.gone.contains(id) {
+            return entries.is_empty();
+        }
+        let written = self.entries[id].iter().map(|entry| entry.body.as_str());
+        entries.iter().map(|event| event.body.as_str()).eq(written)
+    }
+
+    /// Whether a job has ended, or did so before it went.
+    pub(super) fn is_over(&self, job: &JobId) -> bool {
+        self.jobs.get(job).is_none_or(|job| job.outcome().is_some())
+    }
+
+    /// Whether what a number stands for went with its job.
+    pub(super) fn is_forgotten(&self, stood: &Stood) -> bool {
+        matches!(stood, Stood::Entry(job, _) if self.gone.contains(job))
     }
 
     fn journal(&mut self, reader: &mut dyn Reader) {
@@ -130,6 +164,9 @@ impl Rows {
     /// What a client is sent for this.
     pub(super) fn frame(&self, stood: &Stood) -> Option<String> {
         match stood {
+            Stood::Entry(job, seq) if self.gone.contains(job) => {
+                Some(format!("{job} {seq} forgotten"))
+            }
             Stood::Entry(job, seq) => {
                 let place = usize::try_from(*seq).ok()?.checked_sub(1)?;
                 let entry = self.entries.get(job)?.get(place)?;

@@ -9,6 +9,10 @@ counted! {
     resumed,
     /// Those of them that took another connection's place.
     displaced,
+    /// Resumes at another host than the one before.
+    resumed_elsewhere,
+    /// Those of them that took the place of a connection that was there still.
+    displaced_elsewhere,
     /// Resumes that were refused for their token: an old one.
     refused_old_token,
     /// Resumes that were refused for their token: any other.
@@ -67,8 +71,16 @@ counted! {
     closed,
     /// Sessions whose time was over.
     expired,
+    /// Jobs that were removed.
+    removed,
+    /// Numbers that a client was told stand for what is forgotten.
+    forgotten,
+    /// Subscriptions to jobs that were gone.
+    follows_gone,
     /// Processes that died.
     crashes,
+    /// Those that did so between a commit and all that follows from it.
+    died_of_it,
     /// Commits that failed.
     failed_commits,
     /// Times that the machine slept while somebody was away.

@@ -2,8 +2,9 @@
 //! what it stands for, to whom it concerns and to nobody else.
 
 use super::ghosts::Due;
-use super::life::{Broken, Life};
+use super::life::Life;
 use super::rows::{Rows, Stood};
+use crate::course::Broken;
 use longhaul_core::engine::Step;
 use longhaul_core::id::{JobId, SessionId};
 use longhaul_core::limits;
@@ -98,9 +99,7 @@ impl Life {
     }
 
     fn told_at(&mut self, id: &SessionId, job: &JobId, given: &Given) {
-        let about = |stood: &Stood| match stood {
-            Stood::Entry(of, _) | Stood::Lagging(of) => of == job,
-        };
+        let about = |stood: &Stood| matches!(stood, Stood::Entry(of, _) if of == job);
         let last = given.iter().rev().find(|(_, stood)| about(stood)).map(|(number, _)| *number);
         let ghost = self.ghosts.sessions.get_mut(id).expect("all are known");
         ghost.told_at.extend(last.map(|number| (job.clone(), number)));

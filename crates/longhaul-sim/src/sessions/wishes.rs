@@ -1,6 +1,7 @@
 //! What clients ask of jobs.
 
-use super::life::{Broken, KIND, Life};
+use super::life::{KIND, Life};
+use crate::course::Broken;
 use crate::system::System;
 use longhaul_core::command::{Command, Submission};
 use longhaul_core::hosted::Hosted;
@@ -13,6 +14,8 @@ use std::collections::BTreeMap;
 
 /// Jobs that lives have, at most, but for delegated ones.
 const JOBS_MAX: usize = 14;
+/// The same of those that are gone again, too.
+const EVER_MAX: usize = 24;
 
 /// The lease of a job that may have others work for it.
 pub(super) fn may_delegate() -> Lease {
@@ -21,10 +24,15 @@ pub(super) fn may_delegate() -> Lease {
 }
 
 impl Life {
-    /// Any job.
+    /// Any job, in some cases one that may be gone.
     pub(super) fn some_job(&mut self) -> Option<JobId> {
-        let jobs: Vec<JobId> = self.rows.jobs.keys().cloned().collect();
-        if jobs.is_empty() { None } else { Some(self.random.pick(&jobs).clone()) }
+        let ever = self.rows.known.keys();
+        let jobs: Vec<JobId> = if self.course.random.chance(10) {
+            ever.cloned().collect()
+        } else {
+            self.rows.jobs.keys().cloned().collect()
+        };
+        if jobs.is_empty() { None } else { Some(self.course.random.pick(&jobs).clone()) }
     }
 
     pub(super) fn submission(
@@ -32,16 +40,16 @@ impl Life {
         session: Option<SessionId>,
         owner: Option<&str>,
     ) -> Submission {
-        self.numbered += 1;
-        let id = JobId::parse(&format!("job_{:026}", self.numbered)).expect("26 digits");
+        self.course.numbered += 1;
+        let id = JobId::parse(&format!("job_{:026}", self.course.numbered)).expect("26 digits");
         let (kind, input) = (KIND.to_owned(), "{}".to_owned());
         let mut spec = JobSpec::of_task(Task { kind, input, reruns_max: 1 });
         let (agent, input, lease) = ("echo".into(), "1".into(), may_delegate());
         let hosted = Hosted { agent, input, lease, ..Hosted::default() };
         spec.hosted = Some(Box::new(hosted));
-        spec.retry.max = u32::from(self.random.chance(30));
-        spec.retry.delay = Millis::new(self.random.below(500));
-        spec.grace = Millis::new(self.random.below(3_000));
+        spec.retry.max = u32::from(self.course.random.chance(30));
+        spec.retry.delay = Millis::new(self.course.random.below(500));
+        spec.grace = Millis::new(self.course.random.below(3_000));
         Submission {
             id,
             spec,
@@ -57,16 +65,16 @@ impl Life {
 
     pub(super) fn submits(&mut self, index: usize, system: &mut dyn System) -> Result<(), Broken> {
         let Some(held) = self.clients[index].held.clone() else { return Ok(()) };
-        if self.rows.jobs.len() >= JOBS_MAX {
+        if self.rows.jobs.len() >= JOBS_MAX || self.rows.known.len() >= EVER_MAX {
             return Ok(());
         }
         let principal = self.clients[index].principal;
         let mut asked = self.submission(Some(held.session), Some(principal));
-        if self.random.chance(45) {
+        if self.course.random.chance(45) {
             let principals: Vec<_> = self.principals().into_iter().collect();
-            let is_strange = self.random.chance(20);
-            let of = if is_strange { *self.random.pick(&principals) } else { principal };
-            asked.key = Some(format!("{of} {}", self.random.below(3)));
+            let is_strange = self.course.random.chance(20);
+            let of = if is_strange { *self.course.random.pick(&principals) } else { principal };
+            asked.key = Some(format!("{of} {}", self.course.random.below(3)));
         }
         self.asks(index, Command::Submit(vec![asked]), system).map(|_| ())
     }

@@ -27,10 +27,15 @@ pub(crate) enum Crook {
     HalvesWindows,
     AcknowledgesTooMuch,
     WakesNobody,
+    DetachesAll,
+    AsksOthers,
+    KeepsJournals,
+    ForgetsTooMuch,
+    CutsFeeds,
 }
 
 impl Crook {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::LosesRuns,
         Self::BendsRuns,
         Self::ForgetsFollowers,
@@ -49,6 +54,11 @@ impl Crook {
         Self::HalvesWindows,
         Self::AcknowledgesTooMuch,
         Self::WakesNobody,
+        Self::DetachesAll,
+        Self::AsksOthers,
+        Self::KeepsJournals,
+        Self::ForgetsTooMuch,
+        Self::CutsFeeds,
     ];
 }
 
@@ -129,13 +139,35 @@ impl Tx for CrookedTx<'_> {
         if is_kept { Ok(()) } else { self.inner.remove(table, id) }
     }
 
+    fn forget(&mut self, job: &str) -> Result<(), StoreError> {
+        match self.crook {
+            Crook::KeepsJournals => return Ok(()),
+            Crook::ForgetsTooMuch => {
+                for other in self.inner.ids(Table::Job, "", 1)? {
+                    self.inner.forget(&other)?;
+                }
+            }
+            Crook::CutsFeeds => {
+                for id in self.inner.ids(Table::Feed, "", u32::MAX)? {
+                    let run = self.inner.load(Table::Feed, &id)?.map(|row| FeedRow::from_row(&row));
+                    let is_of = |told: &Told| matches!(told, Told::Job { job: of, .. } if of.as_str() == job);
+                    if run.is_some_and(|run| is_of(&run.expect("the engine wrote it").run.what)) {
+                        self.inner.remove(Table::Feed, &id)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        self.inner.forget(job)
+    }
+
     fn ids(&mut self, table: Table, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let is_blind = self.crook == Crook::FindsNoSessions && table == Table::Session;
         self.inner.ids(table, after, if is_blind { 0 } else { limit })
     }
 
     longhaul_store::tx_passes_on! {
-        load, head, append, forget, trim_general, due, next_due, runnable, occupied, lane_head,
+        load, head, append, trim_general, due, next_due, runnable, occupied, lane_head,
         active_on, children, by_key, oldest_ended, ended_totals, next_in_lanes, waiting_in_lane,
         open_in_lane, active_in_pool, active_in_lane, unread, unread_count, oldest_ended_mail,
         ended_mail_count, open_jobs_in_lane, commit

@@ -105,6 +105,13 @@ impl System for Mutant {
         let mut store = Skewed { inner: store, skew: self.skew };
         let mut step = engine.step(&mut store, batch.clone(), now)?;
         self.spoil_step(&batch, &mut step);
+        if self.skew == Skew::TriesForOthers {
+            let mut reader = store.reader()?;
+            for row in reader.rows(Table::Credential, None, "", u32::MAX)? {
+                let row = Credential::from_row(&row).expect("the engine wrote it");
+                step.issue.extend(row.host.as_ref().and_then(|host| row.wants(host)));
+            }
+        }
         Ok(step)
     }
 

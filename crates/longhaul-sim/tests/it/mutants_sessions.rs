@@ -3,7 +3,8 @@
 use crate::crooked::{Crook, Crooked};
 use longhaul_core::command::Command;
 use longhaul_core::engine::{Engine, Step};
-use longhaul_core::port::{Record, Store, StoreError, Table};
+use longhaul_core::job::Job;
+use longhaul_core::port::{Filter, Record, Store, StoreError, Table};
 use longhaul_core::session::Session;
 use longhaul_core::time::Timestamp;
 use longhaul_sim::sessions::Life;
@@ -46,6 +47,18 @@ impl Mutant {
     }
 }
 
+/// The ends of all connections, whoever has them.
+fn detach_all(store: &dyn Store) -> Vec<Command> {
+    let mut reader = store.reader().expect("memory is sound");
+    let rows = reader.rows(Table::Session, None, "", u32::MAX).expect("memory is sound");
+    let sessions = rows.iter().map(|row| Session::from_row(row).expect("the engine wrote it"));
+    let detach = |session: Session| {
+        let connection = session.connection()?.clone();
+        Some(Command::DetachSession { session: session.id, connection })
+    };
+    sessions.filter_map(detach).collect()
+}
+
 impl System for Mutant {
     fn step(
         &mut self,
@@ -55,8 +68,22 @@ impl System for Mutant {
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         self.spoil_batch(store, &mut batch);
+        let count = batch.len();
+        if self.crook == Crook::DetachesAll
+            && batch.iter().any(|command| matches!(command, Command::HostUp { .. }))
+        {
+            batch.extend(detach_all(store));
+        }
         let mut store = Crooked { inner: store, crook: self.crook };
         let mut step = engine.step(&mut store, batch, now)?;
+        step.replies.truncate(count);
+        if self.crook == Crook::AsksOthers {
+            let mut reader = store.reader()?;
+            for row in reader.list(&Filter::default(), None, u32::MAX)? {
+                let job = Job::from_row(&row).expect("the engine wrote it");
+                step.tasks.extend(job.wants("boot"));
+            }
+        }
         if self.crook == Crook::WakesNobody {
             step.fed.clear();
         }

@@ -32,10 +32,11 @@ pub(crate) enum Skew {
     TakesStaleReports,
     WantsNothing,
     GivesToAll,
+    TriesForOthers,
 }
 
 impl Skew {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::SpendsNothing,
         Self::LosesAccounts,
         Self::ForgetsDepth,
@@ -58,6 +59,7 @@ impl Skew {
         Self::TakesStaleReports,
         Self::WantsNothing,
         Self::GivesToAll,
+        Self::TriesForOthers,
     ];
 }
 
