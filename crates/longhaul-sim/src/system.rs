@@ -47,6 +47,12 @@ pub trait System {
         engine.retain(store, now).map(|(step, _)| step)
     }
 
+    /// Whether the edge decides by what it sees when it looks whether a job had ended that was asked
+    /// for, and not by what was answered. It should not: between the two the end may have been told.
+    fn believes_its_eyes(&self) -> bool {
+        false
+    }
+
     /// What a driver is about to report, before it may get lost.
     fn report(&mut self, report: Command) -> Command {
         report

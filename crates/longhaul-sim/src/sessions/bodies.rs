@@ -174,7 +174,12 @@ impl Life {
             let index = self.course.random.below(self.clients.len() as u64);
             let index = usize::try_from(index).expect("few");
             let is_here = self.clients[index].host == here.host;
-            if let Some(follow) = self.follow_of(index, job).filter(|_| is_here) {
+            let company = if self.course.random.chance(40) {
+                self.again_of(index, job)
+            } else {
+                self.follow_of(index, job)
+            };
+            if let Some(follow) = company.filter(|_| is_here) {
                 let place = usize::from(self.course.random.chance(60));
                 batch.insert(place, follow);
                 self.tally.in_one_step += 1;

@@ -2,7 +2,7 @@
 //! and what each step should have told. Moved by commands and their answers alone.
 
 use super::rows::Rows;
-use longhaul_core::command::{Command, Refused, Reply};
+use longhaul_core::command::{Command, Known, Refused, Reply, Submission};
 use longhaul_core::engine::Step;
 use longhaul_core::id::{ConnectionId, JobId, SessionId};
 use longhaul_core::limits;
@@ -49,6 +49,8 @@ pub(super) struct Ghosts {
     pub(super) owners: BTreeMap<JobId, String>,
     /// Which session asked for each.
     pub(super) askers: BTreeMap<JobId, SessionId>,
+    /// Which job a key is of, or was.
+    pub(super) keys: BTreeMap<String, JobId>,
     /// Who asked for history, and after which of the job's numbers; and who did without.
     pub(super) asked: BTreeMap<(SessionId, JobId), Vec<Option<u64>>>,
     /// Who follows a job in another way than by asking to.
@@ -126,6 +128,11 @@ impl Ghosts {
                         entry.again.retain(|seq| *seq <= most);
                     }
                 }
+                Command::Submit(jobs) => {
+                    for key in self.submitted(jobs, reply) {
+                        due.entry(key).or_default().is_new = true;
+                    }
+                }
                 _ => self.one(command, reply, before, (host, at)),
             }
         }
@@ -148,6 +155,32 @@ impl Ghosts {
         due
     }
 
+    /// Jobs were asked for. Gives who follows one from the midst of this step on.
+    fn submitted(
+        &mut self,
+        jobs: &[Submission],
+        reply: &Result<Reply, Refused>,
+    ) -> Vec<(SessionId, JobId)> {
+        let Ok(Reply::Submitted(accepted)) = reply else { return Vec::new() };
+        let mut new = Vec::new();
+        for (asked, (id, was)) in jobs.iter().zip(accepted) {
+            if was.is_new() {
+                let owner = asked.owner.clone().unwrap_or_default();
+                self.owners.insert(id.clone(), owner);
+                self.askers.extend(asked.session.clone().map(|by| (id.clone(), by)));
+                self.follows.entry(id.clone()).or_default();
+            }
+            // What is over has nobody who follows it any more.
+            let open = self.follows.get_mut(id).filter(|_| *was != Known::Over);
+            if let (Some(by), Some(of)) = (&asked.session, open) {
+                let key = (by.clone(), id.clone());
+                self.otherwise.insert(key.clone());
+                new.extend((of.insert(by.clone()) && !was.is_new()).then_some(key));
+            }
+        }
+        new
+    }
+
     fn follow(&mut self, session: &SessionId, job: &JobId, is_over: bool) -> bool {
         !is_over && self.follows.entry(job.clone()).or_default().insert(session.clone())
     }
@@ -166,20 +199,6 @@ impl Ghosts {
                 ghost.token.clone_from(&ask.next_sha256);
                 (ghost.connection, ghost.until) = (Some(ask.connection.clone()), None);
                 ghost.host = host;
-            }
-            (Command::Submit(jobs), Ok(Reply::Submitted(accepted))) => {
-                for (asked, (id, was)) in jobs.iter().zip(accepted) {
-                    if was.is_new() {
-                        let owner = asked.owner.clone().unwrap_or_default();
-                        self.owners.insert(id.clone(), owner);
-                        self.askers.extend(asked.session.clone().map(|by| (id.clone(), by)));
-                        self.follows.entry(id.clone()).or_default();
-                    }
-                    if let (Some(by), Some(of)) = (&asked.session, self.follows.get_mut(id)) {
-                        of.insert(by.clone());
-                        self.otherwise.insert((by.clone(), id.clone()));
-                    }
-                }
             }
             (Command::Delegate { parent, .. }, Ok(Reply::Submitted(accepted))) => {
                 for (id, _) in accepted.iter().filter(|(_, was)| was.is_new()) {

@@ -26,6 +26,7 @@ impl Life {
                 reply.as_ref().map_err(|refused| refused.code()),
             )?;
         }
+        self.known_rightly(before, batch, step)?;
         let seen = std::mem::take(&mut self.rows);
         let due = self.ghosts.take(batch, step, (before, &seen), (host, self.course.at));
         self.rows = seen;
@@ -44,7 +45,8 @@ impl Life {
         self.tally.removed += (self.rows.gone.len() - before.gone.len()) as u64;
         self.leftovers()?;
         self.both_ways()?;
-        self.ends(before);
+        let ended = self.ends(before);
+        self.ends_told(&ended, &due)?;
         if batch.iter().any(|command| matches!(command, Command::HostUp { .. })) {
             let id = self.course.id(host);
             let is_here = |row: &&Session| matches!(&row.state, SessionState::Attached { host, .. } if host == id);
@@ -69,7 +71,7 @@ impl Life {
         })
     }
 
-    fn ends(&mut self, before: &Rows) {
+    fn ends(&mut self, before: &Rows) -> Vec<JobId> {
         let ended: Vec<JobId> = self
             .rows
             .jobs
@@ -80,11 +82,12 @@ impl Life {
             })
             .map(|(id, _)| id.clone())
             .collect();
-        for id in ended {
+        for id in &ended {
             self.tally.ended += 1;
-            let is_alone = before.jobs.get(&id).is_some_and(|job| job.followers.is_empty());
+            let is_alone = before.jobs.get(id).is_some_and(|job| job.followers.is_empty());
             self.tally.ended_alone += u64::from(is_alone);
         }
+        ended
     }
 
     /// Who is granted what.

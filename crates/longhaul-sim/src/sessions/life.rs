@@ -2,6 +2,7 @@
 
 use super::bodies::Body;
 use super::clients::Client;
+use super::edge::Asked;
 use super::ghosts::{Ghost, Ghosts};
 use super::rows::{Rows, Stood};
 use super::tally::Tally;
@@ -35,6 +36,8 @@ pub(super) enum Next {
     Tells(JobId, u32),
     Delegates(JobId, u32),
     Returns(JobId, u32),
+    /// The edge looks what an ask came to.
+    Looks(usize),
     /// All jobs are to end.
     Cancel,
     /// All jobs have ended.
@@ -56,6 +59,8 @@ pub struct Life {
     pub(super) left: BTreeSet<(SessionId, JobId)>,
     pub(super) trimmed: BTreeSet<SessionId>,
     pub(super) old_tokens: BTreeSet<String>,
+    /// Asks for jobs that were answered.
+    pub(super) asked: Vec<Asked>,
     pub(super) runs_max: u32,
     pub(super) tally: Tally,
     is_settled: bool,
@@ -104,6 +109,7 @@ impl Life {
             left: BTreeSet::new(),
             trimmed: BTreeSet::new(),
             old_tokens: BTreeSet::new(),
+            asked: Vec::new(),
             runs_max,
             tally: Tally::default(),
             is_settled: false,
@@ -178,6 +184,7 @@ impl Life {
             Next::Tells(job, attempt) => self.tells(here, &job, attempt, system),
             Next::Delegates(job, attempt) => self.delegates(here, &job, attempt, system),
             Next::Returns(job, attempt) => self.returns(here, &job, attempt, system),
+            Next::Looks(number) => self.looks(here, number, system),
             other => unreachable!("{other:?} is of no process"),
         }
     }

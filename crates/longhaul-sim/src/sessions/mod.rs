@@ -4,6 +4,7 @@
 
 mod bodies;
 mod clients;
+mod edge;
 mod ghosts;
 mod laws;
 mod life;

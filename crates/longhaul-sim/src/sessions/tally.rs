@@ -71,6 +71,16 @@ counted! {
     closed,
     /// Sessions whose time was over.
     expired,
+    /// Ends that were told in their place to who had asked for the job before.
+    ends_in_place,
+    /// Ends that were told again under the number that they had.
+    ends_repeated,
+    /// Ends that were told again under a new one.
+    ends_replayed,
+    /// Asks for what went on, that were looked at when it had ended.
+    looked_late,
+    /// Asks that were looked at when the job was gone.
+    looked_in_vain,
     /// Jobs that were removed.
     removed,
     /// Numbers that a client was told stand for what is forgotten.

@@ -3,7 +3,7 @@
 use super::life::{KIND, Life};
 use crate::course::Broken;
 use crate::system::System;
-use longhaul_core::command::{Command, Submission};
+use longhaul_core::command::{Command, Reply, Submission};
 use longhaul_core::hosted::Hosted;
 use longhaul_core::id::{JobId, SessionId};
 use longhaul_core::lease::{AGENT_DELEGATE, Asked, Lease};
@@ -76,7 +76,29 @@ impl Life {
             let of = if is_strange { *self.course.random.pick(&principals) } else { principal };
             asked.key = Some(format!("{of} {}", self.course.random.below(3)));
         }
-        self.asks(index, Command::Submit(vec![asked]), system).map(|_| ())
+        let again = asked.clone();
+        self.submit(index, asked, system)?;
+        // Who asks twice at once has two asks under way.
+        if again.key.is_some() && self.course.random.chance(30) {
+            self.course.numbered += 1;
+            let id = JobId::parse(&format!("job_{:026}", self.course.numbered)).expect("26 digits");
+            self.submit(index, Submission { id, ..again }, system)?;
+        }
+        Ok(())
+    }
+
+    fn submit(
+        &mut self,
+        index: usize,
+        asked: Submission,
+        system: &mut dyn System,
+    ) -> Result<(), Broken> {
+        let step = self.asks(index, Command::Submit(vec![asked]), system)?;
+        let reply = step.map(|step| step.replies.into_iter().next());
+        if let Some(Some(Ok(Reply::Submitted(accepted)))) = reply {
+            accepted.into_iter().for_each(|known| self.is_asked(index, known));
+        }
+        Ok(())
     }
 
     pub(super) fn follows(&mut self, index: usize, system: &mut dyn System) -> Result<(), Broken> {

@@ -32,10 +32,15 @@ pub(crate) enum Crook {
     KeepsJournals,
     ForgetsTooMuch,
     CutsFeeds,
+    CallsAllOpen,
+    CallsAllOver,
+    FollowsWhatIsOver,
+    BelievesItsEyes,
+    MisnumbersEnds,
 }
 
 impl Crook {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::LosesRuns,
         Self::BendsRuns,
         Self::ForgetsFollowers,
@@ -59,6 +64,11 @@ impl Crook {
         Self::KeepsJournals,
         Self::ForgetsTooMuch,
         Self::CutsFeeds,
+        Self::CallsAllOpen,
+        Self::CallsAllOver,
+        Self::FollowsWhatIsOver,
+        Self::BelievesItsEyes,
+        Self::MisnumbersEnds,
     ];
 }
 
@@ -123,6 +133,9 @@ impl Tx for CrookedTx<'_> {
             (Crook::LosesRuns, Table::Feed) => return Ok(()),
             (Crook::ForgetsFollowers, Table::Job) => {
                 changed::<Job>(row, |job| job.followers.clear())
+            }
+            (Crook::MisnumbersEnds, Table::Job) => {
+                changed::<Job>(row, |job| job.told_at += u64::from(job.outcome().is_some()))
             }
             (_, Table::Feed) => changed::<FeedRow>(row, |run| bent_run(crook, run)),
             (_, Table::Session) => {

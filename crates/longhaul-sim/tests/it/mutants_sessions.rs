@@ -1,7 +1,7 @@
 //! Engines and stores that are wrong about sessions in one way each: all must be caught.
 
 use crate::crooked::{Crook, Crooked};
-use longhaul_core::command::Command;
+use longhaul_core::command::{Command, Known, Reply};
 use longhaul_core::engine::{Engine, Step};
 use longhaul_core::job::Job;
 use longhaul_core::port::{Filter, Record, Store, StoreError, Table};
@@ -59,7 +59,40 @@ fn detach_all(store: &dyn Store) -> Vec<Command> {
     sessions.filter_map(detach).collect()
 }
 
+impl Mutant {
+    /// Says something else of jobs that are there already, or does.
+    fn spoil_known(
+        &self,
+        engine: &Engine,
+        store: &mut dyn Store,
+        told: &[Command],
+        (step, now): (&mut Step, Timestamp),
+    ) -> Result<(), StoreError> {
+        for (command, reply) in told.iter().zip(&mut step.replies) {
+            let (Command::Submit(asked), Ok(Reply::Submitted(given))) = (command, reply) else {
+                continue;
+            };
+            match (self.crook, given[0].1) {
+                (Crook::CallsAllOpen, Known::Over) => given[0].1 = Known::Open,
+                (Crook::CallsAllOver, Known::Open) => given[0].1 = Known::Over,
+                (Crook::FollowsWhatIsOver, Known::Over) => {
+                    let session = asked[0].session.clone().expect("a session asks");
+                    let follow =
+                        Command::Follow { session, job: given[0].0.clone(), after: Some(0) };
+                    step.fed = engine.step(store, vec![follow], now)?.fed;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 impl System for Mutant {
+    fn believes_its_eyes(&self) -> bool {
+        self.crook == Crook::BelievesItsEyes
+    }
+
     fn step(
         &mut self,
         engine: &Engine,
@@ -68,7 +101,7 @@ impl System for Mutant {
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         self.spoil_batch(store, &mut batch);
-        let count = batch.len();
+        let (count, told) = (batch.len(), batch.clone());
         if self.crook == Crook::DetachesAll
             && batch.iter().any(|command| matches!(command, Command::HostUp { .. }))
         {
@@ -77,6 +110,7 @@ impl System for Mutant {
         let mut store = Crooked { inner: store, crook: self.crook };
         let mut step = engine.step(&mut store, batch, now)?;
         step.replies.truncate(count);
+        self.spoil_known(engine, &mut store, &told, (&mut step, now))?;
         if self.crook == Crook::AsksOthers {
             let mut reader = store.reader()?;
             for row in reader.list(&Filter::default(), None, u32::MAX)? {
