@@ -84,6 +84,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_stays_the_number_that_it_is() {
+        for number in
+            ["0.9925434121760651", "-929464287605354.1", "2.7715077941825975e-163", "1e+50", "-0.0"]
+        {
+            assert_eq!(of(&format!("[{number}]")), format!("[{number}]"));
+        }
+    }
+
+    #[test]
     fn nothing_is_null() {
         assert_eq!(input(None).unwrap(), of("null"));
     }
