@@ -97,6 +97,32 @@ async fn a_job_that_is_cancelled_twice_ends_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_a_cancellation_that_comes_in_time_is_confirmed() {
+    /// So many that some of them end while they are being cancelled.
+    const JOBS: usize = 300;
+    let runtime = Runtime::start().await;
+    let mut client = runtime.welcomed("tok").await;
+    for _ in 0..JOBS {
+        let job = client.submit("echo", json!(1)).await;
+        client.send_about("job.cancel", Some(&job), json!({})).await;
+        let (mut answer, mut ended) = (Value::Null, Value::Null);
+        while answer.is_null() || ended.is_null() {
+            let frame = client.next().await;
+            match frame["event_seq"] {
+                Value::Null => answer = frame,
+                _ if frame["type"] != "job.event" => ended = frame,
+                _ => {}
+            }
+        }
+        let is_confirmed = answer["type"] == "job.cancelled";
+        assert!(is_confirmed || answer["payload"]["code"] == "JOB_NOT_FOUND", "{answer}");
+        let is_cancelled = ended["payload"]["final_status"] == "cancelled";
+        assert_eq!(is_confirmed, is_cancelled, "{answer} {ended}");
+    }
+    runtime.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_is_gone_on_with_cancels_what_it_asked_for_before() {
     let runtime = Runtime::start().await;
     let mut first = runtime.welcomed("tok").await;

@@ -36,8 +36,9 @@ pub(super) async fn cancel(session: &Session, asked: Cancelling) -> Result<(), D
         return Err(Denial::new(Code::PermissionDenied, words).with("job_id", id));
     }
     // To be told that it is being cancelled would be to wait for an end that has been.
+    let over = |id| Err(Denial::new(Code::JobNotFound, "the job has ended").with("job_id", id));
     if job.outcome().is_some() {
-        return Err(Denial::new(Code::JobNotFound, "the job has ended").with("job_id", id));
+        return over(id);
     }
     let reason = if is_its_own || is_heir {
         asked.reason
@@ -47,5 +48,10 @@ pub(super) async fn cancel(session: &Session, asked: Cancelling) -> Result<(), D
         Some(format!("operator {}: {words}", session.principal.name))
     };
     let command = Command::Cancel { job: job.id, reason, by_force: false, tree: true };
-    ports.engine.ask(command).await.map(drop).map_err(denial)
+    ports.engine.ask(command).await.map_err(denial)?;
+    // It may have ended before that was committed, and then nobody has asked for its end.
+    let wanted = id.clone();
+    let now = ports.readers.glance(move |reader| hosted(reader, &wanted)).await.map_err(denial)?;
+    let is_asked = now.is_some_and(|job| job.outcome().is_none() || job.cancel.is_some());
+    if is_asked { Ok(()) } else { over(id) }
 }
