@@ -32,6 +32,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// For how long a runtime that was there is tried again, if nothing else is said.
 pub const GIVE_UP: Duration = Duration::from_secs(120);
+/// How long a transport has to hold after the welcome to count as one that was there.
+const HELD_MIN: Duration = Duration::from_secs(10);
 /// How long the farewell may take.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
@@ -46,8 +48,10 @@ pub struct Remote {
     /// What was not taken yet.
     told: VecDeque<Told>,
     give_up: Duration,
-    /// While nobody welcomes us: until when we try, and after which pause again.
+    /// While nothing comes of it: until when we try, and after which pause again.
     trying: Option<(Instant, Duration)>,
+    /// Since when we are welcome on this transport.
+    welcome_since: Option<Instant>,
     /// What the session was when it was last welcomed.
     welcomed: Option<Box<Welcomed>>,
     over: Option<ClientError>,
@@ -128,7 +132,8 @@ impl Remote {
             link,
             told,
             give_up,
-            trying: None,
+            trying: Some((Instant::now() + give_up, PAUSE_MIN)),
+            welcome_since: None,
             welcomed: None,
             over: None,
         };
@@ -228,10 +233,25 @@ impl Remote {
         if matches!(self.link, Link::Down { .. }) {
             return self.reconnect().await;
         }
-        if let Err(why) = self.carry().await {
+        let until = self.trying.filter(|_| self.welcome_since.is_none()).map(|(until, _)| until);
+        let carried = match until {
+            None => self.carry().await,
+            // Nobody waits longer for a welcome than for a runtime to come back.
+            Some(until) => match tokio::time::timeout_at(until, self.carry()).await {
+                Ok(carried) => carried,
+                Err(_) => return Err(self.give_up(&in_words(&Lost::NoHandshake))),
+            },
+        };
+        if let Err(why) = carried {
             self.lose(why);
         }
         Ok(())
+    }
+
+    fn give_up(&mut self, why: &str) -> ClientError {
+        let gone = gone(&self.endpoint, why);
+        self.over = Some(gone.clone());
+        gone
     }
 
     /// Sends what waits, and takes in one frame or the passing of time.
@@ -296,20 +316,28 @@ impl Remote {
         match output {
             Output::Send(_) => {}
             Output::Tell(Told::Welcomed(welcomed)) => {
-                self.trying = None;
+                self.welcome_since = Some(Instant::now());
                 self.welcomed = Some(welcomed);
             }
-            Output::Tell(told) => self.told.push_back(told),
+            Output::Tell(told) => {
+                self.trying = None;
+                self.told.push_back(told);
+            }
             Output::Reconnect(lost) => self.lose(in_words(&lost)),
             Output::Over(Over::Left) => {}
             Output::Over(Over::Refused(denial)) => self.over = Some(refused(&denial)),
         }
     }
 
-    /// The transport is of no use any more. Until the next welcome, each pause is longer than the last.
+    /// The transport is of no use any more. Until one is, each pause is longer than the last: a runtime
+    /// that welcomes us and hangs up is as good as none.
     fn lose(&mut self, why: String) {
         self.machine.on_lost();
         let now = Instant::now();
+        let has_held = |since: Instant| now.duration_since(since) >= HELD_MIN;
+        if self.welcome_since.take().is_some_and(has_held) {
+            self.trying = None;
+        }
         let (until, pause) = self.trying.unwrap_or((now + self.give_up, PAUSE_MIN));
         self.trying = Some((until, (pause * 2).min(PAUSE_MAX)));
         self.link = Link::Down { at: now + jittered(pause), why };
@@ -318,9 +346,8 @@ impl Remote {
     async fn reconnect(&mut self) -> Result<(), ClientError> {
         let Link::Down { at, why } = &self.link else { return Ok(()) };
         if self.trying.is_some_and(|(until, _)| *at >= until) {
-            let gave_up = gone(&self.endpoint, why);
-            self.over = Some(gave_up.clone());
-            return Err(gave_up);
+            let why = why.clone();
+            return Err(self.give_up(&why));
         }
         sleep_until(*at).await;
         match dial::dial(&self.endpoint, self.tls.as_ref()).await {
@@ -398,34 +425,4 @@ pub fn refused(denial: &Denial) -> ClientError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::net::TcpListener;
-
-    /// Welcomes one client and then says nothing, whatever it is asked.
-    async fn taciturn(listener: TcpListener) {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
-        socket.next().await.unwrap().unwrap();
-        let welcome = r#"{"arcp":"1.1","id":"msg_1","type":"session.welcome","session_id":"s","payload":{
-            "runtime":{"name":"r","version":"1"},"resume_token":"rt","resume_window_sec":600}}"#;
-        socket.send(Message::text(welcome)).await.unwrap();
-        while socket.next().await.is_some_and(|frame| frame.is_ok()) {}
-    }
-
-    #[tokio::test]
-    async fn a_runtime_that_never_answers_is_not_waited_for_for_ever() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("ws://{}/arcp", listener.local_addr().unwrap());
-        let server = tokio::spawn(taciturn(listener));
-        let endpoint = Endpoint::parse(&url).unwrap();
-        let give_up = Duration::from_millis(50);
-        let mut remote = Remote::connect(endpoint, None, give_up).await.unwrap();
-        let ask = Ask::Cancel { job_id: "job_1".to_owned(), reason: None };
-        let error = remote.answer(ask).await.unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Unavailable);
-        assert!(error.message.contains("does not answer"), "{error:?}");
-        assert!(remote.leave().await.is_some());
-        server.await.unwrap();
-    }
-}
+mod tests;
