@@ -5,8 +5,9 @@ use longhaul_core::port::Table;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 
 /// A piece of a message, as it lies on the wire.
 fn piece(bytes: &[u8], part: Data, is_last: bool) -> Message {
@@ -66,6 +67,31 @@ async fn a_text_that_is_none_ends_the_connection_and_not_the_session() {
     let mut again = runtime.connect().await;
     again.resume("tok", &client, 1).await;
     assert_eq!(again.next().await, result);
+    runtime.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_farewell_is_bidden_farewell_and_has_its_session_still() {
+    let runtime = Runtime::start().await;
+    let mut client = runtime.welcomed("tok").await;
+    client.submit("wait", json!(null)).await;
+    let farewell = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    client.send_raw(Message::Close(Some(farewell))).await.unwrap();
+    assert_eq!(client.until_closed().await, Some(1000));
+    let mut again = runtime.connect().await;
+    again.resume("tok", &client, 0).await;
+    again.until("job.event").await;
+    runtime.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_come_back_as_they_were() {
+    let runtime = Runtime::start().await;
+    let mut client = runtime.welcomed("tok").await;
+    let input = json!([0.992_543_412_176_065_1, -929_464_287_605_354.1, 1e50, 0.1, u64::MAX]);
+    client.submit("echo", input.clone()).await;
+    let result = client.until("job.result").await;
+    assert_eq!(result["payload"]["result"]["echoed"].to_string(), input.to_string());
     runtime.stop().await;
 }
 

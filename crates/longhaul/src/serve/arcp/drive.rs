@@ -244,6 +244,8 @@ impl Drive {
             Happened::Came(Came::Nothing) => {}
             Happened::Came(Came::Unfit(close)) => self.connection.end(close),
             Happened::Came(Came::Gone) | Happened::Sent(false) => return ControlFlow::Break(None),
+            // Nothing may be said after a farewell but the same.
+            Happened::Came(Came::Farewell) => return ControlFlow::Break(Some(Close::BYE)),
             Happened::Sent(true) => self.moved_at = now,
             Happened::Answered(id, answered, held) => {
                 if held.is_some() {

@@ -48,6 +48,8 @@ pub(super) enum Came {
     Nothing,
     /// Something that no frame can be; how the connection is to be ended for it.
     Unfit(Close),
+    /// A farewell, which waits for ours.
+    Farewell,
     /// The transport is gone.
     Gone,
 }
@@ -70,9 +72,14 @@ impl Wire {
                     return;
                 }
             }
-            if self.outgoing.sink.send(Message::Close(Some(frame))).await.is_ok() {
-                while !matches!(self.incoming.next().await, Came::Gone | Came::Unfit(_)) {}
+            if self.outgoing.sink.send(Message::Close(Some(frame))).await.is_err() {
+                // They were first: the answer to their farewell lies there, and has to go out.
+                let _ = self.outgoing.sink.flush().await;
+                return;
             }
+            let is_over =
+                |came: &Came| matches!(came, Came::Gone | Came::Unfit(_) | Came::Farewell);
+            while !is_over(&self.incoming.next().await) {}
         };
         // Whoever does not listen is not waited for.
         let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
@@ -135,7 +142,8 @@ impl Incoming {
         match self.0.next().await {
             Some(Ok(Message::Text(text))) => Came::Text(text),
             Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => Came::Nothing,
-            Some(Ok(Message::Close(_))) | None => Came::Gone,
+            Some(Ok(Message::Close(_))) => Came::Farewell,
+            None => Came::Gone,
             Some(Err(error)) => unfit(error),
         }
     }
