@@ -1,12 +1,14 @@
 //! `cargo xtask test [slow]`: everything that must hold.
 //!
-//! `slow` is the merge gate: the same steps, then the real-process suites again with failpoints
-//! and, as root, full disks, and the simulator at length. `.ci/run` passes `--tested` because it
-//! has just run the README's own test command and must not pay for it twice.
+//! `slow` is the merge gate: the same steps, then what needs failpoints and, as root, full disks, what
+//! has a longer form, and the simulator at length. Nothing runs twice: a suite takes minutes, and
+//! learns nothing from a second run. `.ci/run` passes `--tested` because it has just run the README's
+//! own test command.
 
 use crate::tidy::workspace::{self, Package};
 use crate::{shell, tidy};
 use anyhow::{Result, bail};
+use std::collections::BTreeSet;
 
 /// Simulated lives in the merge gate. The fast tests choose their own, smaller number.
 const LIVES: &str = "6000";
@@ -16,6 +18,9 @@ const EXAMPLES: &[&str] = &["embed", "embed_durable"];
 
 /// The feature that compiles fault points in; a package opts in by declaring it.
 const FAILPOINTS: &str = "failpoints";
+
+/// Tests that go on for longer when `LONGHAUL_TEST_SLOW` is set.
+const LONGER: &[&str] = &["daemon_soak::"];
 
 /// The feature that compiles in what mounts a file system of its own and fills it.
 const FULL_DISK: &str = "full-disk";
@@ -53,18 +58,44 @@ fn slow_steps() -> Result<()> {
     if features.is_empty() {
         shell::say("note: no package declares failpoints; the suites run without them");
     }
-    let mut chosen = vec![];
+    let mut chosen = vec!["--workspace", "--test", "it"];
+    let plain = listed(&chosen)?;
     if !features.is_empty() {
         chosen.extend(["--features", features.as_str()]);
         // Code behind the feature is seen by no other clippy run.
-        clippy(&chosen)?;
+        clippy(&chosen[3..])?;
     }
-    // Unit tests have run already and learn nothing from a slow run, so only `tests/it` goes again.
-    let mut words = vec!["test", "--workspace", "--test", "it"];
+    let all = listed(&chosen)?;
+    let more = more_than(&plain, &all);
+    if more.is_empty() {
+        bail!("no test is left for the slow run, though some are longer then: {LONGER:?}");
+    }
+    let mut words = vec!["test"];
     words.extend(&chosen);
+    words.extend(["--", "--exact"]);
+    words.extend(more);
     shell::cargo(&words, &[("LONGHAUL_TEST_SLOW", "1")])?;
     let sim = ["test", "--profile", "sim", "--package", "longhaul-sim"];
     shell::cargo(&sim, &[("LONGHAUL_SIM_LIVES", LIVES)])
+}
+
+/// The tests that cargo would run, by name.
+fn listed(chosen: &[&str]) -> Result<BTreeSet<String>> {
+    let mut words = vec!["test", "--quiet"];
+    words.extend(chosen);
+    words.extend(["--", "--list", "--format", "terse"]);
+    Ok(named(&shell::output_of("cargo", &words)?))
+}
+
+fn named(list: &str) -> BTreeSet<String> {
+    list.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
+}
+
+/// What is there only with the features, and what is longer in a slow run.
+fn more_than<'a>(plain: &BTreeSet<String>, all: &'a BTreeSet<String>) -> Vec<&'a str> {
+    let is_longer = |name: &str| LONGER.iter().any(|longer| name.starts_with(longer));
+    let more = all.iter().filter(|name| !plain.contains(*name) || is_longer(name));
+    more.map(String::as_str).collect()
 }
 
 /// Whether we hold CAP_SYS_ADMIN, bit 21: root in a container often does not.
@@ -109,6 +140,14 @@ mod tests {
         ];
         assert_eq!(declared(&packages, &[FAILPOINTS]), "a/failpoints,c/failpoints");
         assert_eq!(declared(&packages, &[FAILPOINTS, "x"]), "a/failpoints,a/x,b/x,c/failpoints");
+    }
+
+    #[test]
+    fn what_ran_already_runs_again_only_where_it_is_longer_then() {
+        let plain = named("a::b: test\ndaemon_soak::c: test\nd: benchmark\n\n2 tests\n");
+        let all = named("a::b: test\ndaemon_soak::c: test\nfull_disk::e: test\n");
+        assert_eq!(more_than(&plain, &all), ["daemon_soak::c", "full_disk::e"]);
+        assert!(more_than(&plain, &plain).iter().eq(["daemon_soak::c"].iter()));
     }
 
     #[test]

@@ -15,6 +15,10 @@ use std::time::Duration;
 const JOBS: usize = 20;
 /// Between two kills.
 const KILL_EVERY: Duration = Duration::from_millis(50);
+/// The longest that a daemon is let live that acknowledges nothing.
+const KILL_LATEST: Duration = Duration::from_secs(5);
+/// Fewer kills are no soak.
+const KILLS_MIN: u32 = 10;
 /// Lines that each job writes.
 const LINES: usize = 5;
 
@@ -28,12 +32,14 @@ fn soak() -> Duration {
 /// Starts daemons and kills each after a moment, or right after it has acknowledged something.
 #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
 fn kill_again_and_again(home: &Home, acknowledged: &Receiver<()>) -> u32 {
-    let mut kills = 0;
+    let (mut kills, mut patience, mut has_acknowledged) = (0, KILL_EVERY, false);
     let end = std::time::Instant::now() + soak();
-    while std::time::Instant::now() < end {
+    while std::time::Instant::now() < end || kills <= KILLS_MIN {
         let mut daemon = daemon(home);
-        // Nothing acknowledged in that time is as good a moment.
-        let _ = acknowledged.recv_timeout(KILL_EVERY);
+        // Nothing acknowledged in that time is as good a moment; but until there was anything each
+        // daemon lives longer than the one before, or on a slow machine none would ever acknowledge.
+        has_acknowledged |= acknowledged.recv_timeout(patience).is_ok();
+        patience = if has_acknowledged { KILL_EVERY } else { (2 * patience).min(KILL_LATEST) };
         daemon.kill().unwrap();
         daemon.wait().unwrap();
         kills += 1;
@@ -115,7 +121,7 @@ fn a_daemon_killed_all_the_time_loses_and_doubles_nothing() {
         is_over.store(true, Ordering::Relaxed);
         kills
     });
-    assert!(kills > 10, "{kills} kills are no soak");
+    assert!(kills > KILLS_MIN, "{kills} kills are no soak");
     let mut last = daemon(&home);
     let mut ids = ids.into_inner().unwrap();
     eventually("the last daemon answers", || home.run(&["list"]).code == 0);

@@ -112,13 +112,14 @@ fn a_person_lets_a_silent_turn_be() {
     let team = Team::new();
     team.fake.script("claude", "await ../enough\ndone Found it");
     let ladder = [&["--quiet-nudge", "never"][..], &LADDER[..2], &["--quiet-ask", "2s"]].concat();
-    team.add("fixer", &[&ladder[..], &["--quiet-stop", "6s"]].concat());
+    // Far enough from the question that whoever answers it is in time on a slow machine, too.
+    team.add("fixer", &[&ladder[..], &["--quiet-stop", "14s"]].concat());
     let job = team.turn("fixer", "Think", &[]);
     let question = until_asked(&team, &job);
     team.run(&["approvals", "--allow", &question]).ok();
     // One that nobody spoke for is stopped meanwhile.
     team.fake.script("claude", "linger");
-    team.add("other", &["--quiet-stop", "8s"]);
+    team.add("other", &["--quiet-stop", "14s"]);
     let other = team.turn("other", "Think", &[]);
     assert_eq!(team.home.until(&other, "ended")["outcome"]["reason"], "stall");
     assert_eq!(team.json(&["show", &job])["state"], "running");
