@@ -87,16 +87,19 @@ impl Home {
     /// `~/.local/state/longhaul`.
     pub fn locate() -> Result<PathBuf, HomeError> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        // The daemon leaves the folder that it is started in: a relative path means another there.
+        let absolute = |path: PathBuf| {
+            std::path::absolute(&path).map_err(|source| HomeError::Io { path, source })
+        };
         if let Some(home) = variable("LONGHAUL_HOME") {
-            let path = PathBuf::from(home);
-            return std::path::absolute(&path).map_err(|source| HomeError::Io { path, source });
+            return absolute(home.into());
         }
         // The specification wants relative values of this variable ignored.
         if let Some(state) = variable("XDG_STATE_HOME").filter(|s| Path::new(s).is_absolute()) {
             return Ok(Path::new(&state).join("longhaul"));
         }
         let home = variable("HOME").ok_or(HomeError::Unknown)?;
-        Ok(Path::new(&home).join(".local/state/longhaul"))
+        absolute(Path::new(&home).join(".local/state/longhaul"))
     }
 
     /// Opens the home at `path`, an absolute path; makes it (0700) if it is not there. Refuses one

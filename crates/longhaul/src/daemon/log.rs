@@ -12,10 +12,16 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Bytes of one log file; two are kept.
 const LOG_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
+/// A line that cannot be written is dropped. To tell of it on standard error would panic where that
+/// cannot be written either: on the full disk that the log lies on, or when the terminal has gone.
+const TELL_OF_FAILURES: bool = false;
 
 /// Writes to the terminal. Does nothing if somebody set a subscriber already.
 pub(super) fn to_terminal() {
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter()).with_writer(io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter())
+        .log_internal_errors(TELL_OF_FAILURES)
+        .with_writer(io::stderr);
     // In tests several daemons share a process, and the first one's choice.
     let _ = subscriber.try_init();
 }
@@ -23,8 +29,11 @@ pub(super) fn to_terminal() {
 /// Leaves the terminal: from here on everything goes to the home's log.
 pub(super) fn to_file(home: &Home) -> io::Result<()> {
     let log = LogFile::open(home.log())?;
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter()).with_ansi(false).with_writer(log);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter())
+        .with_ansi(false)
+        .log_internal_errors(TELL_OF_FAILURES)
+        .with_writer(log);
     let _ = subscriber.try_init();
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The daemon's coming and going, and the doctor.
 
-use crate::harness::{Home, eventually, keys, signal};
+use crate::harness::{Home, eventually, keys, pid_of, signal};
 use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt;
 
@@ -26,6 +26,38 @@ fn status_start_stop_and_restart() {
     assert_eq!(home.run(&["daemon", "stop"]).code, 0);
     assert_eq!(home.run(&["daemon", "status"]).code, 4);
     assert_eq!(home.run(&["daemon", "stop"]).code, 0, "stopping twice is no error");
+}
+
+#[test]
+fn a_daemon_goes_on_when_its_terminal_takes_nothing() {
+    let home = Home::new();
+    // As a terminal that was closed, or a pipe that nobody reads any more.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = home.command(&["daemon", "run"]);
+    let mut daemon = command.stdout(full.try_clone().unwrap()).stderr(full).spawn().unwrap();
+    eventually("it is up, or has ended", || {
+        assert_eq!(daemon.try_wait().unwrap(), None, "the daemon died of its log");
+        home.run(&["--json", "daemon", "status"]).code == 0
+    });
+    assert_eq!(home.daemon_pid(), pid_of(&daemon));
+    assert_eq!(home.run(&["daemon", "stop"]).code, 0);
+    daemon.wait().unwrap();
+}
+
+#[test]
+fn a_relative_home_of_the_user_is_the_same_for_client_and_daemon() {
+    let home = Home::new();
+    let run = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        crate::harness::ran(command.env_remove("LONGHAUL_HOME").env("HOME", ".").output().unwrap())
+    };
+    let ran = run(&["--json", "daemon", "start"]);
+    let status = run(&["--json", "daemon", "status"]);
+    run(&["daemon", "stop"]).ok();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let named = std::path::PathBuf::from(status["home"].as_str().unwrap());
+    assert!(named.is_absolute() && named.ends_with(".local/state/longhaul"), "{status}");
 }
 
 #[test]

@@ -43,6 +43,15 @@ impl SmallHome {
         while ballast.write_all(&chunk).is_ok() {}
     }
 
+    /// Lets the log end with a page, so that not one more line of it has room.
+    fn fill_last_page_of_log(&self) {
+        let mut log =
+            std::fs::OpenOptions::new().append(true).open(self.home.path().join("daemon.log"));
+        let log = log.as_mut().unwrap();
+        let over = usize::try_from(log.metadata().unwrap().len()).unwrap() % CHUNK_BYTES;
+        log.write_all(&vec![b'\n'; CHUNK_BYTES - over]).unwrap();
+    }
+
     pub(crate) fn make_room(&self) {
         std::fs::remove_file(self.home.path().join("ballast")).unwrap();
     }
@@ -110,4 +119,22 @@ fn a_daemon_killed_on_a_full_disk_goes_on_when_there_is_room() {
     assert_eq!(small.home.run(&["logs", &id]).ok(), "before\nafter\n");
     let listed = small.home.json(&["list"]);
     assert_eq!(listed["jobs"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_daemon_whose_log_finds_no_room_goes_on() {
+    let small = SmallHome::new();
+    let daemon = small.home.daemon_pid();
+    small.fill_last_page_of_log();
+    small.fill();
+    // What was not committed is logged, or would be.
+    eventually("something is not committed", || {
+        let slots = small.home.run(&["pool", "set", "later", "--slots", "1"]);
+        assert_eq!(small.home.daemon_pid(), daemon, "the daemon died of its log: {slots:?}");
+        slots.code == 4
+    });
+    small.home.run(&["list"]).ok();
+    small.make_room();
+    small.home.run(&["pool", "set", "later", "--slots", "1"]).ok();
+    assert_eq!(small.home.daemon_pid(), daemon);
 }
