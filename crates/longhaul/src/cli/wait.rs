@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Notices settled at the same time; their commits are shared.
 const SETTLED_AT_ONCE: usize = 16;
+/// How long the daemon has to say what has ended when the time has run out.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// Wait until jobs have ended
 #[derive(Debug, clap::Args)]
@@ -44,11 +46,14 @@ impl Wait {
             Some(span) => tokio::time::timeout(Duration::from_millis(span.0), all).await,
             None => Ok(all.await),
         };
+        let in_time = match in_time {
+            Ok(result) => result.map(|()| true)?,
+            Err(_) => self.look_once_more(&client, needed, &mut ended).await?,
+        };
         ended.sort_by_key(|(index, _)| *index);
         let ended: Vec<JobView> = ended.into_iter().map(|(_, job)| job).collect();
-        match in_time {
-            Ok(result) => result?,
-            Err(_) => return Err(self.ran_out(&ended)),
+        if !in_time {
+            return Err(self.ran_out(&ended));
         }
         show(&ended, caller)?;
         let waiter = Owner::of_caller(None);
@@ -56,6 +61,26 @@ impl Wait {
         let settle = |job| owner::settle(&client, job, Fetched::Waited, caller);
         futures_util::stream::iter(own).for_each_concurrent(SETTLED_AT_ONCE, settle).await;
         Ok(self.leave(&ended))
+    }
+
+    /// The time has run out, perhaps before anything was answered: what has not ended is only known
+    /// from the daemon. Whether enough have ended after all.
+    async fn look_once_more(
+        &self,
+        client: &Client,
+        needed: usize,
+        ended: &mut Vec<(usize, JobView)>,
+    ) -> Result<bool, CliError> {
+        let known: Vec<usize> = ended.iter().map(|(index, _)| *index).collect();
+        let open = self.jobs.iter().enumerate().filter(|(index, _)| !known.contains(index));
+        let looks = open.map(|(index, job)| look(client, index, job));
+        let looks = futures_util::future::try_join_all(looks);
+        // A daemon that does not answer at all is no reason to wait for longer than was asked.
+        if let Ok(found) = tokio::time::timeout(LAST_LOOK, looks).await {
+            ended.extend(found?.into_iter().flatten());
+            ended.truncate(needed);
+        }
+        Ok(ended.len() >= needed)
     }
 
     fn ran_out(&self, ended: &[JobView]) -> CliError {
@@ -74,6 +99,16 @@ impl Wait {
         }
         Leave::OK
     }
+}
+
+/// The job named at `index`, if it has ended.
+async fn look(
+    client: &Client,
+    index: usize,
+    job: &str,
+) -> Result<Option<(usize, JobView)>, CliError> {
+    let waited = client.wait(job, Some(Duration::ZERO)).await?;
+    Ok(waited.is_ended.then_some((index, waited.job)))
 }
 
 /// Waits for all at once; `ended` grows as they end, so that nothing is lost when time runs out.

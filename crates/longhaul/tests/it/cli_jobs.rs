@@ -184,6 +184,11 @@ fn wait_for_several_any_and_not_for_ever() {
     home.run(&["submit", "--artifact", "[", "--", "true"]).fails(2, "artifact");
     home.run(&["wait", "--timeout", "100ms", &long]).fails(5, "has not ended");
     home.run(&["wait", "--timeout", "100ms", &good, &long]).fails(5, "1 of 2");
+    // Time that runs out before anything was answered says nothing about the jobs.
+    assert_eq!(home.run(&["wait", "--timeout", "0s", &good]).code, 0);
+    assert_eq!(home.run(&["wait", "--any", "--timeout", "0s", &good, &long]).code, 0);
+    home.run(&["wait", "--timeout", "0s", &good, &long]).fails(5, "1 of 2");
+    home.run(&["wait", "--timeout", "0s", "nobody"]).fails(3, "there is no job");
     home.run(&["wait", "nobody"]).fails(3, "nobody");
     let jobs = home.json(&["wait", &good]);
     assert_eq!(keys(&jobs[0])[..3], JOB_KEYS[..3]);
