@@ -17,6 +17,10 @@ use std::time::Duration;
 /// Between two looks at one job, however short its patience is.
 const PAUSE_MIN: Millis = Millis::new(250);
 
+/// Of the time between two looks, this many pauses count at most. Whoever looks late was held up
+/// itself, and nobody could report to it meanwhile: that is no silence of the job's.
+const LATE_PAUSES: u64 = 2;
+
 /// Percent of a processor that an agent CLI uses while it does nothing: they redraw, beat, collect.
 const IDLE_PERCENT: u64 = 1;
 
@@ -49,12 +53,30 @@ impl Patience {
         let idle_percent = if rungs.is_empty() { 0 } else { IDLE_PERCENT };
         Some(Self { least, pause: Duration::from_millis(pause.get()), idle_percent })
     }
+
+    /// How much of the time between two looks was watched.
+    fn watched_ms(&self, from_ms: u64, to_ms: u64) -> u64 {
+        let pause_ms = u64::try_from(self.pause.as_millis()).unwrap_or(u64::MAX);
+        to_ms.saturating_sub(from_ms).min(pause_ms.saturating_mul(LATE_PAUSES))
+    }
 }
 
 /// Since when nothing has changed. Pure.
 #[derive(Debug, Default)]
 struct Stillness {
-    since: Option<(Signs, u64)>,
+    held: Option<Held>,
+}
+
+/// The signs as they have been, in milliseconds awake.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    signs: Signs,
+    /// When they were first seen.
+    since_ms: u64,
+    /// When they were last seen.
+    looked_ms: u64,
+    /// How long of the time between was watched.
+    still_ms: u64,
 }
 
 /// What one sample says.
@@ -70,17 +92,21 @@ enum Sample {
 
 impl Stillness {
     /// Takes a sample at a moment awake, in milliseconds.
-    fn sample(&mut self, signs: Option<Signs>, awake_ms: u64, idle_percent: u64) -> Sample {
-        let known = self.since;
-        if let (Some(signs), Some((known, since))) = (signs, known) {
-            let span_ms = awake_ms.saturating_sub(since);
-            let worked_ms = signs.cpu_ms.saturating_sub(known.cpu_ms);
-            let is_idle = worked_ms.saturating_mul(100) <= span_ms.saturating_mul(idle_percent);
-            if is_idle && (Signs { cpu_ms: known.cpu_ms, ..signs }) == known {
-                return Sample::Still(Millis::new(span_ms));
+    fn sample(&mut self, signs: Option<Signs>, awake_ms: u64, patience: &Patience) -> Sample {
+        let known = self.held;
+        if let (Some(signs), Some(held)) = (signs, known) {
+            let span_ms = awake_ms.saturating_sub(held.since_ms);
+            let worked_ms = signs.cpu_ms.saturating_sub(held.signs.cpu_ms);
+            let idle_ms = span_ms.saturating_mul(patience.idle_percent);
+            let is_idle = worked_ms.saturating_mul(100) <= idle_ms;
+            if is_idle && (Signs { cpu_ms: held.signs.cpu_ms, ..signs }) == held.signs {
+                let still_ms = held.still_ms + patience.watched_ms(held.looked_ms, awake_ms);
+                self.held = Some(Held { looked_ms: awake_ms, still_ms, ..held });
+                return Sample::Still(Millis::new(still_ms));
             }
         }
-        self.since = signs.map(|signs| (signs, awake_ms));
+        let held = |signs| Held { signs, since_ms: awake_ms, looked_ms: awake_ms, still_ms: 0 };
+        self.held = signs.map(held);
         if signs.is_some() && known.is_some() { Sample::Moved } else { Sample::Unknown }
     }
 }
@@ -93,7 +119,7 @@ pub(super) async fn sample(site: Arc<Site>, subject: Subject, pid: PidRecord, pa
         let look = look(&site, &subject, &pid).await;
         let is_worrying = look.is_some_and(|(_, is_worrying)| is_worrying);
         let (signs, awake_ms) = (look.map(|(signs, _)| signs), site.clock.awake_ms());
-        let sample = stillness.sample(signs, awake_ms, patience.idle_percent);
+        let sample = stillness.sample(signs, awake_ms, &patience);
         let Subject { job, attempt } = subject.clone();
         match sample {
             Sample::Still(span) if span >= patience.least => {
@@ -138,35 +164,50 @@ mod tests {
         Sample::Still(Millis::new(ms))
     }
 
+    const fn patience(pause_ms: u64, idle_percent: u64) -> Patience {
+        let pause = Duration::from_millis(pause_ms);
+        Patience { least: Millis::new(0), pause, idle_percent }
+    }
+
     #[test]
     fn stillness_counts_from_the_last_change() {
-        let mut stillness = Stillness::default();
-        assert_eq!(stillness.sample(Some(STILL), 1_000, 0), Sample::Unknown);
-        assert_eq!(stillness.sample(Some(STILL), 1_400, 0), still(400));
+        let (mut stillness, patience) = (Stillness::default(), patience(400, 0));
+        assert_eq!(stillness.sample(Some(STILL), 1_000, &patience), Sample::Unknown);
+        assert_eq!(stillness.sample(Some(STILL), 1_400, &patience), still(400));
         let busy = Signs { cpu_ms: 6, ..STILL };
-        assert_eq!(stillness.sample(Some(busy), 1_800, 0), Sample::Moved);
-        assert_eq!(stillness.sample(Some(busy), 2_000, 0), still(200));
+        assert_eq!(stillness.sample(Some(busy), 1_800, &patience), Sample::Moved);
+        assert_eq!(stillness.sample(Some(busy), 2_000, &patience), still(200));
+    }
+
+    #[test]
+    fn time_that_nobody_looked_or_listened_in_is_no_stillness() {
+        let (mut stillness, patience) = (Stillness::default(), patience(400, 0));
+        stillness.sample(Some(STILL), 0, &patience);
+        assert_eq!(stillness.sample(Some(STILL), 500, &patience), still(500));
+        assert_eq!(stillness.sample(Some(STILL), 600_000, &patience), still(1_300));
+        let told = Signs { emitted: 1, ..STILL };
+        assert_eq!(stillness.sample(Some(told), 600_400, &patience), Sample::Moved);
     }
 
     #[test]
     fn a_doubt_starts_over() {
-        let mut stillness = Stillness::default();
-        stillness.sample(Some(STILL), 0, 0);
-        assert_eq!(stillness.sample(None, 5_000, 0), Sample::Unknown);
-        assert_eq!(stillness.sample(Some(STILL), 6_000, 0), Sample::Unknown);
-        assert_eq!(stillness.sample(Some(STILL), 7_000, 0), still(1_000));
+        let (mut stillness, patience) = (Stillness::default(), patience(1_000, 0));
+        stillness.sample(Some(STILL), 0, &patience);
+        assert_eq!(stillness.sample(None, 5_000, &patience), Sample::Unknown);
+        assert_eq!(stillness.sample(Some(STILL), 6_000, &patience), Sample::Unknown);
+        assert_eq!(stillness.sample(Some(STILL), 7_000, &patience), still(1_000));
     }
 
     #[test]
     fn a_program_that_only_ticks_is_still() {
-        let mut stillness = Stillness::default();
-        stillness.sample(Some(STILL), 0, IDLE_PERCENT);
+        let (mut stillness, patience) = (Stillness::default(), patience(60_000, IDLE_PERCENT));
+        stillness.sample(Some(STILL), 0, &patience);
         let ticked = Signs { cpu_ms: STILL.cpu_ms + 600, ..STILL };
-        assert_eq!(stillness.sample(Some(ticked), 60_000, IDLE_PERCENT), still(60_000));
+        assert_eq!(stillness.sample(Some(ticked), 60_000, &patience), still(60_000));
         let worked = Signs { cpu_ms: STILL.cpu_ms + 5_000, ..STILL };
-        assert_eq!(stillness.sample(Some(worked), 120_000, IDLE_PERCENT), Sample::Moved);
+        assert_eq!(stillness.sample(Some(worked), 120_000, &patience), Sample::Moved);
         let wrote = Signs { stdout_bytes: 2, ..worked };
-        assert_eq!(stillness.sample(Some(wrote), 180_000, IDLE_PERCENT), Sample::Moved);
+        assert_eq!(stillness.sample(Some(wrote), 180_000, &patience), Sample::Moved);
     }
 
     #[test]
