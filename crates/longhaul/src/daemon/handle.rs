@@ -2,6 +2,7 @@
 
 use super::inbox::{Inbox, NotTaken};
 use super::parked;
+use super::room::Room;
 use super::stop::StopSwitch;
 use longhaul_core::command::{Command, Refused, Reply};
 use longhaul_core::time::Timestamp;
@@ -77,7 +78,7 @@ impl EngineHandle {
     /// As for [`Self::ask`].
     pub async fn ask_dated(&self, command: Command) -> Result<(Reply, Timestamp), AskError> {
         if let Command::Submit(_) = &command {
-            self.disk.check()?;
+            self.check_room()?;
         }
         self.put(vec![command]).await
     }
@@ -131,6 +132,17 @@ impl EngineHandle {
         answered.await.unwrap_or_else(|_| Err(stopping())).map(drop)
     }
 
+    /// Refuses when so little is free that the outcomes of what runs might not fit any more.
+    fn check_room(&self) -> Result<(), AskError> {
+        let Some(message) = self.disk.shortage() else { return Ok(()) };
+        Err(AskError::Unavailable { code: "disk_full", message, retry_after_ms: DISK_RETRY_MS })
+    }
+
+    /// What the disk has too little of for anything new; `None` while there is enough.
+    pub(crate) fn shortage(&self) -> Option<String> {
+        self.disk.shortage()
+    }
+
     /// Whether the daemon is on its way out.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
@@ -139,20 +151,12 @@ impl EngineHandle {
 }
 
 impl DiskGuard {
-    /// Refuses when so little is free that the outcomes of what runs might not fit any more.
-    fn check(&self) -> Result<(), AskError> {
+    /// What there is too little of for the outcomes of what runs; `None` while there is enough.
+    fn shortage(&self) -> Option<String> {
         // A file system that does not say how full it is cannot be guarded.
-        let Ok(about) = rustix::fs::statvfs(&self.home) else { return Ok(()) };
-        let free = about.f_bavail.saturating_mul(about.f_frsize);
-        if free >= self.low_bytes {
-            return Ok(());
-        }
-        let message = format!(
-            "the disk of `{}` is nearly full ({free} bytes are free, {} are kept for outcomes)",
-            self.home.display(),
-            self.low_bytes
-        );
-        Err(AskError::Unavailable { code: "disk_full", message, retry_after_ms: DISK_RETRY_MS })
+        let room = Room::at(&self.home)?;
+        let what = room.shortage(self.low_bytes)?;
+        Some(format!("the disk of `{}` is nearly full ({what})", self.home.display()))
     }
 }
 

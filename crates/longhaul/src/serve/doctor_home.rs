@@ -4,6 +4,7 @@ use super::Shared;
 use super::doctor::{NAMED_MAX, finding, fine};
 use super::error::{Answer, Failure};
 use crate::api::{Finding, Level};
+use crate::daemon::Room;
 use longhaul_core::id::JobId;
 use longhaul_core::port::Table;
 use rustix::process::geteuid;
@@ -141,18 +142,17 @@ async fn attempt_folders(ports: &Shared, listed: io::Result<Folders>) -> Answer<
 }
 
 fn disk(ports: &Shared) -> Finding {
-    let Ok(about) = rustix::fs::statvfs(ports.home.path()) else {
+    let Some(room) = Room::at(ports.home.path()) else {
         return fine("disk", "the file system does not say how full it is");
     };
-    let free = about.f_bavail.saturating_mul(about.f_frsize);
     let low = ports.config.low_disk_bytes;
-    let message = format!("{} MiB are free where the home lies", free >> 20);
+    let bytes = format!("{} MiB are free where the home lies", room.bytes >> 20);
     let hint = "`longhaul prune --older-than 1d` removes what is no longer needed";
-    if free < low {
-        finding("disk", Level::Problem, message, hint)
-    } else if free < low.saturating_mul(DISK_WARNING_TIMES) {
-        finding("disk", Level::Warning, message, hint)
+    if let Some(what) = room.shortage(low) {
+        finding("disk", Level::Problem, format!("{bytes}: {what}"), hint)
+    } else if room.bytes < low.saturating_mul(DISK_WARNING_TIMES) {
+        finding("disk", Level::Warning, bytes, hint)
     } else {
-        fine("disk", message)
+        fine("disk", bytes)
     }
 }

@@ -44,6 +44,16 @@ pub(super) enum LaunchError {
     Rows(#[from] AskError),
 }
 
+impl LaunchError {
+    /// Whether the disk had no room for what the attempt needs: it is no fault of the job's.
+    fn is_want_of_room(&self) -> bool {
+        let (Self::Folder(FolderError::Io { source: error, .. }) | Self::Io(error)) = self else {
+            return false;
+        };
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
 /// Folder errors keep their cause apart; a reason for people wants both.
 trait SourceText {
     fn source_text(&self) -> String;
@@ -232,11 +242,14 @@ impl Subject {
     }
 
     /// Nothing was launched: bars the attempt for ever and says why. Where not even that can be
-    /// written nothing is reported, and reconciling comes back to it.
+    /// written, or the disk is full, nothing is reported, and reconciling comes back to it: a queue
+    /// that meets a full disk at night is there in the morning.
     fn unlaunched(&self, site: &Site, folder: Option<&Folder>, error: &LaunchError) -> Seen {
         let reason = format!("it could not be launched: {error}");
         tracing::warn!(job = %self.job, attempt = self.attempt, %error, "not launched");
-        let Some(folder) = folder else { return self.doubt(site, &reason) };
+        let Some(folder) = folder.filter(|_| !error.is_want_of_room()) else {
+            return self.doubt(site, &reason);
+        };
         match error {
             LaunchError::Unfit(_) => self.bar_and(site, folder, |record| {
                 let turn = Some(Box::new(turns::unfit(&reason)));
@@ -246,8 +259,17 @@ impl Subject {
             // What comes to nothing because of a row that cannot be read for now is asked for again.
             LaunchError::Rows(_) => Seen::Doubt,
             LaunchError::Folder(_) | LaunchError::Io(_) | LaunchError::Shim(_) => {
-                self.bar(site, folder, Some(reason))
+                self.bar_with_room(site, folder, reason)
             }
+        }
+    }
+
+    /// Bars an attempt whose launch came to nothing, unless the disk is nearly full: then that is
+    /// why, and it must not count as one of the launches that a job has.
+    pub(super) fn bar_with_room(&self, site: &Site, folder: &Folder, reason: String) -> Seen {
+        match site.engine.shortage() {
+            Some(shortage) => self.doubt(site, &format!("its launch waits for room: {shortage}")),
+            None => self.bar(site, folder, Some(reason)),
         }
     }
 

@@ -67,7 +67,10 @@ impl Subject {
             Evidence::NeverBegun | Evidence::ShimDied(_) if !self.is_ours(site, folder) => {
                 self.doubt(site, PLANTED)
             }
-            Evidence::NeverBegun => self.bar(site, folder, reason),
+            Evidence::NeverBegun => match reason {
+                Some(reason) => self.bar_with_room(site, folder, reason),
+                None => self.bar(site, folder, None),
+            },
             Evidence::ShimDied(pid) => self.shim_died(site, folder, &pid, true),
             Evidence::Unknown(why) => self.doubt(site, &why),
         }
