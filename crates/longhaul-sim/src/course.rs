@@ -332,7 +332,7 @@ impl<E> Course<E> {
 
     /// Whether it dies after a commit, before anything is done or told.
     pub(crate) fn dies(&mut self) -> bool {
-        !self.is_calm() && roll(self.seed, &[9, self.at, self.numbered]) % 300 == 0
+        !self.is_calm() && roll(self.seed, &[9, self.at, self.numbered]).is_multiple_of(300)
     }
 
     pub(crate) fn holds(

@@ -136,9 +136,10 @@ impl Family {
     }
 
     fn written(&mut self, entry: &Entry) {
+        let Some(job) = &entry.job else { return };
         match &entry.fact {
             Fact::Ended { .. } => {
-                let member = self.members.get_mut(&entry.job).expect("all are known");
+                let member = self.members.get_mut(job).expect("all are known");
                 member.has_ended = true;
                 let (parent, name) = (member.parent.clone(), member.name.clone());
                 // Who has ended is told nothing more.
@@ -149,7 +150,7 @@ impl Family {
             Fact::Told { name, body } if name == "tool_result" => {
                 let call = body["call_id"].as_str().unwrap_or_default();
                 if call.starts_with("part") {
-                    self.results.entry((entry.job.clone(), call.to_owned())).or_default().told += 1;
+                    self.results.entry((job.clone(), call.to_owned())).or_default().told += 1;
                 }
             }
             _ => {}

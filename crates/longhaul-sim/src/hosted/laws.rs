@@ -40,6 +40,7 @@ impl Life {
             self.results(&step.changed)?;
             self.count(before, &step.changed, written);
         }
+        self.audited(before, batch, step, written)?;
         self.in_time(host)?;
         self.own(host, step)?;
         self.credentials((before, host), batch, step, written)?;
@@ -244,7 +245,8 @@ impl Life {
             match &entry.fact {
                 Fact::Ended { outcome } => {
                     self.tally.ended += 1;
-                    let began = before.jobs.get(&entry.job).is_some_and(|job| job.attempt > 0);
+                    let job = entry.job.as_ref().and_then(|id| before.jobs.get(id));
+                    let began = job.is_some_and(|job| job.attempt > 0);
                     let is_late = outcome.reason == Some(Reason::Lease);
                     self.tally.stopped_late += u64::from(is_late && began);
                     self.tally.ended_late += u64::from(is_late && !began);

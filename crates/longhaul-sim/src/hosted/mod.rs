@@ -4,6 +4,7 @@
 //! should be told, `issuer` is where credentials are made, `vault` what should be so about those.
 
 mod answers;
+mod audit;
 mod bodies;
 mod family;
 mod issuer;

@@ -25,12 +25,13 @@ pub(super) struct Rows {
 /// An entry of the journal.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) job: JobId,
+    /// Which job it is about, if it is about one.
+    pub(super) job: Option<JobId>,
     pub(super) fact: Fact,
 }
 
 impl Rows {
-    /// Reads what a step changed. Gives what it wrote about jobs.
+    /// Reads what a step changed. Gives what it wrote.
     pub(super) fn read(
         &mut self,
         reader: &mut dyn Reader,
@@ -51,7 +52,7 @@ impl Rows {
         self.credentials = rows.map(|row| (row.id.clone(), row)).collect();
         let events = reader.events(None, self.head, ALL).expect("the store is sound");
         self.head = events.last().map_or(self.head, |last| last.position);
-        events.into_iter().filter_map(entry).collect()
+        events.into_iter().map(entry).collect()
     }
 
     /// Whether a job has ended, or did so before it went.
@@ -65,7 +66,7 @@ impl Rows {
     }
 }
 
-fn entry(event: Event) -> Option<Entry> {
+fn entry(event: Event) -> Entry {
     let fact = event.fact().expect("the engine wrote it");
-    Some(Entry { job: event.job?, fact })
+    Entry { job: event.job, fact }
 }

@@ -91,6 +91,8 @@ counted! {
     stuck,
     /// Reports about tries that did not go on.
     reports_stale,
+    /// Facts that those who look afterwards can find.
+    audited,
     /// Processes that died.
     crashes,
     /// Those that did so between a commit and all that follows from it.

@@ -7,7 +7,7 @@ use super::life::{Life, Next};
 use super::rows::Stood;
 use crate::course::{Broken, Here};
 use crate::system::System;
-use longhaul_core::command::{Command, Known};
+use longhaul_core::command::{Command, Known, Reply};
 use longhaul_core::engine::Step;
 use longhaul_core::id::{ConnectionId, JobId, SessionId};
 use longhaul_core::job::Job;
@@ -93,7 +93,7 @@ impl Life {
     /// Under which number a session was told this entry, if that is not long ago.
     fn told_under(&self, session: &SessionId, job: &JobId, seq: u64) -> Option<u64> {
         let runs = self.rows.feeds.get(session)?;
-        let first = runs.iter().rev().take(RUNS_LATELY_MAX).last()?.first;
+        let first = runs.iter().rev().take(RUNS_LATELY_MAX).next_back()?.first;
         let told = self.rows.stood(session, first).into_iter().rev();
         let is_it =
             |stood: &Stood| matches!(stood, Stood::Entry(of, at) if of == job && *at == seq);
@@ -132,6 +132,35 @@ impl Life {
         Ok(())
     }
 
+    /// Each subscription is written down once, whoever followed already.
+    pub(super) fn subscriptions(
+        &self,
+        before: &super::rows::Rows,
+        batch: &[Command],
+        step: &Step,
+    ) -> Result<(), Broken> {
+        let mut should = 0;
+        for (command, reply) in batch.iter().zip(&step.replies) {
+            should += match (command, reply) {
+                (Command::Follow { .. }, Ok(_)) => 1,
+                // Who follows already begins nothing.
+                (Command::Submit(asked), Ok(Reply::Submitted(given))) => {
+                    let (job, was) = &given[0];
+                    let by = asked[0].session.as_ref();
+                    let row = before.jobs.get(job);
+                    let is_known =
+                        by.is_none_or(|by| row.is_some_and(|row| row.followers.contains(by)));
+                    u64::from(*was == Known::Open && !is_known)
+                }
+                _ => 0,
+            };
+        }
+        let is = self.rows.followed - before.followed;
+        self.holds("a subscription is written down once", is == should, || {
+            format!("{batch:?} left {is}, should {should}")
+        })
+    }
+
     /// What a job that is asked for was by then is what it was in that commit.
     pub(super) fn known_rightly(
         &mut self,
@@ -145,7 +174,7 @@ impl Life {
                 ended.extend(Some(job).filter(|job| self.rows.is_over(job)));
             }
             let Command::Submit(asked) = command else { continue };
-            let Ok(longhaul_core::command::Reply::Submitted(given)) = reply else { continue };
+            let Ok(Reply::Submitted(given)) = reply else { continue };
             let known = asked[0].key.as_ref().and_then(|key| self.ghosts.keys.get(key));
             let known = known.filter(|id| before.jobs.contains_key(*id));
             let right = match known {

@@ -27,6 +27,7 @@ impl Life {
             )?;
         }
         self.known_rightly(before, batch, step)?;
+        self.subscriptions(before, batch, step)?;
         let seen = std::mem::take(&mut self.rows);
         let due = self.ghosts.take(batch, step, (before, &seen), (host, self.course.at));
         self.rows = seen;

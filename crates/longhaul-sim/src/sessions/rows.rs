@@ -35,6 +35,8 @@ pub(super) struct Rows {
     pub(super) gone: BTreeSet<JobId>,
     /// Sessions that rows of feeds name.
     pub(super) named: BTreeSet<String>,
+    /// Subscriptions that were ever written down.
+    pub(super) followed: u64,
     /// A job whose entries cannot be read as they were written.
     pub(super) misread: Option<JobId>,
     head: Position,
@@ -128,6 +130,7 @@ impl Rows {
             self.head = event.position;
             let Some(job) = event.job else { continue };
             let is_told = is_told(&event.body);
+            self.followed += u64::from(event.body.starts_with(r#"{"kind":"followed""#));
             self.known.insert(job.clone(), event.seq);
             let of = self.entries.entry(job).or_default();
             assert_eq!(event.seq, of.len() as u64 + 1, "entries of a job have no gaps");

@@ -1,9 +1,10 @@
 //! A store that bends what is written of sessions, or does not find them, in one way each. The ways
 //! that an engine bends commands and answers are named here too.
 
+use longhaul_core::event::NewEvent;
 use longhaul_core::feed::{FeedRow, Told};
 use longhaul_core::job::Job;
-use longhaul_core::port::{Reader, Record, Row, Store, StoreError, Table, Tx};
+use longhaul_core::port::{Position, Reader, Record, Row, Store, StoreError, Table, Tx};
 use longhaul_core::session::Session;
 
 /// In which way it is wrong.
@@ -37,10 +38,11 @@ pub(crate) enum Crook {
     FollowsWhatIsOver,
     BelievesItsEyes,
     MisnumbersEnds,
+    HidesFollowers,
 }
 
 impl Crook {
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::LosesRuns,
         Self::BendsRuns,
         Self::ForgetsFollowers,
@@ -69,6 +71,7 @@ impl Crook {
         Self::FollowsWhatIsOver,
         Self::BelievesItsEyes,
         Self::MisnumbersEnds,
+        Self::HidesFollowers,
     ];
 }
 
@@ -152,6 +155,16 @@ impl Tx for CrookedTx<'_> {
         if is_kept { Ok(()) } else { self.inner.remove(table, id) }
     }
 
+    fn append(&mut self, events: &[NewEvent]) -> Result<Position, StoreError> {
+        let mut events = events.to_vec();
+        if self.crook == Crook::HidesFollowers {
+            for event in &mut events {
+                event.body = event.body.replace(r#""kind":"followed""#, r#""kind":"unfollowed""#);
+            }
+        }
+        self.inner.append(&events)
+    }
+
     fn forget(&mut self, job: &str) -> Result<(), StoreError> {
         match self.crook {
             Crook::KeepsJournals => return Ok(()),
@@ -180,7 +193,7 @@ impl Tx for CrookedTx<'_> {
     }
 
     longhaul_store::tx_passes_on! {
-        load, head, append, trim_general, due, next_due, runnable, occupied, lane_head,
+        load, head, trim_general, due, next_due, runnable, occupied, lane_head,
         active_on, children, by_key, oldest_ended, ended_totals, next_in_lanes, waiting_in_lane,
         open_in_lane, active_in_pool, active_in_lane, unread, unread_count, oldest_ended_mail,
         ended_mail_count, open_jobs_in_lane, commit

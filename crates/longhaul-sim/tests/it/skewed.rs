@@ -33,10 +33,12 @@ pub(crate) enum Skew {
     WantsNothing,
     GivesToAll,
     TriesForOthers,
+    HidesDecisions,
+    HidesRevocations,
 }
 
 impl Skew {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::SpendsNothing,
         Self::LosesAccounts,
         Self::ForgetsDepth,
@@ -60,6 +62,8 @@ impl Skew {
         Self::WantsNothing,
         Self::GivesToAll,
         Self::TriesForOthers,
+        Self::HidesDecisions,
+        Self::HidesRevocations,
     ];
 }
 
@@ -149,7 +153,11 @@ impl Tx for SkewedTx<'_> {
     fn append(&mut self, events: &[NewEvent]) -> Result<Position, StoreError> {
         let is_result = |event: &NewEvent| event.body.contains(r#""name":"tool_result""#);
         let mut events = events.to_vec();
+        let is =
+            |event: &NewEvent, kind: &str| event.body.starts_with(&format!(r#"{{"kind":"{kind}""#));
         match self.skew {
+            Skew::HidesDecisions => events.retain(|event| !is(event, "operation_decided")),
+            Skew::HidesRevocations => events.retain(|event| !is(event, "credential_revoked")),
             Skew::LosesResults => events.retain(|event| !is_result(event)),
             Skew::MisnamesResults => {
                 for event in events.iter_mut().filter(|event| is_result(event)) {
