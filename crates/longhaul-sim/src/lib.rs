@@ -6,7 +6,7 @@
 //! taken; [`checkers`] hold every step against the laws; [`shrink`] makes a failing script small.
 //! [`roster`] does the same, smaller, for in-process jobs, [`tasks`] for those kept in a home,
 //! [`agents`] for agents, their turns and their mail, [`sessions`] for clients that come and go, and
-//! [`hosted`] for what jobs may do, spend and hand on.
+//! [`hosted`] for what jobs may do, spend and hand on; the last two at one host or at two, over `course`.
 
 pub mod agents;
 mod asks;
