@@ -4,11 +4,13 @@
 use super::Caller;
 use super::error::{CliError, Leave};
 use crate::api::Status;
-use crate::client::Client;
+use crate::client::{Client, Target};
 use crate::home::{Holder, Home, HomeError};
 use serde_json::json;
 use std::time::Duration;
 
+/// How long a daemon that is there may take to say how it is.
+const ANSWER_MAX: Duration = Duration::from_secs(8);
 /// How long a stopping daemon may take to let go of its home.
 const STOP_MAX: Duration = Duration::from_secs(30);
 /// Between two looks whether it has.
@@ -83,7 +85,7 @@ impl Daemon {
 
 async fn start(caller: &Caller) -> Result<Leave, CliError> {
     // It was asked for by name, so LONGHAUL_AUTOSTART=0 does not count.
-    let status = caller.started().await?.status().await?;
+    let status = answered(caller, &caller.started().await?).await?;
     if caller.output.json {
         caller.output.value(&status)?;
     } else {
@@ -94,7 +96,7 @@ async fn start(caller: &Caller) -> Result<Leave, CliError> {
 
 async fn status(caller: &Caller) -> Result<Leave, CliError> {
     let status = match caller.running().await {
-        Ok(client) => client.status().await?,
+        Ok(client) => answered(caller, &client).await?,
         Err(error) if error.code == "not_running" => return not_running(caller),
         Err(error) => return Err(error),
     };
@@ -104,6 +106,30 @@ async fn status(caller: &Caller) -> Result<Leave, CliError> {
         caller.output.line(&in_words(&status))?;
     }
     Ok(Leave::OK)
+}
+
+/// How the daemon is. One that is there and says nothing, suspended or held up by its disk, is named:
+/// whoever asks wants to know just that.
+pub(super) async fn answered(caller: &Caller, client: &Client) -> Result<Status, CliError> {
+    match tokio::time::timeout(ANSWER_MAX, client.status()).await {
+        Ok(status) => Ok(status?),
+        Err(_) => Err(silent(caller)),
+    }
+}
+
+fn silent(caller: &Caller) -> CliError {
+    // Only of a daemon on this machine is it known which process it is.
+    let home = caller.options(false).ok().and_then(|options| match options.target {
+        Target::Home(home) => Some(home),
+        Target::Unix(_) | Target::Tcp(_) => None,
+    });
+    let holder = home.and_then(|home| home.holder().ok().flatten());
+    let pid = holder.and_then(|holder| holder.pid);
+    let who = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+    let seconds = ANSWER_MAX.as_secs();
+    let message = format!("the daemon{who} is there, and has not answered in {seconds} s");
+    CliError::unavailable("unavailable", message)
+        .hint("`kill -CONT` wakes one that was suspended; killing it is safe, for jobs go on")
 }
 
 fn not_running(caller: &Caller) -> Result<Leave, CliError> {

@@ -61,9 +61,10 @@ async fn examine(caller: &Caller) -> Vec<Finding> {
         }
     };
     let mut findings = Vec::new();
-    match client.status().await {
+    match daemon::answered(caller, &client).await {
         Ok(status) => findings.extend(version_finding(&status.version)),
-        Err(error) => findings.push(problem("daemon", &error.into())),
+        // It would be waited for in vain once more.
+        Err(error) => return vec![problem("daemon", &error)],
     }
     match client.doctor().await {
         Ok(api::Doctor { findings: told, .. }) => findings.extend(told),

@@ -45,6 +45,21 @@ fn a_daemon_goes_on_when_its_terminal_takes_nothing() {
 }
 
 #[test]
+fn a_daemon_that_is_suspended_is_named() {
+    let home = Home::new();
+    home.run(&["daemon", "start"]).ok();
+    let daemon = home.daemon_pid();
+    signal(daemon, Signal::STOP);
+    let doctor = home.spawn(&["doctor"]);
+    home.run(&["daemon", "status"]).fails(4, &format!("the daemon (pid {daemon}) is there"));
+    let doctor = crate::harness::ran(doctor.wait_with_output().unwrap());
+    signal(daemon, Signal::CONT);
+    assert_eq!(doctor.code, 3, "{doctor:?}");
+    assert!(doctor.text().contains("has not answered"), "{doctor:?}");
+    assert_eq!(home.run(&["daemon", "status"]).code, 0);
+}
+
+#[test]
 fn a_relative_home_of_the_user_is_the_same_for_client_and_daemon() {
     let home = Home::new();
     let run = |arguments: &[&str]| {
