@@ -1,8 +1,9 @@
 //! The command line against a runtime behind a URL, over a wire that is cut and a daemon that is killed.
 
 use crate::arcp_support::Runtime;
-use crate::harness::{Home, Ran, eventually, pid_of, signal};
+use crate::harness::{Home, Ran, eventually, pid_of, ran, signal};
 use futures_util::{SinkExt, StreamExt};
+use longhaul::serve::{Listen, TlsFiles};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -100,6 +101,50 @@ async fn a_job_is_followed_over_a_wire_that_breaks() {
     assert_eq!(lines, expected);
     assert_eq!(ran.text().lines().last(), Some(r#"{"counted":600}"#));
     assert!(wire.taken.load(Ordering::Relaxed) > cuts.len() / 2);
+    runtime.stop().await;
+}
+
+/// What the program says to a runtime behind this certificate, which it is told to trust or not.
+async fn encrypted(
+    runtime: &Runtime,
+    made: &rcgen::CertifiedKey<rcgen::KeyPair>,
+    trusts: bool,
+) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = TlsFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+    std::fs::write(&tls.cert, made.cert.pem()).unwrap();
+    std::fs::write(&tls.key, made.signing_key.serialize_pem()).unwrap();
+    let trusted = trusts.then(|| tls.cert.clone());
+    let listen = Listen { tls: Some(tls), ..Listen::new("127.0.0.1:0".to_owned()) };
+    let (address, _server) = runtime.daemon.listen(&listen).await.unwrap();
+    let url = format!("wss://localhost:{}", address.port());
+    let asking = tokio::task::spawn_blocking(move || {
+        let home = Home::new();
+        let mut command = home
+            .command(&["--url", &url, "--json", "submit", "echo", "--input", "[1]", "--follow"]);
+        command.env("LONGHAUL_TOKEN", "tok").env_remove("SSL_CERT_DIR");
+        command.envs(trusted.map(|file| ("SSL_CERT_FILE", file)));
+        ran(command.output().unwrap())
+    });
+    asking.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_runtime_is_asked_once_its_certificate_is_trusted() {
+    let runtime = Runtime::start().await;
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let asked = encrypted(&runtime, &made, true).await;
+    assert_eq!(json(&asked)["result"], json!({"echoed": [1]}));
+    let asked = encrypted(&runtime, &made, false).await;
+    assert_ne!(asked.code, 0, "{asked:?}");
+    assert!(asked.stderr.contains("SSL_CERT_FILE"), "what helps is said: {asked:?}");
+
+    let mut of_authority = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    of_authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let cert = of_authority.self_signed(&signing_key).unwrap();
+    let asked = encrypted(&runtime, &rcgen::CertifiedKey { cert, signing_key }, true).await;
+    assert!(asked.stderr.contains("CA:FALSE"), "{asked:?}");
     runtime.stop().await;
 }
 

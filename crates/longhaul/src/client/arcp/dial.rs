@@ -18,6 +18,10 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// How long a connection may take until frames can be sent.
 const DIAL_MAX: Duration = Duration::from_secs(10);
+/// How the library that checks certificates calls one that signs others.
+const OF_AUTHORITY: &str = "CaUsedAsEndEntity";
+/// How it is said that a runtime is not believed to be the one that it should be.
+pub(super) const UNTRUSTED: &str = "no trusted connection";
 /// Where runtimes hold sessions if nothing else is said.
 const PATH: &str = "/arcp";
 
@@ -110,7 +114,7 @@ async fn shaken(endpoint: &Endpoint, tls: Option<&Arc<ClientConfig>>) -> Result<
                 .map_err(|_| format!("`{}` cannot be the name in a certificate", endpoint.host))?;
             let connecting = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
             let tls = connecting.await;
-            Box::new(tls.map_err(|error| format!("no trusted connection: {error}"))?)
+            Box::new(tls.map_err(|error| untrusted(&error))?)
         }
     };
     let config = WebSocketConfig::default()
@@ -119,6 +123,18 @@ async fn shaken(endpoint: &Endpoint, tls: Option<&Arc<ClientConfig>>) -> Result<
     let shaking = client_async_with_config(endpoint.url.as_str(), wire, Some(config));
     let (socket, _) = shaking.await.map_err(|error| format!("no WebSocket: {error}"))?;
     Ok(socket)
+}
+
+/// Why a runtime is not believed to be the one that it should be.
+fn untrusted(error: &io::Error) -> String {
+    let words = error.to_string();
+    // What `openssl req -x509` makes unless it is told otherwise, which its own words do not say.
+    if words.contains(OF_AUTHORITY) {
+        return format!(
+            "{UNTRUSTED}: its certificate is one of an authority, and none of a server"
+        );
+    }
+    format!("{UNTRUSTED}: {words}")
 }
 
 /// What the system trusts, where the endpoint needs it. `SSL_CERT_FILE` and `SSL_CERT_DIR` say where

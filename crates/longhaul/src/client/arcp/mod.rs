@@ -383,7 +383,15 @@ fn no_chance(error: std::io::Error) -> ClientError {
 
 fn unreachable(endpoint: &Endpoint, why: &str) -> ClientError {
     let url = endpoint.url();
-    ClientError::unavailable(format!("the runtime at `{url}` cannot be reached: {why}"))
+    let error =
+        ClientError::unavailable(format!("the runtime at `{url}` cannot be reached: {why}"));
+    if !why.starts_with(dial::UNTRUSTED) {
+        return error;
+    }
+    error.hint(
+        "`SSL_CERT_FILE` names a file of certificates to trust; one that signs itself is made by `openssl \
+         req -x509` with `-addext basicConstraints=critical,CA:FALSE`",
+    )
 }
 
 fn unanswered(endpoint: &Endpoint) -> ClientError {
