@@ -213,6 +213,12 @@ pub enum Fact {
         /// What went wrong last.
         problem: String,
     },
+    /// From here on not everything is written down: a journal holds so many entries of one job, and what is
+    /// beyond them is counted. How the job ends, and what it owes, is written down all the same.
+    JournalFull {
+        /// How many entries it holds of the kind that was too many.
+        limit: u64,
+    },
     /// Somebody was refused at the door. Repeats within a minute are counted, not written down.
     TurnedAway {
         /// What from: `login`, `follow` or `cancel`.

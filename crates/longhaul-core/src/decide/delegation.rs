@@ -48,18 +48,28 @@ pub(super) fn delegate(
     if let Some(known) = world.job_by_key(&key_of(parent, &ask.id))? {
         return again(world, parent, &ask, known);
     }
-    if ask.event.to_string().len() > limits::CALL_BYTES_MAX {
-        let limit = limits::CALL_BYTES_MAX as u64;
-        return Err(Refused::TooMany { what: "bytes in a delegation", limit }.into());
-    }
-    tell_one(world, parent, "delegate", ask.event.clone())?;
-    match admit(world, parent, &ask)? {
+    let admitted = if ask.event.to_string().len() > limits::CALL_BYTES_MAX {
+        tell_one(world, parent, "delegate", outline(&ask))?;
+        let message = format!("it has more than {} bytes", limits::CALL_BYTES_MAX);
+        Err(Denial::new(DenialCode::InvalidRequest, message))
+    } else {
+        tell_one(world, parent, "delegate", ask.event.clone())?;
+        admit(world, parent, &ask)?
+    };
+    match admitted {
         Ok((child, budget)) => take_up(world, parent, ask.id, child, &budget),
         Err(denial) => {
             tell_one(world, parent, "tool_result", denial.told(&ask.id))?;
             deny(world, parent, ask.id, denial)
         }
     }
+}
+
+/// What followers are told of an ask that is too large to be told.
+fn outline(ask: &Delegation) -> Value {
+    let agent = ask.event["agent"].as_str().unwrap_or_default();
+    let agent = super::clip(agent, limits::WORD_BYTES_MAX);
+    json!({ "delegate_id": ask.id, "agent": agent, "input": null })
 }
 
 /// The key under which a delegated job is found again. No other key has three lines.

@@ -62,6 +62,12 @@ pub(super) fn tell(
     if job.phase() != Phase::Active || job.attempt != attempt {
         return Err(Refused::Stale(id.clone()).into());
     }
+    // A result with a hole is none; each entry may bring one more, of what it costs.
+    let (room, entries_max) = (limits::TURN_EVENTS_MAX - job.tellings, 2 * entries.len() as u64);
+    if room <= entries_max && entries.iter().any(|entry| entry.piece.is_some()) {
+        let limit = limits::TURN_EVENTS_MAX;
+        return Err(Refused::TooMany { what: "events that one job tells", limit }.into());
+    }
     job.emitted += 1;
     let mut texts = Vec::with_capacity(entries.len());
     for Entry { text, charge, piece } in entries {

@@ -20,6 +20,7 @@ impl Fact {
                 | Self::CredentialRotated { .. }
                 | Self::CredentialRevoked { .. }
                 | Self::CredentialStuck { .. }
+                | Self::JournalFull { .. }
         )
     }
 
@@ -58,6 +59,7 @@ impl Fact {
                 | Self::CredentialRotated { .. }
                 | Self::CredentialRevoked { .. }
                 | Self::CredentialStuck { .. }
+                | Self::JournalFull { .. }
         )
     }
 
@@ -92,6 +94,7 @@ impl Fact {
             Self::CredentialRotated { .. } => "credential_rotated",
             Self::CredentialRevoked { .. } => "credential_revoked",
             Self::CredentialStuck { .. } => "credential_stuck",
+            Self::JournalFull { .. } => "journal_full",
             Self::TokensChanged { .. } => "tokens_changed",
             Self::TurnedAway { .. } => "turned_away",
             Self::Conversation { .. } => "conversation",

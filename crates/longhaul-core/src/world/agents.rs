@@ -87,7 +87,6 @@ impl World<'_> {
         let (said, before) = (bodies.len() as u64, job.events);
         let kept = said.min(room);
         job.events += kept;
-        job.events_dropped += said - kept;
         job.turn.iter_mut().for_each(|turn| turn.events += said);
         let numbered = (before + 1..=before + kept).zip(bodies);
         let entry = |(seq, body)| NewEvent { job: Some(id.clone()), seq, at, body };
@@ -95,25 +94,26 @@ impl World<'_> {
         if kept > 0 {
             self.tell(id, Span { seq: before + 1, count: kept })?;
         }
-        Ok(())
+        self.leave_out(id, said - kept, limits::TURN_EVENTS_MAX)
     }
 
-    /// Records what an attempt told; each text is an entry's, checked by whoever hands it in.
+    /// Records what an attempt told; each text is an entry's, checked by whoever hands it in. While a result
+    /// is told in pieces there is room left for its last.
     pub fn record_told(&mut self, id: &JobId, texts: Vec<String>) -> Result<(), Fault> {
         let at = self.now;
         let job = self.job(id)?;
-        let room = limits::TURN_EVENTS_MAX.saturating_sub(job.tellings);
+        let last = u64::from(job.stream.as_ref().is_some_and(|stream| !stream.is_closed));
+        let room = limits::TURN_EVENTS_MAX.saturating_sub(job.tellings + last);
         let (told, before) = (texts.len() as u64, job.events);
         let kept = told.min(room);
         job.events += kept;
         job.tellings += kept;
-        job.events_dropped += told - kept;
         let numbered = (before + 1..=before + kept).zip(texts);
         let entry = |(seq, body)| NewEvent { job: Some(id.clone()), seq, at, body };
         self.events.extend(numbered.map(entry));
         if kept > 0 {
             self.tell(id, Span { seq: before + 1, count: kept })?;
         }
-        Ok(())
+        self.leave_out(id, told - kept, limits::TURN_EVENTS_MAX)
     }
 }

@@ -292,14 +292,22 @@ impl<'tx> World<'tx> {
         let at = self.now;
         let job = self.job(id)?;
         if job.facts() >= limits::EVENTS_PER_JOB_MAX && !fact.is_essential() {
-            job.events_dropped += 1;
-            return Ok(());
+            return self.leave_out(id, 1, limits::EVENTS_PER_JOB_MAX);
         }
         job.events += 1;
         let seq = job.events;
         self.events.push(NewEvent { job: Some(id.clone()), seq, at, body: to_body(fact) });
         self.tell_fact(id, seq, fact)?;
         Ok(())
+    }
+
+    /// Counts entries that a job's journal has no room for. The first time that is an entry itself: nobody
+    /// shall take what is there for all there was.
+    fn leave_out(&mut self, id: &JobId, count: u64, limit: u64) -> Result<(), Fault> {
+        let job = self.job(id)?;
+        let is_first = job.events_dropped == 0 && count > 0;
+        job.events_dropped += count;
+        if is_first { self.record(id, &Fact::JournalFull { limit }) } else { Ok(()) }
     }
 
     /// Records a fact about the home as a whole.

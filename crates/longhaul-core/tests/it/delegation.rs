@@ -340,3 +340,18 @@ fn all_that_was_delegated_ends_however_many_other_jobs_name_the_same_parent() {
     home.ask(cancel(1, true)).unwrap();
     assert!(home.job(other).cancel.is_some());
 }
+
+#[test]
+fn what_is_too_large_to_be_told_is_told_in_outline_and_refused() {
+    let mut home = home(&["agent.delegate child"]);
+    let mut large = ask(2, Lease::default());
+    large.event["input"] = json!("x".repeat(limits::CALL_BYTES_MAX));
+    assert_eq!(code(delegate(&mut home, 1, large)), Some(DenialCode::InvalidRequest));
+    let outline = json!({ "delegate_id": "del_2", "agent": "child", "input": null });
+    assert_eq!(told(&home, 1, "delegate"), [outline]);
+    let error = &told(&home, 1, "tool_result")[0];
+    assert_eq!(
+        (&error["call_id"], &error["error"]["code"]),
+        (&json!("del_2"), &json!("INVALID_REQUEST"))
+    );
+}

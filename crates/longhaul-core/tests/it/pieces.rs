@@ -3,6 +3,7 @@
 use crate::leases::told;
 use crate::play_sessions::{Home, job};
 use longhaul_core::command::{Command, Entry, Exit, How, Piece, Refused, Reply};
+use longhaul_core::event::Fact;
 use longhaul_core::limits;
 use longhaul_core::outcome::Ending;
 use serde_json::json;
@@ -82,4 +83,27 @@ fn what_failed_between_two_pieces_has_no_result() {
     exited(&mut home, 2, 1);
     assert_eq!(told(&home, 1, "result_chunk").len(), 2);
     assert!(home.job(1).stream.is_some_and(|stream| !stream.is_closed));
+}
+
+#[test]
+fn what_the_journal_has_no_room_for_is_said_and_leaves_no_hole_in_a_result() {
+    let mut home = home();
+    tells(&mut home, "r", 0, false).expect("it begins");
+    home.change(1, |job| {
+        let many = limits::TURN_EVENTS_MAX - 4 - job.tellings;
+        (job.tellings, job.events) = (job.tellings + many, job.events + many);
+    });
+    tells(&mut home, "r", 1, false).expect("there is room");
+    tells(&mut home, "r", 2, false).expect("there is room");
+    let refused = tells(&mut home, "r", 3, false).unwrap_err();
+    assert!(matches!(refused, Refused::TooMany { .. }), "{refused:?}");
+    for words in [&["a", "b", "c"][..], &["d"]] {
+        home.ask(Home::tell(1, words)).expect("what is left out is counted");
+    }
+    assert_eq!((told(&home, 1, "log").len(), home.job(1).events_dropped), (1, 3));
+    let full = Fact::JournalFull { limit: limits::TURN_EVENTS_MAX };
+    assert_eq!(home.audit(), [full], "it is said once, and where it is looked for");
+    exited(&mut home, 1, 0);
+    let last = told(&home, 1, "result_chunk").pop().expect("there were some");
+    assert_eq!((&last["chunk_seq"], &last["more"]), (&json!(3), &json!(false)));
 }

@@ -85,6 +85,15 @@ impl Home {
         facts.map(|fact| fact.expect("it is a fact")).filter(Fact::is_audit).collect()
     }
 
+    /// Changes the row of a job as many commands would.
+    pub(crate) fn change(&mut self, number: u32, change: impl FnOnce(&mut Job)) {
+        let mut changed = self.job(number);
+        change(&mut changed);
+        let mut tx = self.store.begin().expect("memory");
+        tx.save(Table::Job, &changed.to_row(), false).expect("memory");
+        tx.commit().expect("memory");
+    }
+
     pub(crate) fn batch(&mut self, batch: Vec<Command>) -> Step {
         self.engine.step(&mut self.store, batch, self.now).expect("memory is sound")
     }

@@ -162,7 +162,7 @@ impl Story {
             }
             // What a job delegated may end while the job waits to be tried again.
             Fact::Told { .. } => self.seq > 0 && self.ended.is_none(),
-            Fact::Followed { .. } => self.seq > 0,
+            Fact::Followed { .. } | Fact::JournalFull { .. } => self.seq > 0,
             Fact::Conversation { .. }
             | Fact::ConversationMismatch { .. }
             | Fact::ResumeFailed { .. }
@@ -269,6 +269,7 @@ impl Story {
             | Fact::OperationDecided { .. }
             | Fact::Delegated { .. }
             | Fact::Followed { .. }
+            | Fact::JournalFull { .. }
             | Fact::CredentialMinted { .. }
             | Fact::CredentialFailed { .. }
             | Fact::CredentialRotated { .. }

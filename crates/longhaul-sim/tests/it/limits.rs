@@ -43,11 +43,11 @@ fn a_full_history_keeps_what_is_essential_and_counts_the_rest() {
     let mut reader = hands.store.reader().expect("memory");
     let entries = reader.events(Some(id(1).as_str()), Position(0), u32::MAX).expect("memory");
     let numbers: Vec<u64> = entries.iter().map(|event| event.seq).collect();
-    let count = limits::EVENTS_PER_JOB_MAX + 2;
+    let count = limits::EVENTS_PER_JOB_MAX + 3;
     assert_eq!(numbers, (1..=count).collect::<Vec<_>>(), "no gap, whatever was left out");
-    let last: Vec<_> = entries.iter().rev().take(2).filter_map(|event| event.fact()).collect();
+    let last: Vec<_> = entries.iter().rev().take(3).filter_map(|event| event.fact()).collect();
     let last: Vec<_> = last.iter().map(|fact| fact.name()).collect();
-    assert_eq!(last, ["ended", "cancel_requested"]);
+    assert_eq!(last, ["ended", "cancel_requested", "journal_full"]);
 }
 
 #[test]

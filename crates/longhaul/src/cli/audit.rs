@@ -14,7 +14,8 @@ use clap::builder::NonEmptyStringValueParser;
 
 Shows subscriptions, operations under a lease, tool calls, delegations, questions and their answers,
 cancellations, tokens, and who was turned away. Whoever is turned away again and again stands here
-once a minute, with the number of times; that is not among what --job shows.
+once a minute, with the number of times; that is not among what --job shows. A journal holds 10,000
+entries of one job: `journal_full` says from where on there were more.
 
 With --json: one entry a line, with its `position`; `--after` that goes on from there.")]
 pub(super) struct Audit {

@@ -172,20 +172,26 @@ impl Voice {
                 Err(AskError::Refused(refused)) if !matches!(refused, Refused::Stale(_)) => {
                     if let [entry] = &entries[..] {
                         tracing::warn!(job = %self.shared.job, %refused, text = entry.text, "not told");
+                        // A result with a hole is none: whoever gives it hears so with the next that it tells.
+                        if entry.piece.is_some() && matches!(refused, Refused::TooMany { .. }) {
+                            return self.give_up(refused.into());
+                        }
                     }
                     if entries.len() > 1 {
                         groups.extend(entries.into_iter().map(|entry| vec![entry]));
                     }
                 }
-                Err(over) => {
-                    let mut queue = self.queue();
-                    queue.over = Some(over);
-                    queue.waiting.clear();
-                    queue.bytes = 0;
-                    return;
-                }
+                Err(over) => return self.give_up(over),
             }
         }
+    }
+
+    /// Takes no more; all that waits is left out.
+    fn give_up(&self, over: AskError) {
+        let mut queue = self.queue();
+        queue.over = Some(over);
+        queue.waiting.clear();
+        queue.bytes = 0;
     }
 
     /// Asks until there is an answer: what was told is not lost because the disk is full for a while.
