@@ -367,3 +367,17 @@ impl Work {
         }
     }
 }
+
+/// Reads these rows and nothing else, for tests of those who read.
+#[cfg(test)]
+pub(super) fn readers_of(
+    rows: &[(longhaul_core::port::Table, longhaul_core::port::Row)],
+) -> super::Readers {
+    let mut store = longhaul_store::MemoryStore::new();
+    let mut tx = store.begin().expect("memory");
+    for (table, row) in rows {
+        tx.save(*table, row, true).expect("there was nothing");
+    }
+    tx.commit().expect("memory");
+    super::Readers::new(vec![store.reader().expect("memory")])
+}

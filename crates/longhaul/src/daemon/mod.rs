@@ -297,13 +297,7 @@ impl Daemon {
             Credentials::new(&config, &sealing_key, readers.clone(), home.path(), host.clone());
         let ports = Ports {
             credentials,
-            inventory: Inventory::new(
-                &home,
-                handle.clone(),
-                stored.clone(),
-                readers.clone(),
-                tasks.clone(),
-            )?,
+            inventory: Inventory::new(&home, handle.clone(), stored.clone(), tasks.clone())?,
             courier: courier(&handle, &readers, &spools, home.path(), &host, &config),
             denials: Denials::new(handle.clone(), clock.clone()),
             tasks,

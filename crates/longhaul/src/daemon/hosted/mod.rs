@@ -147,12 +147,12 @@ impl Inventory {
         home: &Home,
         engine: EngineHandle,
         stored: Stored,
-        readers: Readers,
         tasks: Tasks,
     ) -> Result<Self, ConfigError> {
         let path = home.agents();
         let grace_ms = AtomicU64::new(GRACE_DEFAULT.get());
         let state = Mutex::default();
+        let readers = tasks.readers().clone();
         let shared = Shared { path, state, grace_ms, engine, stored, readers, tasks };
         let inventory = Self { shared: Arc::new(shared) };
         let mut state = inventory.state();

@@ -125,13 +125,12 @@ mod tests {
     use super::super::tests::{host, job};
     use super::*;
     use crate::config::{CommandIssuer, Config, Issuer, IssuerKind};
-    use crate::daemon::Readers;
+    use crate::daemon::engine::readers_of;
     use crate::daemon::inbox::{Entry, Inbox};
     use crate::home::Home;
     use longhaul_core::credential::Credential;
-    use longhaul_core::port::{Record, Store, Table};
+    use longhaul_core::port::{Record, Table};
     use longhaul_core::time::Timestamp;
-    use longhaul_store::MemoryStore;
     use std::path::Path;
 
     /// A driver of two credentials that are to be minted, in front of an engine that is played by the
@@ -148,18 +147,13 @@ mod tests {
         fn begin() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let (inbox, stop) = (Arc::new(Inbox::default()), StopSwitch::new());
-            let (mut store, now) = (MemoryStore::new(), Timestamp::from_millis(1_000_000));
-            let wanted = ["one", "other"].map(|issuer| {
-                let credential = Credential::new(&job(&[]).id, issuer, &host(), now);
-                let mut tx = store.begin().unwrap();
-                tx.save(Table::Credential, &credential.to_row(), true).unwrap();
-                tx.commit().unwrap();
-                credential.wants(&host()).unwrap()
+            let credentials = ["one", "other"].map(|issuer| {
+                Credential::new(&job(&[]).id, issuer, &host(), Timestamp::from_millis(1_000_000))
             });
-            let mut tx = store.begin().unwrap();
-            tx.save(Table::Job, &job(&[]).to_row(), true).unwrap();
-            tx.commit().unwrap();
-            let readers = Readers::new(vec![store.reader().unwrap()]);
+            let mut rows = vec![(Table::Job, job(&[]).to_row())];
+            rows.extend(credentials.iter().map(|one| (Table::Credential, one.to_row())));
+            let readers = readers_of(&rows);
+            let wanted = credentials.map(|one| one.wants(&host()).unwrap());
             let engine =
                 EngineHandle::new(Arc::clone(&inbox), folder.path().to_owned(), 0, stop.clone());
             let board = Arc::new(Board::default());

@@ -102,6 +102,11 @@ impl Tasks {
         Self { shared: Arc::new(Shared { registry, gone, engine, readers, clock, placed }) }
     }
 
+    /// What rows are read with.
+    pub(super) fn readers(&self) -> &Readers {
+        &self.shared.readers
+    }
+
     fn now(&self) -> Timestamp {
         self.shared.clock.now()
     }
