@@ -161,6 +161,10 @@ pub enum Fact {
         name: String,
         /// The event.
         body: Value,
+        /// Whether it tells what was decided here under the job's lease; what a job says of its own is
+        /// no decision.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        decided: bool,
     },
     /// A session began to follow the job, or was refused to.
     Followed {

@@ -1,6 +1,6 @@
 //! What is said about a job, but for what happens in it.
 
-use super::{filled, filled_option, or_default, whether};
+use super::{filled, filled_option, known_or_internal, or_default, whether};
 use crate::error::Code;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -173,6 +173,7 @@ pub struct JobError {
     /// `error`, `cancelled` or `timed_out`.
     pub final_status: String,
     /// What went wrong.
+    #[serde(deserialize_with = "known_or_internal")]
     pub code: Code,
     /// The same in words.
     pub message: String,

@@ -18,6 +18,7 @@ pub use session::{
     Jobs, ListJobs, Ping, Pong, Resume, ResumeRequest, Runtime, Welcome,
 };
 
+use crate::error::Code;
 use crate::trace::Trace;
 use serde_json::{Map, Value};
 
@@ -163,6 +164,13 @@ fn filled_option<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Str
 fn whether<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     let said: Value = serde::Deserialize::deserialize(from)?;
     Ok(said.as_bool().unwrap_or_else(|| said.as_u64().is_some_and(|count| count > 0)))
+}
+
+/// Reads what went wrong. A code that is none of the fifteen, of a runtime with its own, still says that
+/// something did, and whoever waits must hear it.
+fn known_or_internal<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Code, D::Error> {
+    let name: String = serde::Deserialize::deserialize(from)?;
+    Ok(Code::named(&name).unwrap_or(Code::InternalError))
 }
 
 /// Reads what may be missing, or `null` where it should have been left out.

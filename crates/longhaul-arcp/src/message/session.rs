@@ -1,7 +1,7 @@
 //! What is said about a session.
 
 use super::job::LeaseMap;
-use super::{filled, filled_option, or_default};
+use super::{filled, filled_option, known_or_internal, or_default};
 use crate::error::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -191,6 +191,7 @@ pub struct Runtime {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Error {
     /// What.
+    #[serde(deserialize_with = "known_or_internal")]
     pub code: Code,
     /// What, in words.
     pub message: String,

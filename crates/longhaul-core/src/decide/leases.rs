@@ -3,7 +3,7 @@
 //! A job that somebody delegated spends what it was given and then what those above it have, so every
 //! look at a budget is a look at the whole chain.
 
-use super::telling::tell_one;
+use super::telling::tell_decided;
 use crate::amounts::{self, Account, Amount, Currency};
 use crate::command::{Refused, Reply};
 use crate::delegation::{CallMade, Denial, DenialCode, OperationAsk};
@@ -41,8 +41,10 @@ pub(super) fn authorize(
     let call = ask.call.as_ref();
     if let Some(call) = call {
         match &denial {
-            None => tell_one(world, id, "tool_call", made(call))?,
-            Some(denial) => tell_one(world, id, "tool_result", denial.told(&call.call_id))?,
+            None => tell_decided(world, id, "tool_call", made(call))?,
+            Some(denial) => {
+                tell_decided(world, id, "tool_result", denial.told(&call.call_id))?;
+            }
         }
     }
     // What was told of a tool call is in the journal already.

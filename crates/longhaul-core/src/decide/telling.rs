@@ -12,8 +12,22 @@ use serde_json::{Value, json};
 
 /// An event in words that clients know, as the journal keeps it.
 pub(super) fn text_of(name: &str, body: Value) -> String {
-    let fact = Fact::Told { name: name.to_owned(), body };
+    written(name, body, false)
+}
+
+fn written(name: &str, body: Value, decided: bool) -> String {
+    let fact = Fact::Told { name: name.to_owned(), body, decided };
     serde_json::to_string(&fact).expect("facts are plain trees with text keys")
+}
+
+/// Tells what was decided about a call of the job's, and has it found in the audit.
+pub(super) fn tell_decided(
+    world: &mut World<'_>,
+    id: &JobId,
+    name: &str,
+    body: Value,
+) -> Result<(), Fault> {
+    world.record_told(id, vec![written(name, body, true)])
 }
 
 /// Tells an event of our own about a job.

@@ -48,6 +48,7 @@ impl Fact {
             Self::Followed { .. }
                 | Self::TurnedAway { .. }
                 | Self::TokensChanged { .. }
+                | Self::Told { decided: true, .. }
                 | Self::OperationDecided { .. }
                 | Self::Delegated { .. }
                 | Self::ToolDecided { .. }

@@ -4,6 +4,7 @@ use crate::play_sessions::{Home, job};
 use longhaul_core::amounts::{Amount, Currency};
 use longhaul_core::command::{Command, Entry, Exit, How, Known, Refused, Reply, StoppedBy};
 use longhaul_core::delegation::{CallMade, DenialCode, OperationAsk};
+use longhaul_core::event::Fact;
 use longhaul_core::job::JobState;
 use longhaul_core::lease::Lease;
 use longhaul_core::limits;
@@ -129,6 +130,12 @@ fn a_granted_tool_call_is_told_and_a_refused_one_only_as_its_result() {
     let error = &results[0]["error"];
     assert_eq!((&error["code"], &error["retryable"]), (&json!("PERMISSION_DENIED"), &json!(false)));
     assert_eq!(home.told(1), ["1 1 started", "2 1 told", "3 1 told"]);
+    // Both stand in the audit; what a job tells of its own does not.
+    home.ask(Home::tell(1, &["x"])).unwrap();
+    let audit: Vec<Fact> =
+        home.audit().into_iter().filter(|fact| matches!(fact, Fact::Told { .. })).collect();
+    assert_eq!(audit.len(), 2, "{audit:?}");
+    assert!(audit.iter().all(|fact| matches!(fact, Fact::Told { decided: true, .. })));
 }
 
 #[test]

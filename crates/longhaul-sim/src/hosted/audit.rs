@@ -26,10 +26,7 @@ fn name_of(fact: &Fact) -> Option<&'static str> {
         | Fact::CredentialRotated { .. }
         | Fact::CredentialRevoked { .. }
         | Fact::CredentialStuck { .. } => Some(fact.name()),
-        Fact::Told { name, body } if name == "tool_call" || name == "tool_result" => {
-            let call = body["call_id"].as_str()?;
-            call.starts_with("call").then_some("told")
-        }
+        Fact::Told { decided: true, .. } => Some("told"),
         _ => None,
     }
 }

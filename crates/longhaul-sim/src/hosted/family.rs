@@ -147,7 +147,7 @@ impl Family {
                     self.results.entry((parent, name)).or_default().due += 1;
                 }
             }
-            Fact::Told { name, body } if name == "tool_result" => {
+            Fact::Told { name, body, .. } if name == "tool_result" => {
                 let call = body["call_id"].as_str().unwrap_or_default();
                 if call.starts_with("part") {
                     self.results.entry((job.clone(), call.to_owned())).or_default().told += 1;

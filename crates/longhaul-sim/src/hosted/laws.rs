@@ -252,7 +252,7 @@ impl Life {
                     self.tally.ended_late += u64::from(is_late && !began);
                 }
                 Fact::Retrying { .. } | Fact::Rerunning { .. } => self.tally.tried_again += 1,
-                Fact::Told { name, body } if name == "tool_result" => {
+                Fact::Told { name, body, .. } if name == "tool_result" => {
                     let is_of = body["call_id"].as_str().is_some_and(|id| id.starts_with("part"));
                     self.tally.results_told += u64::from(is_of);
                 }

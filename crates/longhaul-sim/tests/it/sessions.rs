@@ -7,7 +7,7 @@ use longhaul_sim::system::{Honest, System};
 use longhaul_store::MemoryStore;
 
 /// Lives without a mutant.
-const LIVES: u64 = 300;
+const LIVES: u64 = 120;
 
 fn live(seed: u64, system: &mut dyn System) -> Result<Tally, Broken> {
     Life::play(seed, Box::new(MemoryStore::new()), system)

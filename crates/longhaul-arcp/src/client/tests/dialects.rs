@@ -194,11 +194,16 @@ fn a_job_that_fails_is_not_taken_for_an_answer() {
     rig.ask(submission(1));
     rig.hear(with(job_error("job_a", "error", "INVALID_REQUEST"), "/event_seq", 1));
     assert_eq!((rig.answers().len(), rig.ends()), (1, vec![("job_a", Status::Error)]));
-    // Python tells of cancelled jobs so.
+    // A code that nobody here knows is an end all the same.
     rig.hear(accepted("job_b"));
-    rig.hear(json!({"type": "job.result", "job_id": "job_b", "event_seq": 2,
+    rig.hear(with(job_error("job_b", "error", "OUT_OF_CHEESE"), "/event_seq", 2));
+    assert_eq!(rig.ends()[1], ("job_b", Status::Error));
+    // Python tells of cancelled jobs so.
+    rig.ask(submission(2));
+    rig.hear(accepted("job_c"));
+    rig.hear(json!({"type": "job.result", "job_id": "job_c", "event_seq": 3,
         "payload": {"final_status": "cancelled"}}));
-    assert_eq!(rig.ends()[1], ("job_b", Status::Cancelled));
+    assert_eq!(rig.ends()[2], ("job_c", Status::Cancelled));
 }
 
 #[test]
@@ -289,7 +294,7 @@ fn a_frame_that_nobody_can_read_keeps_its_number() {
     let mut rig = Rig::welcomed(true);
     rig.event(1, "job_a");
     rig.hear(json!({"type": "job.error", "job_id": "job_a", "event_seq": 2,
-        "payload": {"final_status": "error", "code": "NO_SUCH_CODE", "message": "m"}}));
+        "payload": {"final_status": "error", "code": 7, "message": "m"}}));
     rig.event(3, "job_a");
     assert!(matches!(rig.told[1], Told::Unreadable { event_seq: 2, .. }));
     assert_eq!((rig.told.len(), rig.ended.len()), (3, 0));

@@ -85,7 +85,7 @@ mod tests {
     fn what_is_told_is_a_fact_of_the_journal() {
         let body = json!({ "level": "info", "message": "m" });
         let told: Fact = serde_json::from_str(&entry("log", &body).unwrap().text).unwrap();
-        assert_eq!(told, Fact::Told { name: "log".to_owned(), body });
+        assert_eq!(told, Fact::Told { name: "log".to_owned(), body, decided: false });
         assert!(entry("log", &json!({ "level": "loud" })).is_err());
     }
 }

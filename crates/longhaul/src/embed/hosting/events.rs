@@ -174,7 +174,7 @@ mod tests {
         let told = log(LogLevel::Warn, "a \"b\"\n\u{0}").unwrap();
         let fact: Fact = serde_json::from_str(&told.text).unwrap();
         let body = json!({"level": "warn", "message": "a \"b\"\n\u{0}"});
-        assert_eq!(fact, Fact::Told { name: "log".into(), body });
+        assert_eq!(fact, Fact::Told { name: "log".into(), body, decided: false });
         assert!(log(LogLevel::Info, &"x".repeat(1 << 20)).is_err());
     }
 

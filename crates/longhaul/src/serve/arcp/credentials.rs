@@ -70,7 +70,9 @@ pub(super) fn disclosed(
     if !(text.starts_with(STATUS) && text.contains(ROTATED)) {
         return Ok(None);
     }
-    let Ok(Fact::Told { name, mut body }) = serde_json::from_str(text) else { return Ok(None) };
+    let Ok(Fact::Told { name, mut body, decided }) = serde_json::from_str(text) else {
+        return Ok(None);
+    };
     let (id, generation) = (body["id"].as_str(), body["generation"].as_u64());
     let (Some(id), Some(generation), Some(ROTATED)) = (id, generation, body["phase"].as_str())
     else {
@@ -80,7 +82,7 @@ pub(super) fn disclosed(
     Ok(provided.map(|provided| {
         body["endpoint"] = json!(provided.endpoint());
         body["value"] = json!(provided.value());
-        serde_json::to_string(&Fact::Told { name, body }).expect("facts are plain trees")
+        serde_json::to_string(&Fact::Told { name, body, decided }).expect("facts are plain trees")
     }))
 }
 
