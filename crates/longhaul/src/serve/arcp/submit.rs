@@ -88,7 +88,9 @@ async fn tell_end_again(session: &Session, job: &Job) -> Result<Option<Ended>, D
     let is_ours = job.session.as_ref() == Some(&session.id);
     let told_at = if is_ours { Some(job.told_at) } else { told_lately(session, job).await? };
     if let Some(event_seq) = told_at {
-        return ended_frame(session, job, event_seq).await;
+        // Removed between two looks: whoever asks once more has it made anew.
+        let ended = ended_frame(session, job, event_seq).await?;
+        return ended.map(Some).ok_or_else(Denial::internal);
     }
     let after = feed::last_told(job).checked_sub(1);
     let command = Command::Follow { session: session.id.clone(), job: job.id.clone(), after };
